@@ -1,0 +1,97 @@
+# Two commands are all a fresh machine needs:
+#
+#   make demo    set up, train an LSTM on 235 years of sunspots, draw its forecasts
+#   make test    set up, then every check there is; the tests come last
+#
+# PYTHON=python3.12 make test  uses another interpreter (3.10 or newer).
+# PIP_ARGS and PYTEST_ARGS are handed on to pip and pytest.
+
+PYTHON ?= python3
+PIP_ARGS ?=
+PYTEST_ARGS ?= -n auto
+
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := runs/demo
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SPHINX := $(BIN)/sphinx-build -W --keep-going --nitpicky -q -d docs/_build/doctrees
+
+# pyright carries what it needs; without this it asks a registry for news first.
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+# No window and no display is needed for any picture.
+export MPLBACKEND := Agg
+
+.PHONY: help demo test lint types docs format clean
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile | sed -n '1,7p'
+	@echo
+	@echo "make docs    build the pages and run their examples"
+	@echo "make format  let ruff format the code and mend what it can"
+	@echo "make clean   remove everything that the other commands made, runs excepted"
+
+# A finished run is shown, not trained again; an interrupted one is resumed.
+demo: $(VENV)/demo.stamp
+	@$(BIN)/cellwright train sunspots --out $(DEMO)
+	@echo
+	@echo "Everything about this run is in $(DEMO)/:"
+	@ls $(DEMO)
+	@echo "The pictures: $(DEMO)/forecast.png and $(DEMO)/curves.png"
+
+test: lint types docs
+	@echo "== pytest"
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/dev.stamp
+	@echo "== ruff check"
+	@$(BIN)/ruff check --quiet .
+	@echo "== ruff format --check"
+	@$(BIN)/ruff format --quiet --check .
+	@echo "== import-linter"
+	@$(BIN)/lint-imports --no-logo
+
+types: $(VENV)/dev.stamp
+	@echo "== pyright"
+	@$(BIN)/pyright --pythonpath $(BIN)/python
+
+docs: $(VENV)/dev.stamp
+	@echo "== docs"
+	@$(SPHINX) -b html docs docs/_build/html
+	@$(SPHINX) -b doctest docs docs/_build/doctest
+	@echo "The first page: docs/_build/html/index.html"
+
+format: $(VENV)/dev.stamp
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) docs/_build build dist .hypothesis .pytest_cache .ruff_cache \
+	    .import_linter_cache
+	find src tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Set-up is skipped while neither file below has changed since the last one.
+$(VENV)/demo.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "== installing cellwright into $(VENV)"
+	@$(PIP) install -qq $(PIP_ARGS) -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/dev.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "== installing cellwright and its tools into $(VENV)"
+	@$(PIP) install -qq $(PIP_ARGS) -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/demo.stamp
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { \
+	    echo "There is no $(PYTHON) here. Install Python 3.10 or newer, or name" \
+	        "yours: make PYTHON=/path/to/python3"; exit 2; } >&2
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+	    echo "$(PYTHON) is $$($(PYTHON) --version 2>&1); cellwright needs 3.10 or" \
+	        "newer. Name another: make PYTHON=python3.12"; exit 2; } >&2
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo "$(PYTHON) cannot make virtual environments: its venv module is not" \
+	        "complete. On Debian and Ubuntu: apt-get install python3-venv"; \
+	    exit 2; } >&2
+	@echo "== making $(VENV)"
+	@$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,1 @@
+"""Ways to run a graph. Each backend is a folder with the same rooms."""

@@ -1,0 +1,266 @@
+"""Run a graph over a sequence, one node after the other.
+
+What hangs on the weights alone is computed once, what hangs on inputs once for all
+steps, the rest step by step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from cellwright.ir.graph import Binding, Graph, Node, bindings, reachable
+from cellwright.ir.ops import Attr
+from cellwright.ir.sizes import Shape, Size
+
+from .ops import TORCH, Implementation, Resolved, number
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What a graph runs on; every tensor has one dtype and one device.
+
+    Args:
+        sizes: every named size as a whole number.
+        parameters: learned tensors by the graph's names.
+        constants: tensors or 0-dimensional tensors by name.
+    """
+
+    sizes: Mapping[str, int]
+    parameters: Mapping[str, Tensor]
+    constants: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run gives.
+
+    Args:
+        output: ``[T, B, O]``, or ``[T, B]`` when the output is a scalar.
+        states: the last values, ``[B, H]`` or ``[B]``, in declaration order.
+        traces: values asked for by name, ``[T, B, H]`` or ``[T, B]``.
+    """
+
+    output: Tensor
+    states: tuple[Tensor, ...]
+    traces: Mapping[str, Tensor]
+
+
+@dataclass
+class Frozen:
+    """Makes stopped and surrogate values exact under central differences.
+
+    The first run records, per node and step, the values that `surrogate` replaces; later
+    runs keep them: ``surrogate(v, p)`` is ``v0 + p - p0``, so that the slope of a run is
+    the derivative that the language defines.
+    """
+
+    base: dict[tuple[int, int], tuple[Tensor, Tensor]] | None = None
+
+    def surrogate(self, key: tuple[int, int], value: Tensor, proxy: Tensor) -> Tensor:
+        """Record the pair on the first run, hold it on later ones."""
+        assert self.base is not None
+        if key not in self.base:
+            self.base[key] = (value.detach(), proxy.detach())
+        held, start = self.base[key]
+        return held + (proxy - start)
+
+
+def run(
+    graph: Graph,
+    arguments: Arguments,
+    inputs: Sequence[Tensor],
+    states: Sequence[Tensor],
+    trace: Sequence[str] = (),
+    frozen: Frozen | None = None,
+) -> Result:
+    """Run a graph over all steps of its inputs.
+
+    Args:
+        inputs: ``[T, B, I]`` or, for a scalar input, ``[T, B]``, in declaration order.
+        states: the first values, ``[B, H]`` or ``[B]``, in declaration order.
+        trace: names of values to return at every step (``"i"``, ``"c'"``).
+        frozen: hold stopped and surrogate values, see `Frozen`.
+
+    Shape:
+        T steps, B rows of a batch, I and H as the cell declares.
+    """
+    plan = _plan(graph, tuple(trace))
+    evaluator = _Evaluator(graph, arguments, inputs[0], frozen)
+    named = zip(graph.inputs, inputs, strict=True)
+    given = {i.name: _with_axis(v, i.shape) for i, v in named}
+    evaluator.compute_weights(plan.weights)
+    evaluator.compute_inputs(plan.inputs, given)
+    current = [
+        _with_axis(value, state.shape)
+        for state, value in zip(graph.states, states, strict=True)
+    ]
+    rows: dict[int, list[Tensor]] = {root: [] for root in plan.kept}
+    for t in range(inputs[0].shape[0]):
+        values = {s.name: v for s, v in zip(graph.states, current, strict=True)}
+        step = evaluator.step(t, plan, values)
+        batch = current[0].shape[:-1]
+        current = [_full(step(s.next), batch) for s in graph.states]
+        for root, kept in rows.items():
+            kept.append(_full(step(root), batch))
+    stacked = {root: torch.stack(kept) for root, kept in rows.items()}
+    return Result(
+        _without_axis(stacked[graph.output], graph.output_shape),
+        tuple(_without_axis(v, s.shape) for v, s in zip(current, graph.states, strict=True)),
+        {
+            name: _without_axis(stacked[node], graph.nodes[node].shape)
+            for name, node in zip(trace, plan.traced, strict=True)
+        },
+    )
+
+
+def first_states(graph: Graph, arguments: Arguments, like: Tensor) -> list[Tensor]:
+    """Return the declared first value of every state, without a batch."""
+    evaluator = _Evaluator(graph, arguments, like, None)
+    roots = {state.first for state in graph.states}
+    evaluator.compute_weights(sorted(reachable(graph.nodes, roots)))
+    return [
+        evaluator.weights[s.first].expand(_resolved_shape(s.shape, arguments.sizes))
+        for s in graph.states
+    ]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    weights: tuple[int, ...]
+    inputs: tuple[int, ...]
+    steps: tuple[int, ...]
+    traced: tuple[int, ...]
+    kept: tuple[int, ...]
+
+
+@lru_cache(maxsize=256)
+def _plan(graph: Graph, trace: tuple[str, ...]) -> _Plan:
+    traced: list[int] = []
+    for name in trace:
+        value = graph.value(name)
+        if value is None:
+            raise ValueError(f"{graph.name} has no value {name!r} to trace")
+        traced.append(value.node)
+    kept = tuple(dict.fromkeys([graph.output, *traced]))
+    roots = {*kept, *(state.next for state in graph.states)}
+    binding = bindings(graph)
+    live = sorted(reachable(graph.nodes, roots))
+    by_time = [tuple(i for i in live if binding[i] == time) for time in Binding]
+    return _Plan(*by_time, traced=tuple(traced), kept=kept)
+
+
+class _Evaluator:
+    """Values of nodes: `weights` without a batch, `inputs` for all steps."""
+
+    def __init__(
+        self, graph: Graph, arguments: Arguments, like: Tensor, frozen: Frozen | None
+    ):
+        self._graph = graph
+        self._arguments = arguments
+        self._like = like
+        self._frozen = frozen
+        self._attrs = _attributes(graph, tuple(sorted(arguments.sizes.items())))
+        self.weights: dict[int, Tensor] = {}
+        self._inputs: dict[int, Tensor] = {}
+        if frozen is not None and frozen.base is None:
+            frozen.base = {}
+
+    def compute_weights(self, nodes: Sequence[int]) -> None:
+        """Compute nodes that hang on nothing but parameters and constants."""
+        for position in nodes:
+            self.weights[position] = self._value(position, -1, self._known, {})
+
+    def compute_inputs(self, nodes: Sequence[int], given: Mapping[str, Tensor]) -> None:
+        """Compute nodes that no state hangs on, for all steps at once."""
+        for position in nodes:
+            self._inputs[position] = self._value(position, -1, self._known, given)
+
+    def _known(self, node: int) -> Tensor:
+        return self._inputs[node] if node in self._inputs else self.weights[node]
+
+    def step(
+        self, t: int, plan: _Plan, states: Mapping[str, Tensor]
+    ) -> Callable[[int], Tensor]:
+        """Compute the nodes of step ``t``; return what looks a node's value up."""
+        own: dict[int, Tensor] = {}
+
+        def value(node: int) -> Tensor:
+            if node in own:
+                return own[node]
+            return self._inputs[node][t] if node in self._inputs else self.weights[node]
+
+        for position in plan.steps:
+            own[position] = self._value(position, t, value, states)
+        return value
+
+    def _value(
+        self,
+        position: int,
+        t: int,
+        value: Callable[[int], Tensor],
+        given: Mapping[str, Tensor],
+    ) -> Tensor:
+        node = self._graph.nodes[position]
+        attr = self._attrs[position]
+        match node.op:
+            case "input" | "state":
+                return given[str(attr)]
+            case "parameter":
+                return self._arguments.parameters[str(attr)]
+            case "constant":
+                return self._arguments.constants[str(attr)]
+            case "const" | "size":
+                return self._constant(node, attr)
+            case "surrogate" if self._frozen is not None:
+                held, proxy = torch.broadcast_tensors(*(value(a) for a in node.args))
+                return self._frozen.surrogate((position, t), held, proxy)
+            case _:
+                return _row(node.op)([value(arg) for arg in node.args], attr)
+
+    def _constant(self, node: Node, attr: Resolved) -> Tensor:
+        assert isinstance(attr, float | int)
+        shape = _resolved_shape(node.shape, self._arguments.sizes)
+        return number(attr, shape, self._like)
+
+
+def _row(op: str) -> Implementation:
+    if op not in TORCH:
+        raise NotImplementedError(f"{op} has no row in the reference backend")
+    return TORCH[op]
+
+
+@lru_cache(maxsize=1024)
+def _attributes(graph: Graph, sizes: tuple[tuple[str, int], ...]) -> list[Resolved]:
+    return [resolve(node.attr, dict(sizes)) for node in graph.nodes]
+
+
+def resolve(attr: Attr, sizes: Mapping[str, int]) -> Resolved:
+    """Return an attribute with its sizes as whole numbers."""
+    if isinstance(attr, Size):
+        return attr.evaluate(sizes)
+    if isinstance(attr, tuple):
+        return tuple(size.evaluate(sizes) for size in attr)
+    return attr
+
+
+def _resolved_shape(shape: Shape, sizes: Mapping[str, int]) -> tuple[int, ...]:
+    return tuple(size.evaluate(sizes) for size in shape)
+
+
+def _full(value: Tensor, batch: torch.Size) -> Tensor:
+    """Give a value that hangs on no batch, like a constant, its rows."""
+    last = value.shape[-1] if value.dim() else 1
+    return value.expand(*batch, last)
+
+
+def _with_axis(value: Tensor, shape: Shape) -> Tensor:
+    return value if shape else value.unsqueeze(-1)
+
+
+def _without_axis(value: Tensor, shape: Shape) -> Tensor:
+    return value if shape else value.squeeze(-1)

@@ -1,0 +1,180 @@
+"""The op table: everything that a node of a graph may be, one row each.
+
+A row says how many arguments an op takes, which shape comes out and, where the op can
+be computed on plain numbers, how. What an op *is* in torch, in C or in LaTeX stands in
+the tables of those rooms; a test asks every table for every row.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from .sizes import Shape, Size, shape_text
+
+Attr = None | str | float | int | Size | tuple[Size, ...]
+Kind = Literal["leaf", "elementwise", "product", "row", "vector", "draw"]
+
+
+class ShapeFault(Exception):
+    """Two shapes that do not go together; the text says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """One row of the table.
+
+    Args:
+        name: the op's name in graphs.
+        arity: number of arguments; None for any number above zero.
+        kind: ``leaf`` and ``draw`` rows carry their shape; for the others ``shape``
+            computes it.
+        shape: shapes of the arguments and the attribute to the shape of the result.
+        fold: the op on plain numbers; None where folding would change the meaning.
+        attr: what the node's attribute holds, in words.
+    """
+
+    name: str
+    arity: int | None
+    kind: Kind
+    shape: Callable[[Sequence[Shape], Attr], Shape] | None = None
+    fold: Callable[..., float] | None = None
+    attr: str = ""
+
+
+def broadcast(shapes: Sequence[Shape], _: Attr = None) -> Shape:
+    """Return the common shape: scalars fill, everything else must be equal."""
+    result: Shape = ()
+    for shape in shapes:
+        if shape and result and shape != result:
+            one, other = shape_text(result), shape_text(shape)
+            raise ShapeFault(f"{one} and {other} are different shapes")
+        result = result or shape
+    return result
+
+
+def _matmul(shapes: Sequence[Shape], _: Attr) -> Shape:
+    matrix, vector = shapes
+    if len(matrix) not in (2, 3):
+        raise ShapeFault("the left side of @ is a matrix")
+    if len(vector) != 1:
+        raise ShapeFault("the right side of @ is a vector")
+    blocks = matrix[0] if len(matrix) == 3 else Size.number(1)
+    rows, columns = blocks * matrix[-2], blocks * matrix[-1]
+    if columns != vector[0]:
+        raise ShapeFault(f"the matrix takes [{columns}], not {shape_text(vector)}")
+    return (rows,)
+
+
+def _vector(shapes: Sequence[Shape]) -> Size:
+    for shape in shapes:
+        if len(shape) != 1:
+            raise ShapeFault(f"a vector is needed, this is {shape_text(shape)}")
+    return shapes[0][0]
+
+
+def _row(shapes: Sequence[Shape], groups: Attr) -> Shape:
+    _vector(shapes)
+    return () if groups is None else (_size(groups),)
+
+
+def _concat(shapes: Sequence[Shape], _: Attr) -> Shape:
+    _vector(shapes)
+    return (sum((shape[0] for shape in shapes), start=Size.number(0)),)
+
+
+def _slice(shapes: Sequence[Shape], attr: Attr) -> Shape:
+    _vector(shapes)
+    if not (isinstance(attr, tuple) and len(attr) == 2):
+        raise ShapeFault("a slice has a start and a length")
+    return (attr[1],)
+
+
+def _repeat(shapes: Sequence[Shape], times: Attr) -> Shape:
+    return (_vector(shapes) * _size(times),)
+
+
+def _fill(shapes: Sequence[Shape], shape: Attr) -> Shape:
+    if shapes[0] or not isinstance(shape, tuple):
+        raise ShapeFault(f"only a scalar fills, this is {shape_text(shapes[0])}")
+    return shape
+
+
+def _size(attr: Attr) -> Size:
+    if not isinstance(attr, Size):
+        raise ShapeFault("a size is needed")
+    return attr
+
+
+def _sigmoid(v: float) -> float:
+    return 1 / (1 + math.exp(-v)) if v >= 0 else math.exp(v) / (1 + math.exp(v))
+
+
+def _softplus(v: float) -> float:
+    return max(v, 0.0) + math.log1p(math.exp(-abs(v)))
+
+
+def _elementwise(name: str, arity: int, fold: Callable[..., float] | None) -> Op:
+    return Op(name, arity, "elementwise", broadcast, fold)
+
+
+_TABLE = (
+    # Leaves. A `state` is its value before the step; a `size` is a runtime number.
+    Op("const", 0, "leaf", attr="the number"),
+    Op("size", 0, "leaf", attr="the size"),
+    Op("input", 0, "leaf", attr="its name"),
+    Op("state", 0, "leaf", attr="its name"),
+    Op("parameter", 0, "leaf", attr="its name"),
+    Op("constant", 0, "leaf", attr="its name"),
+    # First values only: the running index of an axis, and random draws. The number
+    # keeps two draws of one expression apart.
+    Op("index", 0, "leaf", attr="the axis"),
+    Op("uniform", 2, "draw", attr="number of the draw"),
+    Op("normal", 2, "draw", attr="number of the draw"),
+    Op("glorot", 0, "draw", attr="number of the draw"),
+    Op("orthogonal", 0, "draw", attr="number of the draw"),
+    _elementwise("add", 2, lambda a, b: a + b),
+    _elementwise("sub", 2, lambda a, b: a - b),
+    _elementwise("mul", 2, lambda a, b: a * b),
+    _elementwise("div", 2, lambda a, b: a / b),
+    _elementwise("mod", 2, lambda a, b: a - math.floor(a / b) * b),
+    _elementwise("power", 2, math.pow),
+    _elementwise("neg", 1, lambda a: -a),
+    _elementwise("lt", 2, lambda a, b: float(a < b)),
+    _elementwise("le", 2, lambda a, b: float(a <= b)),
+    _elementwise("gt", 2, lambda a, b: float(a > b)),
+    _elementwise("ge", 2, lambda a, b: float(a >= b)),
+    _elementwise("eq", 2, lambda a, b: float(a == b)),
+    _elementwise("ne", 2, lambda a, b: float(a != b)),
+    _elementwise("sigmoid", 1, _sigmoid),
+    _elementwise("tanh", 1, math.tanh),
+    _elementwise("relu", 1, lambda a: max(a, 0.0)),
+    _elementwise("exp", 1, math.exp),
+    _elementwise("log", 1, math.log),
+    _elementwise("sqrt", 1, math.sqrt),
+    _elementwise("abs", 1, abs),
+    _elementwise("floor", 1, lambda a: float(math.floor(a))),
+    _elementwise("sin", 1, math.sin),
+    _elementwise("cos", 1, math.cos),
+    _elementwise("softplus", 1, _softplus),
+    _elementwise("log_sigmoid", 1, lambda a: -_softplus(-a)),
+    _elementwise("maximum", 2, max),
+    _elementwise("minimum", 2, min),
+    _elementwise("where", 3, lambda m, a, b: a if m != 0 else b),
+    # The value of the first argument, the derivative of the second.
+    _elementwise("surrogate", 2, None),
+    Op("matmul", 2, "product", _matmul),
+    Op("row_sum", 1, "row", _row, attr="number of groups, or None for one"),
+    Op("row_max", 1, "row", _row, attr="number of groups, or None for one"),
+    Op("concat", None, "vector", _concat),
+    Op("slice", 1, "vector", _slice, attr="start and length"),
+    Op("repeat", 1, "vector", _repeat, attr="how often each element stands"),
+    Op("fill", 1, "vector", _fill, attr="the shape to fill"),
+)
+
+OPS: dict[str, Op] = {op.name: op for op in _TABLE}
+
+INIT_ONLY = frozenset({"index", "uniform", "normal", "glorot", "orthogonal"})
+"""Ops that may stand in first values of parameters and constants, never in a step."""

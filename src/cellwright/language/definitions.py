@@ -1,0 +1,178 @@
+"""One definition for every name: the lines of a file laid over those of its bases.
+
+What a child writes replaces the base's definition *in its place*, so the order of the
+states, and with it the layer's state tuple, stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from .grammar import (
+    Block,
+    Declaration,
+    Dim,
+    Equation,
+    Extends,
+    Line,
+    Output,
+    parse,
+)
+from .report import Report, Source, Span
+from .source import Fragment, statements
+
+Kind = Literal[
+    "size", "count", "input", "state", "weight", "bias", "constant", "equation"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What a name is.
+
+    Args:
+        key: the name, with its prime when it is a value after the step.
+        value: right side of an equation, or the first value of what is declared.
+        part: which part of a split the name takes, of how many.
+        own: written by the file itself, not inherited.
+    """
+
+    key: str
+    kind: Kind
+    span: Span
+    shape: tuple[Dim, ...] | None = None
+    value: Fragment | None = None
+    part: int = 0
+    parts: int = 1
+    in_block: bool = False
+    own: bool = True
+    description: str = ""
+
+
+@dataclass
+class Definitions:
+    """Every definition of a cell by name, in order, with its block and its output."""
+
+    source: Source
+    table: dict[str, Definition] = field(default_factory=dict[str, Definition])
+    block: Block | None = None
+    output: Span | None = None
+    output_key: str = ""
+    base: Definitions | None = None
+
+    def carried(self, key: str) -> bool:
+        """Whether ``key`` without prime is carried from micro-step to micro-step."""
+        after = self.table.get(key + "'")
+        return after is not None and after.in_block
+
+    def without_prime(self, key: str) -> Definition | None:
+        """Return the definition of what ``key`` is the value after the step of."""
+        return self.table.get(key.removesuffix("'"))
+
+
+def define(chain: Sequence[Source], report: Report) -> Definitions:
+    """Lay the files of a chain, base first, over one another."""
+    result: Definitions | None = None
+    for source in chain:
+        lines = parse(statements(source, report), report)
+        result = _lay(source, lines, result, report)
+    assert result is not None
+    return result
+
+
+def _lay(
+    source: Source, lines: list[Line], base: Definitions | None, report: Report
+) -> Definitions:
+    result = Definitions(source, base=base)
+    if base is not None:
+        result.table = {k: replace(d, own=False) for k, d in base.table.items()}
+        result.block = base.block
+        result.output, result.output_key = base.output, base.output_key
+    written: dict[str, Definition] = {}
+    outputs: list[Output] = []
+    for line in lines:
+        match line:
+            case Extends():
+                pass
+            case Output():
+                outputs.append(line)
+            case Block():
+                _lay_block(line, result, report)
+            case Declaration() | Equation():
+                for definition in _definitions(line):
+                    _write(definition, written, report)
+    _replace(result, written)
+    for output in outputs[1:]:
+        report.add("output", output.value.span, "a second output")
+    if outputs:
+        result.output = outputs[0].value.span
+        result.output_key = outputs[0].value.text
+    return result
+
+
+def _definitions(line: Declaration | Equation) -> list[Definition]:
+    if isinstance(line, Equation):
+        return [
+            Definition(
+                name.text,
+                "equation",
+                name.span,
+                value=line.right,
+                part=part,
+                parts=len(line.targets),
+                in_block=line.in_block,
+                description=line.comment,
+            )
+            for part, name in enumerate(line.targets)
+        ]
+    return [
+        Definition(
+            name.text,
+            line.kind,  # pyright: ignore[reportArgumentType]
+            name.span,
+            shape=line.shape,
+            value=line.value,
+            in_block=line.in_block,
+            description=line.comment,
+        )
+        for name in line.names
+    ]
+
+
+def _write(
+    definition: Definition, written: dict[str, Definition], report: Report
+) -> None:
+    key = definition.key
+    first = written.get(key)
+    if first is not None:
+        found = f"{key!r} is defined in line {first.span.line} already"
+        report.add("twice", definition.span, found)
+    elif key == "hidden_size" or (key == "input_size" and definition.kind != "size"):
+        found = f"{key!r} is a size of every layer"
+        report.add("twice", definition.span, found)
+    else:
+        written[key] = definition
+
+
+def _replace(result: Definitions, written: dict[str, Definition]) -> None:
+    for key, definition in written.items():
+        former = result.table.get(key)
+        if former is not None:
+            if not definition.description:
+                definition = replace(definition, description=former.description)
+            ends = former.kind == "state" and definition.kind != "state"
+            if ends and key + "'" not in written:
+                result.table.pop(key + "'", None)
+        result.table[key] = definition
+
+
+def _lay_block(block: Block, result: Definitions, report: Report) -> None:
+    former = result.block
+    if former is not None:
+        same = (block.index.text, block.first, block.count.text)
+        if same != (former.index.text, former.first, former.count.text):
+            head = f"for {former.index.text} in {former.first}..{former.count.text}:"
+            report.add("for-block", block.index.span, "a second for block", head)
+    result.block = block

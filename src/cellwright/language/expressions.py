@@ -1,0 +1,362 @@
+"""From a parsed expression to nodes of the graph, with every fault at its place.
+
+A fault is noted once and yields None; what hangs on None stays silent.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from cellwright.ir.builder import Builder
+from cellwright.ir.graph import Binding
+from cellwright.ir.ops import ShapeFault
+from cellwright.ir.sizes import Shape, Size, shape_text
+
+from .functions import FUNCTIONS, Function
+from .report import Report, did_you_mean
+from .source import PRIME, Fragment
+
+Where = Literal["step", "first", "init"]
+"""An equation; the first value of a state; that of a weight, bias or constant."""
+
+_OPERATORS: dict[type[ast.operator], str] = {
+    ast.Add: "add",
+    ast.Sub: "sub",
+    ast.Mult: "mul",
+    ast.Div: "div",
+    ast.Mod: "mod",
+    ast.Pow: "power",
+    ast.MatMult: "matmul",
+}
+_COMPARISONS: dict[type[ast.cmpop], str] = {
+    ast.Lt: "lt",
+    ast.LtE: "le",
+    ast.Gt: "gt",
+    ast.GtE: "ge",
+    ast.Eq: "eq",
+    ast.NotEq: "ne",
+}
+_SAME_PRECEDENCE = (ast.Mult, ast.MatMult, ast.Div, ast.Mod, ast.FloorDiv)
+_SIGNS = {ast.Mult: "*", ast.MatMult: "@", ast.Div: "/", ast.Mod: "%", ast.Add: "+"}
+_SIGNS |= {ast.Sub: "-", ast.FloorDiv: "//", ast.Pow: "**"}
+
+
+@dataclass
+class Sizes:
+    """The named sizes and counts of a cell, and every quotient that must be whole."""
+
+    values: Mapping[str, Size]
+    whole: list[Size] = field(default_factory=list[Size])
+
+    def read(self, tree: ast.expr, at: Fragment, report: Report) -> Size | None:
+        """Return the size that an expression says, or note why it says none."""
+        match tree:
+            case ast.Constant(value=int(number)) if not isinstance(number, bool):
+                return Size.number(number)
+            case ast.Name(id=name):
+                if name not in self.values:
+                    fix = did_you_mean(name, self.values)
+                    report.add("unknown-size", at.place(tree), f"{name!r}", fix)
+                return self.values.get(name)
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                inner = self.read(operand, at, report)
+                return inner and inner * -1
+            case ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div()):
+                return self._operation(tree, at, report)
+            case _:
+                report.add("size", at.place(tree), f"{ast.unparse(tree)!r}")
+                return None
+
+    def quotient(self, size: Size, divisor: Size) -> Size:
+        """Return ``size / divisor`` and remember that it must come out whole."""
+        result = size / divisor
+        if result not in self.whole:
+            self.whole.append(result)
+        return result
+
+    def _operation(
+        self, tree: ast.BinOp, at: Fragment, report: Report
+    ) -> Size | None:
+        left = self.read(tree.left, at, report)
+        right = self.read(tree.right, at, report)
+        if left is None or right is None:
+            return None
+        try:
+            match tree.op:
+                case ast.Add():
+                    return left + right
+                case ast.Sub():
+                    return left - right
+                case ast.Mult():
+                    return left * right
+                case _:
+                    return self.quotient(left, right)
+        except (ValueError, ZeroDivisionError) as fault:
+            report.add("size", at.place(tree), str(fault))
+            return None
+
+
+@dataclass
+class Scope:
+    """What an expression may see.
+
+    Args:
+        lookup: a name with its prime, and where it stands, to its node or None.
+        names: every name that could be meant, for "did you mean".
+        draw_shape: in initialisers, the shape that a random draw takes.
+    """
+
+    where: Where
+    lookup: Callable[[str, ast.Name], int | None]
+    draw_shape: Shape = ()
+
+
+class Typer:
+    """Turns one fragment's expressions into nodes."""
+
+    def __init__(
+        self, at: Fragment, scope: Scope, builder: Builder, sizes: Sizes, report: Report
+    ):
+        self._at = at
+        self._scope = scope
+        self._b = builder
+        self._sizes = sizes
+        self._report = report
+
+    def node(self, tree: ast.expr) -> int | None:
+        """Return the node of an expression, or None when it is at fault."""
+        match tree:
+            case ast.Constant(value=value):
+                return self._number(value, tree)
+            case ast.Name():
+                return self._name(tree)
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return self._apply(tree, "neg", [self.node(operand)])
+            case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+                return self.node(operand)
+            case ast.BinOp(op=op, left=left, right=right):
+                if not self._order_is_plain(tree):
+                    return None
+                name = _OPERATORS.get(type(op))
+                if name is None:
+                    return self._not_an_operator(tree)
+                return self._binary(tree, name, self.node(left), self.node(right))
+            case ast.Compare(left=left, ops=[op], comparators=[right]):
+                name = _COMPARISONS.get(type(op))
+                if name is None:
+                    return self._not_an_operator(tree)
+                return self._apply(tree, name, [self.node(left), self.node(right)])
+            case ast.Call():
+                return self._call(tree)
+            case ast.Compare() | ast.BoolOp() | ast.IfExp() | ast.UnaryOp():
+                return self._not_an_operator(tree)
+            case _:
+                shown = ast.unparse(tree).replace(PRIME, "'")
+                kind = type(tree).__name__.lower()
+                found = f"{_short(shown)!r} ({kind}) is not part of the language"
+                self._report.add("expression", self._at.place(tree), found)
+                return None
+
+    def parts(self, tree: ast.Call, count: int) -> list[int | None]:
+        """Return the ``count`` parts of a split."""
+        empty: list[int | None] = [None] * count
+        if not self._arguments_fit(FUNCTIONS["split"], tree):
+            return empty
+        vector = self.node(tree.args[0])
+        sizes = [self._sizes.read(a, self._at, self._report) for a in tree.args[1:]]
+        if vector is None or None in sizes:
+            return empty
+        shape = self._b.shape(vector)
+        if len(shape) != 1:
+            self._shape_fault(tree, f"split takes a vector, not {shape_text(shape)}")
+            return empty
+        lengths = [size for size in sizes if size is not None]
+        if not lengths:
+            lengths = [self._sizes.quotient(shape[0], Size.number(count))] * count
+        total = sum(lengths, start=Size.number(0))
+        if len(lengths) != count or total != shape[0]:
+            found = f"{count} names for {len(lengths)} parts of {total}; "
+            self._shape_fault(tree, found + f"the vector has {shape[0]}")
+            return empty
+        nodes: list[int | None] = []
+        start = Size.number(0)
+        for length in lengths:
+            nodes.append(self._b.op("slice", vector, attr=(start, length)))
+            start += length
+        return nodes
+
+    def _number(self, value: object, tree: ast.expr) -> int | None:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            number = float(value) if abs(value) < 2**1000 else math.inf
+            if math.isfinite(number):
+                return self._b.const(number)
+        fix = "write inf" if isinstance(value, int | float) else ""
+        self._report.add("number", self._at.place(tree), f"{_short(repr(value))}", fix)
+        return None
+
+    def _name(self, tree: ast.Name) -> int | None:
+        name = tree.id.replace(PRIME, "'")
+        if name == "inf":
+            return self._b.const(math.inf)
+        if name == "pi":
+            return self._b.const(math.pi)
+        if name in FUNCTIONS:
+            if not FUNCTIONS[name].arguments:
+                return self._draw(FUNCTIONS[name], [], tree)
+            found = f"{name!r} is a function, without its arguments"
+            self._report.add("arguments", self._at.place(tree), found)
+            return None
+        return self._scope.lookup(name, tree)
+
+    def _binary(
+        self, tree: ast.BinOp, name: str, left: int | None, right: int | None
+    ) -> int | None:
+        if left is None or right is None:
+            return None
+        in_step = self._scope.where == "step"
+        if name == "power" and in_step and self._b.value(right) is None:
+            found = f"{self._shown(tree.right)!r} is not a number"
+            fix = "write exp(n * log(v)) for a positive v"
+            self._report.add("exponent", self._at.place(tree.right), found, fix)
+            return None
+        if name == "matmul" and self._b.binding(left) > Binding.WEIGHTS:
+            found = f"{self._shown(tree.left)!r} hangs on an input or a state"
+            fix = "the matrix stands on the left, the vector on the right"
+            if not self._b.shape(left):
+                fix = "write * for the product of a scalar"
+            self._report.add("matrix", self._at.place(tree.left), found, fix)
+            return None
+        return self._apply(tree, name, [left, right])
+
+    def _apply(self, tree: ast.expr, op: str, args: list[int | None]) -> int | None:
+        known = [arg for arg in args if arg is not None]
+        if len(known) < len(args):
+            return None
+        try:
+            result = self._b.op(op, *known)
+        except ShapeFault as fault:
+            operands = [t for t in ast.iter_child_nodes(tree) if isinstance(t, ast.expr)]
+            shown = [
+                f"{self._shown(operand)!r} is {shape_text(self._b.shape(arg))}"
+                for operand, arg in zip(operands, known, strict=True)
+            ]
+            return self._shape_fault(tree, " and ".join(shown) + f": {fault}")
+        return self._in_step(result, tree)
+
+    def _in_step(self, node: int, tree: ast.expr) -> int | None:
+        step = self._b.binding(node) > Binding.WEIGHTS
+        if step and len(self._b.shape(node)) > 1:
+            found = f"{self._shown(tree)!r} is {shape_text(self._b.shape(node))}"
+            self._report.add("vector-step", self._at.place(tree), found)
+            return None
+        return node
+
+    def _call(self, tree: ast.Call) -> int | None:
+        if not isinstance(tree.func, ast.Name):
+            found = f"{_short(self._shown(tree.func))!r} is called"
+            self._report.add("unknown-function", self._at.place(tree), found)
+            return None
+        name = tree.func.id.replace(PRIME, "'")
+        row = FUNCTIONS.get(name)
+        if row is None:
+            fix = did_you_mean(name, FUNCTIONS)
+            place = self._at.place(tree.func)
+            self._report.add("unknown-function", place, f"{name!r}", fix)
+            return None
+        if not self._arguments_fit(row, tree):
+            return None
+        if row.name == "split":
+            found = "split inside an expression"
+            fix = "a, b = split(v)"
+            self._report.add("split", self._at.place(tree), found, fix)
+            return None
+        values = int(min(row.values[1], len(tree.args)))
+        args = [self.node(arg) for arg in tree.args[:values]]
+        sizes = [self._sizes.read(a, self._at, self._report) for a in tree.args[values:]]
+        known = [arg for arg in args if arg is not None]
+        if len(known) < len(args) or None in sizes:
+            return None
+        if row.kind == "draw":
+            return self._draw(row, known, tree)
+        return self._result(row, known, [s for s in sizes if s is not None], tree)
+
+    def _result(
+        self, row: Function, values: list[int], sizes: list[Size], tree: ast.Call
+    ) -> int | None:
+        assert row.apply is not None
+        try:
+            if row.kind == "row" and sizes and len(self._b.shape(values[0])) == 1:
+                self._sizes.quotient(self._b.shape(values[0])[0], sizes[0])
+            return self._in_step(row.apply(self._b, values, sizes), tree)
+        except (ShapeFault, ValueError, ZeroDivisionError) as fault:
+            return self._shape_fault(tree, f"{row.name}: {fault}")
+
+    def _draw(self, row: Function, values: list[int], tree: ast.expr) -> int | None:
+        shape = self._scope.draw_shape
+        if self._scope.where != "init":
+            what = "an equation" if self._scope.where == "step" else "a state"
+            self._report.add("draw", self._at.place(tree), f"{row.name} in {what}")
+            return None
+        if not row.arguments and len(shape) < 2:
+            found = f"{row.name} needs a matrix, this is {shape_text(shape)}"
+            return self._shape_fault(tree, found)
+        return self._b.draw(row.name, *values, shape=shape)
+
+    def _arguments_fit(self, row: Function, tree: ast.Call) -> bool:
+        given = len(tree.args)
+        least = row.values[0] + row.size_arguments[0]
+        most = row.values[1] + row.size_arguments[1]
+        starred = any(isinstance(arg, ast.Starred) for arg in tree.args)
+        if least <= given <= most and not tree.keywords and not starred and most:
+            return True
+        found = "named arguments" if tree.keywords else f"{given} arguments"
+        fix = f"the signature is {row.signature}"
+        self._report.add("arguments", self._at.place(tree), f"{row.name}: {found}", fix)
+        return False
+
+    def _order_is_plain(self, tree: ast.BinOp) -> bool:
+        left = tree.left
+        if not isinstance(left, ast.BinOp) or not isinstance(tree.op, _SAME_PRECEDENCE):
+            return True
+        mixed = isinstance(left.op, ast.MatMult) != isinstance(tree.op, ast.MatMult)
+        if not isinstance(left.op, _SAME_PRECEDENCE) or not mixed:
+            return True
+        after = self._at.text[self._at.ends(left)[1] :].lstrip()
+        if after.startswith(")"):
+            return True
+        a, b, c = (self._shown(t) for t in (left.left, left.right, tree.right))
+        one, two = _SIGNS[type(left.op)], _SIGNS[type(tree.op)]
+        found = f"it reads ({a} {one} {b}) {two} {c}"
+        fix = f"write that, or {a} {one} ({b} {two} {c})"
+        self._report.add("matmul-order", self._at.place(tree), found, fix)
+        return False
+
+    def _not_an_operator(self, tree: ast.expr) -> None:
+        match tree:
+            case ast.BinOp(op=ast.BitXor()):
+                found, fix = "^", "write ** for a power"
+            case ast.BinOp(op=ast.FloorDiv()):
+                found, fix = "//", "write floor(a / b)"
+            case ast.BoolOp() | ast.IfExp() | ast.UnaryOp(op=ast.Not()):
+                found, fix = f"{_short(self._shown(tree))!r}", "use where(m, a, b)"
+            case ast.Compare(ops=[_, _, *_]):
+                found = f"{_short(self._shown(tree))!r} compares in a chain"
+                fix = "multiply two comparisons, or use where(m, a, b)"
+            case _:
+                found, fix = f"{_short(self._shown(tree))!r}", ""
+        self._report.add("operator", self._at.place(tree), found, fix)
+
+    def _shape_fault(self, tree: ast.expr, found: str) -> None:
+        self._report.add("shape", self._at.place(tree), found)
+
+    def _shown(self, tree: ast.expr) -> str:
+        start, end = self._at.ends(tree)
+        return " ".join(self._at.text[start:end].split())
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,111 @@
+"""Faults of a cell file: where, which rule, what was found, the likely fix.
+
+Every fault of a file is collected before anything is raised, so one run shows all.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cellwright.errors import CellwrightValueError
+
+from .rules import RULES
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A cell file: the cell's name, its text and how messages call it."""
+
+    name: str
+    text: str
+    label: str
+
+    def line(self, number: int) -> str:
+        """Return line ``number``, counted from 1, without its end."""
+        lines = self.text.split("\n")
+        return lines[number - 1] if number <= len(lines) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of one line: line from 1, column from 0."""
+
+    source: Source
+    line: int
+    column: int
+    length: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault. ``code`` names the rule that is broken, see `rules.RULES`."""
+
+    code: str
+    span: Span
+    found: str
+    fix: str = ""
+
+    @property
+    def rule(self) -> str:
+        """The rule, in one sentence."""
+        return RULES[self.code]
+
+    def __str__(self) -> str:
+        span = self.span
+        where = f"{span.source.label}:{span.line}:{span.column + 1}: {self.code}"
+        line = span.source.line(span.line)
+        shown, column = _excerpt(line, span.column)
+        carets = "^" * max(1, min(span.length, len(shown) - column))
+        parts = [where, f"    {shown}", f"    {' ' * column}{carets}"]
+        parts.append(f"  rule:  {self.rule}")
+        parts.append(f"  found: {self.found}")
+        if self.fix:
+            parts.append(f"  fix:   {self.fix}")
+        return "\n".join(parts)
+
+
+class CellError(CellwrightValueError):
+    """A cell file that does not say a cell; ``faults`` holds every fault of it."""
+
+    def __init__(self, faults: Iterable[Fault]):
+        self.faults = tuple(faults)
+        super().__init__("\n\n".join(map(str, self.faults)))
+
+    def __reduce__(self) -> tuple[type[CellError], tuple[tuple[Fault, ...]]]:
+        return CellError, (self.faults,)
+
+
+class Report:
+    """Collects faults; each place and rule once."""
+
+    def __init__(self) -> None:
+        self._faults: dict[tuple[str, int, int, str], Fault] = {}
+
+    def add(self, code: str, span: Span, found: str, fix: str = "") -> None:
+        """Note a fault."""
+        key = (span.source.label, span.line, span.column, code)
+        self._faults.setdefault(key, Fault(code, span, found, fix))
+
+    def __bool__(self) -> bool:
+        return bool(self._faults)
+
+    def raise_if_any(self) -> None:
+        """Raise one CellError with every fault, in the order of the file."""
+        if self._faults:
+            order = sorted(self._faults, key=lambda key: key[:3])
+            raise CellError(self._faults[key] for key in order)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return "did you mean 'sigmoid'?", or nothing when no known name is near."""
+    close = difflib.get_close_matches(name, sorted(set(known)), n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}?" if close else ""
+
+
+def _excerpt(line: str, column: int, width: int = 100) -> tuple[str, int]:
+    """Return a printable piece of ``line`` around ``column``, and the column in it."""
+    start = max(0, column - width // 2) if len(line) > width else 0
+    text = "".join(c if c.isprintable() else "?" for c in line[start : start + width])
+    return text, column - start

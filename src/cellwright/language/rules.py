@@ -1,0 +1,52 @@
+"""The rules of the language whose breach is an error: a code and one sentence each."""
+
+RULES: dict[str, str] = {
+    # The text.
+    "not-text": "a cell file is UTF-8 text",
+    "too-long": "a file has at most 64 KiB, a statement at most 2,000 characters",
+    "too-many": "a cell has at most 1,000 statements and 10 bases",
+    "too-deep": "an expression is nested at most 100 deep",
+    "character": "outside comments a cell file is printable ASCII, without tabs",
+    "prime": "a prime stands once, directly after a name: c' is c after the step",
+    "bracket": "every bracket that opens is closed",
+    "indentation": "only the lines of a for block are indented, all alike",
+    # The statements.
+    "statement": "a line is a declaration, an equation, or a for block",
+    "name": "a name starts with a letter, has letters, digits and _, and is not taken",
+    "extends": "extends stands first, once, and names a cell that is there",
+    "declaration": "a declaration is: kind names [shape] = value",
+    "needs-value": "a constant and a count have a value",
+    "needs-no-value": "inputs have no value, and only what is declared so has a shape",
+    "one-shape": "one shape a statement, for all its names",
+    "for-block": "a cell has at most one block: for NAME in 1..COUNT:",
+    "targets": "several names on the left take the parts of one split",
+    "expression": "the right side is one expression of the language",
+    "output": "a cell has exactly one output: a value of the step",
+    # Names.
+    "twice": "a name has one definition",
+    "unknown-name": "every name is declared or defined",
+    "unknown-function": "a function is one of the language's table",
+    "arguments": "a function takes the arguments of its signature",
+    "missing-equation": "every state s has an equation s' = ...",
+    "no-state": "only a state, or a name that a for block carries, has a value s'",
+    "no-input": "a cell has at least one input and one state",
+    "circle": "equations do not go round in a circle within a step",
+    "unused": "what a file writes reaches the output",
+    "inside-block": "a name of a for block is seen inside it; a prime carries it out",
+    # Sizes and shapes.
+    "size": "a size is + - * / over whole numbers and sizes",
+    "unknown-size": "every size is declared, but input_size and hidden_size",
+    "shape": "the shapes of an operation fit: scalars fill, all else is equal",
+    "matmul-order": "@ beside * / % needs parentheses",
+    "matrix": "the left side of @ is known before the step: no input, no state",
+    "vector-step": "what a step computes from inputs and states is a scalar or vector",
+    "declared-shape": "a value has the shape that its name is declared with",
+    # Meaning.
+    "first-value": "a first value uses what exists before the first step",
+    "draw": "random draws stand in first values of weights, biases and constants",
+    "exponent": "the exponent of ** is a number",
+    "operator": "operators are + - * / % ** @ and one comparison; choices use where",
+    "number": "a number is a plain decimal number",
+    "split": "split stands alone on the right side of an equation",
+    "count": "a count is a whole number from 1 to 1,000",
+}

@@ -1,0 +1,15 @@
+"""Errors of the layers. Each is a RuntimeError too, which is what torch.nn raises."""
+
+from cellwright.errors import CellwrightError
+
+
+class ShapeError(CellwrightError, ValueError, RuntimeError):
+    """A tensor whose shape does not fit the layer."""
+
+
+class DtypeError(CellwrightError, TypeError, RuntimeError):
+    """A tensor whose dtype is not the layer's, or something that is no tensor."""
+
+
+class OptionError(CellwrightError, ValueError, TypeError):
+    """An argument of a layer that its cell does not have, or a missing one."""

@@ -1,0 +1,328 @@
+"""`Recurrent`: any cell as a layer over time, with the arguments of torch.nn.LSTM."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cellwright.backends.reference.initial import initial_values
+from cellwright.backends.reference.interpret import Arguments, first_states, run
+from cellwright.cells import find
+from cellwright.compiler import choose
+from cellwright.ir.graph import Graph
+from cellwright.ir.sizes import Shape
+from cellwright.language.cell import Cell
+
+from .errors import OptionError
+from .forget_bias import forget_biases
+from .options import Option, resolve_sizes, sort_options, whole_number
+from .report import BackendReport, Row
+from .shapes import read_input, read_layout, read_states
+
+State = Tensor | tuple[Tensor, ...]
+
+
+class Recurrent(nn.Module):
+    """A recurrent cell, applied step by step over a sequence, in one or more layers.
+
+    Args:
+        cell: a name of the library (``"lstm"``), the path of a ``.cell`` file, the text
+            of one, or a Cell.
+        input_size: number of features of the input.
+        hidden_size: number of units.
+        num_layers: layers on top of one another, each seeing the sequence below.
+        bias: False makes every ``bias`` of the cell 0.
+        batch_first: whether input and output are ``[B, T, ...]`` instead of
+            ``[T, B, ...]``; states are not affected.
+        dropout: share of every layer's output, but the last one's, that is dropped in
+            training.
+        bidirectional: whether a second set of weights reads the sequence backwards; the
+            outputs of both stand side by side.
+        backend: ``"auto"`` or the name of one; `backend_report` says which one runs.
+        forget_bias: first value of the biases of every gate that the cell's file
+            describes as a forget gate.
+        device: where the parameters are.
+        dtype: of the parameters.
+        **sizes_and_constants: the cell's own sizes, counts and constants, by name.
+
+    Shape:
+        - input: ``[T, B, I]``, ``[B, T, I]`` with batch_first, ``[T, I]`` unbatched.
+        - output: the same axes with the cell's output size, times two if bidirectional.
+        - state: ``[L*D, B, H]`` each (L layers, D directions; ``[L*D, H]`` unbatched),
+          one tensor, or a tuple in the cell's order if it has more states.
+
+    Attributes:
+        cell: the cell.
+        output_size: number of features that one direction puts out.
+
+    Raises:
+        OptionError: for an argument that the cell does not have or lacks.
+        ShapeError, DtypeError: in a call with tensors that do not fit.
+        CellError: with every fault of a cell file.
+
+    Example:
+        >>> import torch, cellwright as cw
+        >>> layer = cw.nn.Recurrent("peephole_lstm", input_size=3, hidden_size=8)
+        >>> output, (h, c) = layer(torch.randn(20, 16, 3))
+        >>> tuple(output.shape), tuple(c.shape)
+        ((20, 16, 8), (1, 16, 8))
+    """
+
+    def __init__(
+        self,
+        cell: str | os.PathLike[str] | Cell,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        backend: str = "auto",
+        *,
+        forget_bias: float | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        **sizes_and_constants: Option,
+    ):
+        super().__init__()
+        self.cell = find(cell)
+        self._options = sort_options(self.cell, sizes_and_constants)
+        name = type(self).__name__
+        self.input_size = whole_number(name, "input_size", input_size)
+        self.hidden_size = whole_number(name, "hidden_size", hidden_size)
+        self.num_layers = whole_number(name, "num_layers", num_layers)
+        self.bias = bias
+        self.batch_first = batch_first
+        self.dropout = _share(dropout, self.num_layers)
+        self.bidirectional = bidirectional
+        self.backend = choose(backend).backend
+        self._asked = backend
+        self.forget_bias = forget_bias
+        self._sizes = self._sizes_of_layers()
+        shape = _numbers(self.graph.output_shape, self._sizes[0])
+        self.output_size = shape[0] if shape else 1
+        factory = {"device": device, "dtype": dtype or torch.get_default_dtype()}
+        self._register(factory)
+        self.reset_parameters()
+
+    @property
+    def graph(self) -> Graph:
+        """The cell's graph with this layer's counts and biases."""
+        return self.cell.specialise(self.bias, self._options.counts)
+
+    def reset_parameters(self) -> None:
+        """Draw every parameter and constant anew, as the cell's file declares them."""
+        graph = self.graph
+        with torch.no_grad():
+            for suffix, sizes in self._places():
+                values = initial_values(graph, sizes, self._options.constants)
+                for name, value in {**values[0], **values[1]}.items():
+                    getattr(self, name + suffix).copy_(value)
+                self._set_forget_bias(suffix, sizes)
+
+    def forward(
+        self,
+        input: Tensor,  # torch.nn's name
+        hx: Tensor | Sequence[Tensor] | None = None,
+        **inputs: Tensor,
+    ) -> tuple[Tensor, Any]:
+        """Run the layer over a sequence.
+
+        Args:
+            input: the cell's first input.
+            hx: first values of the states; what the cell declares when it is None.
+            **inputs: the cell's further inputs by name, at every step.
+
+        Returns:
+            The output of the last layer at every step, and the last state.
+        """
+        graph, like = self.graph, self._like()
+        me = f"{type(self).__name__}({self.extra_repr()})"
+        x, layout = read_layout(me, input, self.input_size, self.batch_first, like)
+        further = self._further_inputs(inputs, x, layout)
+        states = [
+            _numbers(state.shape, self._sizes[0]) for state in self.graph.states
+        ]
+        given: list[Tensor] | None = None
+        if hx is not None:
+            names = [state.name for state in graph.states]
+            rows = self.num_layers * (1 + self.bidirectional)
+            given = read_states(hx, names, states, rows, x, layout)
+        output, last = self._layers(graph, x, further, given)
+        if not layout.batched:
+            last = [state.squeeze(1) for state in last]
+        state = last[0] if len(last) == 1 else tuple(last)
+        return layout.as_given(output), state
+
+    def backend_report(self) -> BackendReport:
+        """Return which backend runs this layer, and why."""
+        choice = choose(self._asked)
+        return BackendReport((Row(self.cell.name, choice.backend, choice.reason),))
+
+    def extra_repr(self) -> str:
+        """Return the arguments that differ from their defaults."""
+        parts = [f"{self.cell.name!r}", f"input_size={self.input_size}"]
+        parts.append(f"hidden_size={self.hidden_size}")
+        if self.num_layers != 1:
+            parts.append(f"num_layers={self.num_layers}")
+        for name, default in _DEFAULTS.items():
+            if getattr(self, name) != default:
+                parts.append(f"{name}={getattr(self, name)}")
+        options = {**self._options.counts, **self._options.sizes}
+        parts += [f"{name}={value}" for name, value in options.items()]
+        return ", ".join(parts)
+
+    def _layers(
+        self,
+        graph: Graph,
+        x: Tensor,
+        further: list[Tensor],
+        given: list[Tensor] | None,
+    ) -> tuple[Tensor, list[Tensor]]:
+        last: list[list[Tensor]] = [[] for _ in graph.states]
+        places = self._places()
+        directions = 1 + self.bidirectional
+        for layer in range(self.num_layers):
+            if layer > 0:
+                x = F.dropout(x, self.dropout, self.training)
+            outputs: list[Tensor] = []
+            for direction in range(directions):
+                row = layer * directions + direction
+                first = None if given is None else [state[row] for state in given]
+                sequence = [x, *further]
+                if direction:
+                    sequence = [value.flip(0) for value in sequence]
+                output, states = self._direction(graph, *places[row], sequence, first)
+                outputs.append(output.flip(0) if direction else output)
+                for kept, state in zip(last, states, strict=True):
+                    kept.append(state)
+            x = torch.cat(outputs, dim=-1) if directions > 1 else outputs[0]
+        return x, [torch.stack(kept) for kept in last]
+
+    def _direction(
+        self,
+        graph: Graph,
+        suffix: str,
+        sizes: dict[str, int],
+        inputs: list[Tensor],
+        first: list[Tensor] | None,
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        arguments = Arguments(
+            sizes,
+            {p.name: getattr(self, p.name + suffix) for p in graph.parameters},
+            {c.name: getattr(self, c.name + suffix) for c in graph.constants},
+        )
+        x = inputs[0]
+        if first is None:
+            declared = first_states(graph, arguments, x)
+            first = [value.expand(x.shape[1], *value.shape) for value in declared]
+        inputs = [x.squeeze(-1) if not graph.inputs[0].shape else x, *inputs[1:]]
+        result = run(graph, arguments, inputs, first)
+        output = result.output
+        return output if graph.output_shape else output.unsqueeze(-1), result.states
+
+    def _further_inputs(
+        self, inputs: dict[str, Tensor], x: Tensor, layout: Any
+    ) -> list[Tensor]:
+        declared = self.graph.inputs[1:]
+        unknown = inputs.keys() - {i.name for i in declared}
+        if unknown:
+            has = ", ".join(i.name for i in declared) or "none but the first"
+            raise OptionError(
+                f"{layout.layer}: no input {', '.join(sorted(unknown))}; it has {has}"
+            )
+        return [
+            read_input(
+                i.name, inputs.get(i.name), _numbers(i.shape, self._sizes[0]), x, layout
+            )
+            for i in declared
+        ]
+
+    def _sizes_of_layers(self) -> list[dict[str, int]]:
+        graph, sizes = self.graph, [self._resolved(self.input_size)]
+        shape = _numbers(graph.output_shape, sizes[0])
+        below = (shape[0] if shape else 1) * (1 + self.bidirectional)
+        for _ in range(1, self.num_layers):
+            sizes.append(self._resolved(below))
+        for state in graph.states:
+            shapes = {_numbers(state.shape, each) for each in sizes}
+            if len(shapes) > 1:
+                listed = " and ".join(str(list(s)) for s in sorted(shapes))
+                raise OptionError(
+                    f"{self.cell.name}: the state {state.name} is {listed} in "
+                    "different layers; give each layer its own Recurrent"
+                )
+        return sizes
+
+    def _resolved(self, input_size: int) -> dict[str, int]:
+        given = self._options.sizes
+        return resolve_sizes(self.cell, self.graph, input_size, self.hidden_size, given)
+
+    def _places(self) -> list[tuple[str, dict[str, int]]]:
+        """Return the suffix and the sizes of every layer and direction."""
+        directions = ("", "_reverse") if self.bidirectional else ("",)
+        return [
+            (f"_l{layer}{direction}", self._sizes[layer])
+            for layer in range(self.num_layers)
+            for direction in directions
+        ]
+
+    def _register(self, factory: dict[str, Any]) -> None:
+        for suffix, sizes in self._places():
+            for p in self.graph.parameters:
+                empty = torch.empty(_numbers(p.shape, sizes), **factory)
+                self.register_parameter(p.name + suffix, nn.Parameter(empty))
+            for c in self.graph.constants:
+                empty = torch.empty(_numbers(c.shape, sizes), **factory)
+                # A constant without a shape is an argument of the layer, not its state.
+                self.register_buffer(c.name + suffix, empty, persistent=bool(c.shape))
+
+    def _set_forget_bias(self, suffix: str, sizes: dict[str, int]) -> None:
+        if self.forget_bias is None:
+            return
+        found = forget_biases(self.graph)
+        if not found:
+            raise OptionError(
+                f"forget_bias={self.forget_bias}: {self.cell.name} names no forget gate "
+                "with a bias (an equation described as '# forget gate')"
+            )
+        for bias in found:
+            start = bias.start.evaluate(sizes)
+            length = bias.length.evaluate(sizes)
+            parameter = getattr(self, bias.parameter + suffix)
+            parameter.narrow(0, start, length).fill_(self.forget_bias)
+
+    def _like(self) -> Tensor:
+        """Return a tensor of the layer's dtype and device."""
+        return next(iter([*self.parameters(), *self.buffers()]), torch.empty(0))
+
+
+_DEFAULTS = {
+    "bias": True,
+    "batch_first": False,
+    "dropout": 0.0,
+    "bidirectional": False,
+    "forget_bias": None,
+}
+
+
+def _share(dropout: float, num_layers: int) -> float:
+    if isinstance(dropout, bool) or not 0 <= dropout <= 1:
+        raise OptionError(f"dropout is {dropout!r}, a share from 0 to 1")
+    if dropout > 0 and num_layers == 1:
+        warnings.warn(
+            "dropout acts between layers, so with num_layers=1 it does nothing",
+            stacklevel=3,
+        )
+    return float(dropout)
+
+
+def _numbers(shape: Shape, sizes: dict[str, int]) -> tuple[int, ...]:
+    return tuple(size.evaluate(sizes) for size in shape)
