@@ -11,8 +11,8 @@ import math
 from collections.abc import Callable
 
 from .graph import Binding, Node, binding_of
-from .ops import OPS, Attr, ShapeFault
-from .sizes import Shape
+from .ops import OPS, Attr, ShapeRuleError
+from .sizes import Shape, SizeError
 
 
 class Builder:
@@ -34,6 +34,7 @@ class Builder:
         self._fold = fold
         self._bindings: list[Binding] = []
         self._known: dict[Node, int] = {}
+        self._draws = 0
 
     def shape(self, node: int) -> Shape:
         """Return the shape of a node."""
@@ -45,7 +46,7 @@ class Builder:
 
     def const(self, value: float, shape: Shape = ()) -> int:
         """Return the node of a number; with a shape, the number everywhere in it."""
-        return self._add(Node("const", (), shape, float(value)))
+        return self._add(Node("const", (), shape, value + 0.0))  # -0.0 becomes 0.0
 
     def value(self, node: int) -> float | None:
         """Return the number that a node is known to be, else None."""
@@ -54,18 +55,19 @@ class Builder:
         return attr if is_const and isinstance(attr, float) else None
 
     def leaf(self, op: str, attr: Attr, shape: Shape) -> int:
-        """Return a leaf: an input, a state, a parameter, a constant, a size, an index."""
+        """Return a node without arguments: an input, a size, an index and the like."""
         return self._add(Node(op, (), shape, attr))
 
     def draw(self, op: str, *args: int, shape: Shape) -> int:
         """Return a random draw of the given shape, different from every other."""
-        return self._add(Node(op, args, shape, len(self.nodes)))
+        self._draws += 1
+        return self._add(Node(op, args, shape, self._draws))
 
     def fill(self, node: int, shape: Shape) -> int:
         """Return ``node`` in ``shape``: itself, or the scalar in every entry.
 
         Raises:
-            ShapeFault: when ``node`` is neither a scalar nor of that shape.
+            ShapeRuleError: when ``node`` is neither a scalar nor of that shape.
         """
         if self.shape(node) == shape:
             return node
@@ -78,14 +80,17 @@ class Builder:
         """Return the node of ``name`` applied to ``args``.
 
         Raises:
-            ShapeFault: when the shapes do not go together.
+            ShapeRuleError: when the shapes do not go together.
         """
         row = OPS[name]
         if row.arity is not None and len(args) != row.arity:
-            raise ShapeFault(f"{name} takes {row.arity} arguments, got {len(args)}")
+            raise ShapeRuleError(f"{name} takes {row.arity} arguments, got {len(args)}")
         if row.shape is None:
-            raise ShapeFault(f"{name} is a leaf")
-        shape = row.shape([self.shape(arg) for arg in args], attr)
+            raise ShapeRuleError(f"{name} is a leaf")
+        try:
+            shape = row.shape([self.shape(arg) for arg in args], attr)
+        except SizeError as fault:
+            raise ShapeRuleError(str(fault)) from fault
         if self._fold:
             known = self._folded(name, args, shape)
             if known is not None:
@@ -116,7 +121,11 @@ class Builder:
             number = fold(*values)
         except (ArithmeticError, ValueError):
             return None  # 1 / 0, log(-1), 9**9**9: left to run time and its infinities
-        return number if math.isfinite(number) else None
+        # What overflows is left to run time; an infinity that was written is a number.
+        exact = math.isfinite(number) or (
+            math.isinf(number) and any(map(math.isinf, filter(None, values)))
+        )
+        return number if exact else None
 
 
 Rule = Callable[[Builder, tuple[int, ...], Shape], int | None]
@@ -145,7 +154,7 @@ def _mul(b: Builder, args: tuple[int, ...], shape: Shape) -> int | None:
 
 
 def _div(b: Builder, args: tuple[int, ...], shape: Shape) -> int | None:
-    if b.value(args[0]) == 0:
+    if b.value(args[0]) == 0 and b.value(args[1]) != 0:
         return b.const(0, shape)
     return b.fill(args[0], shape) if b.value(args[1]) == 1 else None
 
@@ -156,7 +165,7 @@ def _power(b: Builder, args: tuple[int, ...], shape: Shape) -> int | None:
     return b.fill(args[0], shape) if b.value(args[1]) == 1 else None
 
 
-def _neg(b: Builder, args: tuple[int, ...], shape: Shape) -> int | None:
+def _neg(b: Builder, args: tuple[int, ...], _: Shape) -> int | None:
     inner = b.nodes[args[0]]
     return inner.args[0] if inner.op == "neg" else None
 

@@ -1,4 +1,4 @@
-"""The graph of a cell: what it declares, and one list of nodes that all equations share.
+"""The graph of a cell: what it declares, and one list of nodes for all equations.
 
 A graph holds the equations of one time step, the first values of its states and the
 initialisers of its parameters and constants. It is frozen; a pass returns a new one.
@@ -16,7 +16,7 @@ from .sizes import Shape, Size
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One operation. ``args`` are positions of earlier nodes; ``shape`` has no batch."""
+    """One operation. ``args`` are places of earlier nodes; ``shape`` has no batch."""
 
     op: str
     args: tuple[int, ...]
@@ -90,7 +90,7 @@ class Graph:
     Args:
         name: the cell's name.
         nodes: arguments stand before what uses them.
-        whole: sizes that must be whole numbers (every quotient of the file).
+        whole: sizes that must come out as whole numbers from 1 on, and may not.
         output: node of the layer's output.
     """
 

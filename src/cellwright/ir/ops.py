@@ -8,6 +8,7 @@ the tables of those rooms; a test asks every table for every row.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -18,7 +19,7 @@ Attr = None | str | float | int | Size | tuple[Size, ...]
 Kind = Literal["leaf", "elementwise", "product", "row", "vector", "draw"]
 
 
-class ShapeFault(Exception):
+class ShapeRuleError(Exception):
     """Two shapes that do not go together; the text says which and why."""
 
 
@@ -50,7 +51,7 @@ def broadcast(shapes: Sequence[Shape], _: Attr = None) -> Shape:
     for shape in shapes:
         if shape and result and shape != result:
             one, other = shape_text(result), shape_text(shape)
-            raise ShapeFault(f"{one} and {other} are different shapes")
+            raise ShapeRuleError(f"{one} and {other} are different shapes")
         result = result or shape
     return result
 
@@ -58,26 +59,31 @@ def broadcast(shapes: Sequence[Shape], _: Attr = None) -> Shape:
 def _matmul(shapes: Sequence[Shape], _: Attr) -> Shape:
     matrix, vector = shapes
     if len(matrix) not in (2, 3):
-        raise ShapeFault("the left side of @ is a matrix")
+        raise ShapeRuleError("the left side of @ is a matrix")
     if len(vector) != 1:
-        raise ShapeFault("the right side of @ is a vector")
+        raise ShapeRuleError("the right side of @ is a vector")
     blocks = matrix[0] if len(matrix) == 3 else Size.number(1)
     rows, columns = blocks * matrix[-2], blocks * matrix[-1]
     if columns != vector[0]:
-        raise ShapeFault(f"the matrix takes [{columns}], not {shape_text(vector)}")
+        raise ShapeRuleError(f"the matrix takes [{columns}], not {shape_text(vector)}")
     return (rows,)
 
 
 def _vector(shapes: Sequence[Shape]) -> Size:
     for shape in shapes:
         if len(shape) != 1:
-            raise ShapeFault(f"a vector is needed, this is {shape_text(shape)}")
+            raise ShapeRuleError(f"{shape_text(shape)} is no vector")
     return shapes[0][0]
 
 
 def _row(shapes: Sequence[Shape], groups: Attr) -> Shape:
-    _vector(shapes)
-    return () if groups is None else (_size(groups),)
+    length = _vector(shapes)
+    if groups is None:
+        return ()
+    each = (length / _size(groups)).constant
+    if each is not None and (each.denominator != 1 or each < 1):
+        raise ShapeRuleError(f"{length} entries do not make {groups} equal groups")
+    return (_size(groups),)
 
 
 def _concat(shapes: Sequence[Shape], _: Attr) -> Shape:
@@ -88,7 +94,7 @@ def _concat(shapes: Sequence[Shape], _: Attr) -> Shape:
 def _slice(shapes: Sequence[Shape], attr: Attr) -> Shape:
     _vector(shapes)
     if not (isinstance(attr, tuple) and len(attr) == 2):
-        raise ShapeFault("a slice has a start and a length")
+        raise ShapeRuleError("a slice has a start and a length")
     return (attr[1],)
 
 
@@ -98,13 +104,13 @@ def _repeat(shapes: Sequence[Shape], times: Attr) -> Shape:
 
 def _fill(shapes: Sequence[Shape], shape: Attr) -> Shape:
     if shapes[0] or not isinstance(shape, tuple):
-        raise ShapeFault(f"only a scalar fills, this is {shape_text(shapes[0])}")
+        raise ShapeRuleError(f"only a scalar fills, this is {shape_text(shapes[0])}")
     return shape
 
 
 def _size(attr: Attr) -> Size:
     if not isinstance(attr, Size):
-        raise ShapeFault("a size is needed")
+        raise ShapeRuleError("a size is needed")
     return attr
 
 
@@ -114,6 +120,26 @@ def _sigmoid(v: float) -> float:
 
 def _softplus(v: float) -> float:
     return max(v, 0.0) + math.log1p(math.exp(-abs(v)))
+
+
+def _log_sigmoid(v: float) -> float:
+    return -_softplus(-v)
+
+
+def _quotient(a: float, b: float) -> float:
+    return a / b
+
+
+def _negative(v: float) -> float:
+    return -v
+
+
+def _relu(v: float) -> float:
+    return max(v, 0.0)
+
+
+def _choose(m: float, a: float, b: float) -> float:
+    return a if m != 0 else b
 
 
 def _elementwise(name: str, arity: int, fold: Callable[..., float] | None) -> Op:
@@ -135,34 +161,35 @@ _TABLE = (
     Op("normal", 2, "draw", attr="number of the draw"),
     Op("glorot", 0, "draw", attr="number of the draw"),
     Op("orthogonal", 0, "draw", attr="number of the draw"),
-    _elementwise("add", 2, lambda a, b: a + b),
-    _elementwise("sub", 2, lambda a, b: a - b),
-    _elementwise("mul", 2, lambda a, b: a * b),
-    _elementwise("div", 2, lambda a, b: a / b),
-    _elementwise("mod", 2, lambda a, b: a - math.floor(a / b) * b),
+    _elementwise("add", 2, operator.add),
+    _elementwise("sub", 2, operator.sub),
+    _elementwise("mul", 2, operator.mul),
+    _elementwise("div", 2, _quotient),
+    # Not a - floor(a / b) * b, which makes 1 % 0.1 a 0: the exact rest is 0.09999....
+    _elementwise("mod", 2, operator.mod),
     _elementwise("power", 2, math.pow),
-    _elementwise("neg", 1, lambda a: -a),
-    _elementwise("lt", 2, lambda a, b: float(a < b)),
-    _elementwise("le", 2, lambda a, b: float(a <= b)),
-    _elementwise("gt", 2, lambda a, b: float(a > b)),
-    _elementwise("ge", 2, lambda a, b: float(a >= b)),
-    _elementwise("eq", 2, lambda a, b: float(a == b)),
-    _elementwise("ne", 2, lambda a, b: float(a != b)),
+    _elementwise("neg", 1, _negative),
+    _elementwise("lt", 2, operator.lt),
+    _elementwise("le", 2, operator.le),
+    _elementwise("gt", 2, operator.gt),
+    _elementwise("ge", 2, operator.ge),
+    _elementwise("eq", 2, operator.eq),
+    _elementwise("ne", 2, operator.ne),
     _elementwise("sigmoid", 1, _sigmoid),
     _elementwise("tanh", 1, math.tanh),
-    _elementwise("relu", 1, lambda a: max(a, 0.0)),
+    _elementwise("relu", 1, _relu),
     _elementwise("exp", 1, math.exp),
     _elementwise("log", 1, math.log),
     _elementwise("sqrt", 1, math.sqrt),
-    _elementwise("abs", 1, abs),
-    _elementwise("floor", 1, lambda a: float(math.floor(a))),
+    _elementwise("abs", 1, math.fabs),
+    _elementwise("floor", 1, math.floor),
     _elementwise("sin", 1, math.sin),
     _elementwise("cos", 1, math.cos),
     _elementwise("softplus", 1, _softplus),
-    _elementwise("log_sigmoid", 1, lambda a: -_softplus(-a)),
+    _elementwise("log_sigmoid", 1, _log_sigmoid),
     _elementwise("maximum", 2, max),
     _elementwise("minimum", 2, min),
-    _elementwise("where", 3, lambda m, a, b: a if m != 0 else b),
+    _elementwise("where", 3, _choose),
     # The value of the first argument, the derivative of the second.
     _elementwise("surrogate", 2, None),
     Op("matmul", 2, "product", _matmul),

@@ -13,7 +13,13 @@ from fractions import Fraction
 Monomial = tuple[tuple[str, int], ...]
 
 MAX_TERMS = 64
-"""A product of long sums grows without bound; a size that a person wrote does not."""
+MAX_DEGREE = 32
+"""Powers of long sums grow without bound; a size that a person wrote does not."""
+MAX_DIGITS = 30
+
+
+class SizeError(ValueError):
+    """A size that cannot be, or that is too long to be worked with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,16 @@ class Size:
         return frozenset(name for monomial, _ in self.terms for name, _ in monomial)
 
     @property
+    def always_whole(self) -> bool:
+        """Whether it is a whole number from 1 on, whatever the named sizes are."""
+        return bool(self.terms) and all(
+            coefficient.denominator == 1
+            and coefficient > 0
+            and all(exponent > 0 for _, exponent in monomial)
+            for monomial, coefficient in self.terms
+        )
+
+    @property
     def constant(self) -> Fraction | None:
         """The value when no named size occurs, else None."""
         if not self.terms:
@@ -62,7 +78,7 @@ class Size:
         """Return the whole number that this size is for the given named sizes.
 
         Raises:
-            ValueError: when a division does not come out whole.
+            SizeError: when a division does not come out whole.
         """
         total = Fraction(0)
         for monomial, coefficient in self.terms:
@@ -70,20 +86,8 @@ class Size:
                 coefficient *= Fraction(values[name]) ** exponent
             total += coefficient
         if total.denominator != 1:
-            raise ValueError(f"{self} = {total} is not a whole number")
+            raise SizeError(f"{self} = {total} is not a whole number")
         return int(total)
-
-    def substitute(self, values: Mapping[str, Size]) -> Size:
-        """Return this size with named sizes replaced by other sizes."""
-        total = ZERO
-        for monomial, coefficient in self.terms:
-            term = Size.number(coefficient)
-            for name, exponent in monomial:
-                factor = values.get(name, Size.named(name))
-                for _ in range(abs(exponent)):
-                    term = term * factor if exponent > 0 else term / factor
-            total += term
-        return total
 
     def __add__(self, other: Size | int) -> Size:
         return _normal([*self.terms, *as_size(other).terms])
@@ -106,8 +110,10 @@ class Size:
 
     def __truediv__(self, other: Size | int) -> Size:
         divisor = as_size(other)
+        if not divisor.terms:
+            raise SizeError("cannot divide by 0")
         if len(divisor.terms) != 1:
-            raise ValueError(f"cannot divide by {divisor}: only a product can divide")
+            raise SizeError(f"cannot divide by {divisor}: only a product can divide")
         ((monomial, coefficient),) = divisor.terms
         inverse = tuple((name, -exponent) for name, exponent in monomial)
         return self * Size(((inverse, 1 / coefficient),))
@@ -151,7 +157,12 @@ def _normal(terms: Iterable[tuple[Monomial, Fraction]]) -> Size:
         totals[monomial] = totals.get(monomial, Fraction(0)) + coefficient
     kept = [(m, c) for m, c in totals.items() if c]
     if len(kept) > MAX_TERMS:
-        raise ValueError(f"a size may have at most {MAX_TERMS} terms")
+        raise SizeError(f"a size may have at most {MAX_TERMS} terms")
+    for monomial, coefficient in kept:
+        if sum(abs(exponent) for _, exponent in monomial) > MAX_DEGREE:
+            raise SizeError(f"a size may have at most {MAX_DEGREE} factors")
+        if max(abs(coefficient.numerator), coefficient.denominator) >= 10**MAX_DIGITS:
+            raise SizeError(f"a size may have at most {MAX_DIGITS} digits")
     # Highest degree first, then alphabetical: 4*hidden_size*input_size + hidden_size.
     kept.sort(key=lambda term: (-sum(e for _, e in term[0]), term[0]))
     return Size(tuple(kept))

@@ -25,7 +25,8 @@ from .sizes import Shape, Size
 
 def print_graph(graph: Graph) -> str:
     """Return the graph as text, ending in a newline."""
-    lines = [f"graph {graph.name}"]
+    plain = re.fullmatch(r"[\w.-]+", graph.name)
+    lines = [f"graph {graph.name if plain else json.dumps(graph.name)}"]
     for size in graph.sizes:
         default = "" if size.default is None else f" default {size.default}"
         derived = "" if size.derived is None else f" = {size.derived}"
@@ -62,7 +63,7 @@ def parse_graph(text: str) -> Graph:
         ValueError: naming the line that is not of that form.
     """
     reader = _Reader()
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
         try:
             reader.line(line)
         except (ValueError, KeyError, IndexError, SyntaxError) as cause:
@@ -153,7 +154,7 @@ _FORMS = {
     "constant": rf"{_NAME}{_SHAPE} init %(?P<init>\d+){_NOTE}",
     "value": rf"{_NAME} %(?P<node>\d+){_NOTE}",
     "output": r"%(?P<node>\d+)",
-    "graph": r"(?P<name>.*)",
+    "graph": r"(?P<name>[\w.-]+|\".*\")",
 }
 _NODE = r"%\d+ = (?P<op>\w+)(?P<args>(?: %\d+)*)(?: \{(?P<attr>.*)\})? : (?P<shape>.*)"
 
@@ -185,7 +186,7 @@ class _Reader:
         init = int(f["init"]) if f.get("init") else None
         match word:
             case "graph":
-                self.name = name
+                self.name = json.loads(name) if name.startswith('"') else name
             case "size":
                 default = int(f["default"]) if f["default"] else None
                 derived = parse_size(f["derived"]) if f["derived"] else None
@@ -233,5 +234,5 @@ def _fields(form: str, text: str) -> dict[str, str]:
 
 def _node(fields: dict[str, str]) -> Node:
     args = tuple(int(arg[1:]) for arg in fields["args"].split())
-    attr = None if fields["attr"] is None else _parse_attr(fields["attr"])
+    attr = _parse_attr(fields["attr"]) if fields["attr"] else None
     return Node(fields["op"], args, _parse_shape(fields["shape"]), attr)

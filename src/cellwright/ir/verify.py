@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from .graph import Binding, Graph, Node, bindings, reachable
-from .ops import INIT_ONLY, OPS, ShapeFault
-from .sizes import Shape, shape_text
+from .ops import INIT_ONLY, OPS, ShapeRuleError
+from .sizes import Shape, SizeError, shape_text
+
+_DECLARED = ("input", "state", "parameter", "constant")
 
 
-class GraphFault(AssertionError):
+class GraphRuleError(AssertionError):
     """A graph that breaks its own rules: a fault of ours, never of the user."""
 
 
@@ -18,14 +22,16 @@ def verify(graph: Graph) -> Graph:
     """Check every rule of the representation and return the graph.
 
     Raises:
-        GraphFault: naming the graph, the node and the rule.
+        GraphRuleError: naming the graph, the node and the rule.
     """
     for position, node in enumerate(graph.nodes):
         fault = _node_fault(graph.nodes, position, node)
         if fault:
-            raise GraphFault(f"{graph.name} %{position} {node.op}: {fault}")
-    for fault in (*_root_faults(graph), *_declaration_faults(graph)):
-        raise GraphFault(f"{graph.name}: {fault}")
+            raise GraphRuleError(f"{graph.name} %{position} {node.op}: {fault}")
+    # Each check relies on those before it.
+    for faults in (_place_faults, _binding_faults, _declaration_faults):
+        for fault in faults(graph):
+            raise GraphRuleError(f"{graph.name}: {fault}")
     return graph
 
 
@@ -36,59 +42,74 @@ def _node_fault(nodes: tuple[Node, ...], position: int, node: Node) -> str | Non
     if any(not 0 <= arg < position for arg in node.args):
         return f"arguments {node.args} do not stand before it"
     if row.arity != len(node.args) and (row.arity is not None or not node.args):
-        return f"takes {row.arity} arguments, has {len(node.args)}"
+        return f"takes {row.arity or 'some'} arguments, has {len(node.args)}"
     if row.shape is None:
         return None
     try:
         shape = row.shape([nodes[arg].shape for arg in node.args], node.attr)
-    except ShapeFault as fault:
+    except (ShapeRuleError, SizeError) as fault:
         return str(fault)
     if shape != node.shape:
         return f"says {shape_text(node.shape)}, is {shape_text(shape)}"
     return None
 
 
-def _root_faults(graph: Graph) -> list[str]:
-    faults: list[str] = []
+def _roots(graph: Graph) -> Iterator[tuple[str, int]]:
+    yield "output", graph.output
+    for state in graph.states:
+        yield f"first value of {state.name}", state.first
+        yield f"next value of {state.name}", state.next
+    for row in (*graph.parameters, *graph.constants):
+        if row.init is not None:
+            yield f"first value of {row.name}", row.init
+    for value in graph.values:
+        yield f"value {value.name}", value.node
+
+
+def _place_faults(graph: Graph) -> Iterator[str]:
+    for what, root in _roots(graph):
+        if not 0 <= root < len(graph.nodes):
+            yield f"the {what} is %{root}, which is no node"
+
+
+def _binding_faults(graph: Graph) -> Iterator[str]:
     first = {s.first for s in graph.states}
     inits = {p.init for p in graph.parameters if p.init is not None}
     inits |= {c.init for c in graph.constants}
     step = {s.next for s in graph.states} | {graph.output}
     step |= {v.node for v in graph.values}
     binding = bindings(graph)
-    for position in reachable(graph.nodes, first | step):
+    for position in sorted(reachable(graph.nodes, first | step)):
         if graph.nodes[position].op in INIT_ONLY:
-            faults.append(f"%{position} belongs to first values only")
-    for position in reachable(graph.nodes, first | inits):
+            yield f"%{position} belongs to first values of parameters only"
+    for position in sorted(reachable(graph.nodes, first | inits)):
         if binding[position] > Binding.WEIGHTS:
-            faults.append(f"%{position} in a first value hangs on inputs or states")
-    for position in reachable(graph.nodes, step):
+            yield f"%{position} in a first value hangs on inputs or states"
+    for position in sorted(reachable(graph.nodes, step)):
         node = graph.nodes[position]
         if node.op == "matmul" and binding[node.args[0]] > Binding.WEIGHTS:
-            faults.append(f"%{position} has a matrix that hangs on inputs or states")
-    return faults
+            yield f"%{position} has a matrix that hangs on inputs or states"
 
 
-def _declaration_faults(graph: Graph) -> list[str]:
-    faults: list[str] = []
+def _declaration_faults(graph: Graph) -> Iterator[str]:
     declared: dict[tuple[str, str], Shape] = {}
-    for op, rows in (
-        ("input", graph.inputs),
-        ("state", graph.states),
-        ("parameter", graph.parameters),
-        ("constant", graph.constants),
-    ):
-        for row in rows:
+    rows = (graph.inputs, graph.states, graph.parameters, graph.constants)
+    for op, kind in zip(_DECLARED, rows, strict=True):
+        for row in kind:
             if (op, row.name) in declared:
-                faults.append(f"{op} {row.name} is declared twice")
+                yield f"{op} {row.name} is declared twice"
             declared[op, row.name] = row.shape
     for position, node in enumerate(graph.nodes):
-        if node.op in ("input", "state", "parameter", "constant"):
-            shape = declared.get((node.op, str(node.attr)))
-            if shape != node.shape:
-                faults.append(f"%{position} {node.op} {node.attr} is not declared so")
+        shape = declared.get((node.op, str(node.attr)))
+        if node.op in _DECLARED and shape != node.shape:
+            yield f"%{position} {node.op} {node.attr} is not declared so"
+    for row in (*graph.parameters, *graph.constants):
+        if row.init is not None and graph.nodes[row.init].shape != row.shape:
+            yield f"the first value of {row.name} has another shape"
     for state in graph.states:
         for which, root in (("first", state.first), ("next", state.next)):
             if graph.nodes[root].shape != state.shape:
-                faults.append(f"the {which} value of {state.name} has another shape")
-    return faults
+                yield f"the {which} value of {state.name} has another shape"
+    names = [value.name for value in graph.values]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"value {name} stands twice"

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from cellwright.errors import CellwrightValueError
 from cellwright.ir.graph import Graph
 
-from .assemble import assemble, check
+from .assemble import assemble
 from .build import MAX_COUNT, Built, build
-from .definitions import Definitions, define
+from .check import check
+from .definitions import define
+from .flat import flat_text
 from .grammar import Extends, parse
 from .report import Report, Source, did_you_mean
 from .source import statements, top_comment
+from .views import (
+    DeclarationView,
+    EquationView,
+    block_head,
+    declarations,
+    equations,
+)
 
 MAX_BASES = 10
 Resolve = Callable[[str, Source], Source | None]
@@ -83,12 +92,53 @@ class Cell:
         return _graph(self, True, ())
 
     @property
-    def built(self) -> Built:
-        """The definitions with their expressions: for views, not for kernels."""
-        return _build(self, True, ())[0]
+    def equations(self) -> tuple[EquationView, ...]:
+        """The equations that reach the output, bases included.
+
+        Example:
+            >>> import cellwright as cw
+            >>> cw.cells.load("cifg").equations[0].text
+            'sigmoid(W_i @ x + U_i @ h + p_i * c + b_i)'
+        """
+        return equations(_built(self, True, ()))
+
+    @property
+    def declarations(self) -> tuple[DeclarationView, ...]:
+        """The declarations that reach the output, bases included.
+
+        Example:
+            >>> import cellwright as cw
+            >>> [
+            ...     d.names
+            ...     for d in cw.cells.load("lstm").declarations
+            ...     if d.kind == "state"
+            ... ]
+            [('h', 'c')]
+        """
+        return declarations(_built(self, True, ()))
+
+    @property
+    def block(self) -> str:
+        """The head of the for block, ``for l in 1..depth:``; empty without one."""
+        return block_head(_built(self, True, ()))
+
+    @property
+    def flat_text(self) -> str:
+        """The text of one file without ``extends`` that says the same cell.
+
+        It reads as the same graph. Where a plain text would not (a scalar in a vector's
+        place, say) it has a term such as ``0 * c``, which adds nothing.
+
+        Example:
+            >>> import cellwright as cw
+            >>> text = cw.cells.load("cifg").flat_text
+            >>> "extends" in text, "f  = 1 - i" in text, "U_o @ h + p_o" in text
+            (False, True, True)
+        """
+        return flat_text(_built(self, True, ()))
 
     def specialise(
-        self, bias: bool = True, counts: Mapping[str, int] | None = None
+        self, bias: bool = True, counts: Mapping[str, object] | None = None
     ) -> Graph:
         """Return the graph without biases, or with other counts.
 
@@ -98,70 +148,82 @@ class Cell:
 
         Raises:
             CellwrightValueError: for a count that the cell has not, or out of range.
+            CellError: when nothing of the cell is left so, or too much.
         """
         declared = dict(self.graph.counts)
+        chosen: dict[str, int] = {}
         for name, value in (counts or {}).items():
             if name not in declared:
                 fix = did_you_mean(name, declared)
                 raise CellwrightValueError(f"{self.name} has no count {name!r}. {fix}")
-            if not 1 <= value <= MAX_COUNT:
+            if (
+                not isinstance(value, int)
+                or isinstance(value, bool)
+                or not 1 <= value <= MAX_COUNT
+            ):
                 raise CellwrightValueError(
-                    f"{self.name}: the count {name} is {value}, "
+                    f"{self.name}: the count {name} is {value!r}, "
                     f"a count is a whole number from 1 to {MAX_COUNT:,}"
                 )
-        return _graph(self, bias, tuple(sorted((counts or {}).items())))
+            chosen[name] = value
+        return _graph(self, bias, tuple(sorted(chosen.items())))
 
 
-def read_cell(source: Source, resolve: Resolve) -> Cell:
+def read_cell(source: Source, resolve: Resolve, known: Iterable[str] = ()) -> Cell:
     """Return the cell that a source says.
 
     Args:
         source: the file.
         resolve: finds the source of a base by its name.
+        known: names of bases, for "did you mean".
 
     Raises:
         CellError: with every fault of the file.
     """
-    report = Report()
-    chain = _chain(source, resolve, report)
-    report.raise_if_any()
-    cell = Cell(tuple(reversed(chain)))
+    cell = Cell(_chain(source, resolve, known))
     _ = cell.graph
     return cell
 
 
-def _chain(source: Source, resolve: Resolve, report: Report) -> list[Source]:
+def _chain(
+    source: Source, resolve: Resolve, known: Iterable[str]
+) -> tuple[Source, ...]:
+    """Return the file and its bases, the last base first."""
     chain = [source]
     while True:
         last = chain[-1]
-        lines = parse(statements(last, Report()), Report())
+        report = Report()
+        lines = parse(statements(last, report), report)
         bases = [line.base for line in lines if isinstance(line, Extends)]
         if not bases:
-            return chain
+            return tuple(reversed(chain))
         base = bases[0]
         found = resolve(base.text, last)
-        if found is None or found in chain:
-            what = "is no cell" if found is None else "extends this cell itself"
+        if found is None:
+            fix = did_you_mean(base.text, known)
+            report.add("extends", base.span, f"{base.text!r} is no cell", fix)
+        elif found in chain:
+            what = "extends this cell itself"
             report.add("extends", base.span, f"{base.text!r} {what}")
-            return chain
-        chain.append(found)
-        if len(chain) > MAX_BASES + 1:
+        elif len(chain) > MAX_BASES:
             report.add("too-many", base.span, f"more than {MAX_BASES} bases")
-            return chain
+        else:
+            chain.append(found)
+            continue
+        report.raise_if_any()
 
 
-@lru_cache(maxsize=256)
-def _build(
-    cell: Cell, bias: bool, counts: tuple[tuple[str, int], ...]
-) -> tuple[Built, Definitions]:
+# What graphs and views are made from is large, and asked for in bursts.
+@lru_cache(maxsize=8)
+def _built(cell: Cell, bias: bool, counts: tuple[tuple[str, int], ...]) -> Built:
     report = Report()
     definitions = define(cell.chain, report)
     built = build(definitions, report, bias, dict(counts))
     check(built, report, strict=bias and not counts)
     report.raise_if_any()
-    return built, definitions
+    return built
 
 
 @lru_cache(maxsize=256)
 def _graph(cell: Cell, bias: bool, counts: tuple[tuple[str, int], ...]) -> Graph:
-    return assemble(_build(cell, bias, counts)[0])
+    return assemble(_built(cell, bias, counts))

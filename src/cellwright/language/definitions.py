@@ -1,7 +1,8 @@
 """One definition for every name: the lines of a file laid over those of its bases.
 
 What a child writes replaces the base's definition *in its place*, so the order of the
-states, and with it the layer's state tuple, stays.
+states, and with it the layer's state tuple, stays. What stands in the for block stands
+together: a child's new names of the block come behind the base's.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from .fragment import Fragment
 from .grammar import (
     Block,
+    Broken,
     Declaration,
+    Declared,
     Dim,
     Equation,
     Extends,
@@ -21,11 +25,9 @@ from .grammar import (
     parse,
 )
 from .report import Report, Source, Span
-from .source import Fragment, statements
+from .source import statements
 
-Kind = Literal[
-    "size", "count", "input", "state", "weight", "bias", "constant", "equation"
-]
+Kind = Declared | Literal["equation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class Definition:
     Args:
         key: the name, with its prime when it is a value after the step.
         value: right side of an equation, or the first value of what is declared.
-        part: which part of a split the name takes, of how many.
+        part: which part of a split the name takes.
+        targets: the names on the left of its equation.
         own: written by the file itself, not inherited.
     """
 
@@ -45,7 +48,7 @@ class Definition:
     shape: tuple[Dim, ...] | None = None
     value: Fragment | None = None
     part: int = 0
-    parts: int = 1
+    targets: tuple[str, ...] = ()
     in_block: bool = False
     own: bool = True
     description: str = ""
@@ -53,7 +56,11 @@ class Definition:
 
 @dataclass
 class Definitions:
-    """Every definition of a cell by name, in order, with its block and its output."""
+    """Every definition of a cell by name, in order, with its block and its output.
+
+    Args:
+        broken: names of statements that could not be read; nothing is said of them.
+    """
 
     source: Source
     table: dict[str, Definition] = field(default_factory=dict[str, Definition])
@@ -61,6 +68,7 @@ class Definitions:
     output: Span | None = None
     output_key: str = ""
     base: Definitions | None = None
+    broken: set[str] = field(default_factory=set[str])
 
     def carried(self, key: str) -> bool:
         """Whether ``key`` without prime is carried from micro-step to micro-step."""
@@ -73,10 +81,16 @@ class Definitions:
 
 
 def define(chain: Sequence[Source], report: Report) -> Definitions:
-    """Lay the files of a chain, base first, over one another."""
+    """Lay the files of a chain, base first, over one another.
+
+    Raises:
+        CellError: when a file cannot be read as statements.
+    """
     result: Definitions | None = None
     for source in chain:
         lines = parse(statements(source, report), report)
+        if report.has("extends", "for-block"):
+            report.raise_if_any()  # the names that hang on it would all be unknown
         result = _lay(source, lines, result, report)
     assert result is not None
     return result
@@ -88,7 +102,7 @@ def _lay(
     result = Definitions(source, base=base)
     if base is not None:
         result.table = {k: replace(d, own=False) for k, d in base.table.items()}
-        result.block = base.block
+        result.block, result.broken = base.block, set(base.broken)
         result.output, result.output_key = base.output, base.output_key
     written: dict[str, Definition] = {}
     outputs: list[Output] = []
@@ -96,6 +110,8 @@ def _lay(
         match line:
             case Extends():
                 pass
+            case Broken(names):
+                result.broken |= set(names)
             case Output():
                 outputs.append(line)
             case Block():
@@ -114,6 +130,7 @@ def _lay(
 
 def _definitions(line: Declaration | Equation) -> list[Definition]:
     if isinstance(line, Equation):
+        targets = tuple(name.text for name in line.targets)
         return [
             Definition(
                 name.text,
@@ -121,7 +138,7 @@ def _definitions(line: Declaration | Equation) -> list[Definition]:
                 name.span,
                 value=line.right,
                 part=part,
-                parts=len(line.targets),
+                targets=targets,
                 in_block=line.in_block,
                 description=line.comment,
             )
@@ -130,7 +147,7 @@ def _definitions(line: Declaration | Equation) -> list[Definition]:
     return [
         Definition(
             name.text,
-            line.kind,  # pyright: ignore[reportArgumentType]
+            line.kind,
             name.span,
             shape=line.shape,
             value=line.value,
@@ -157,15 +174,25 @@ def _write(
 
 
 def _replace(result: Definitions, written: dict[str, Definition]) -> None:
+    table = result.table
     for key, definition in written.items():
-        former = result.table.get(key)
+        former = table.get(key)
         if former is not None:
             if not definition.description:
                 definition = replace(definition, description=former.description)
             ends = former.kind == "state" and definition.kind != "state"
             if ends and key + "'" not in written:
-                result.table.pop(key + "'", None)
-        result.table[key] = definition
+                table.pop(key + "'", None)
+            if former.in_block != definition.in_block:
+                del table[key]
+        table[key] = definition
+    in_block = [key for key, definition in table.items() if definition.in_block]
+    if not in_block or not written:
+        return
+    keys = list(table)
+    start = keys.index(in_block[0])
+    after = [key for key in keys[start:] if not table[key].in_block]
+    result.table = {key: table[key] for key in [*keys[:start], *in_block, *after]}
 
 
 def _lay_block(block: Block, result: Definitions, report: Report) -> None:
@@ -174,5 +201,6 @@ def _lay_block(block: Block, result: Definitions, report: Report) -> None:
         same = (block.index.text, block.first, block.count.text)
         if same != (former.index.text, former.first, former.count.text):
             head = f"for {former.index.text} in {former.first}..{former.count.text}:"
-            report.add("for-block", block.index.span, "a second for block", head)
+            found = "a for block that is not the base's"
+            report.add("for-block", block.index.span, found, head)
     result.block = block

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from cellwright.ir.builder import Builder
 from cellwright.ir.graph import Binding
-from cellwright.ir.ops import ShapeFault
-from cellwright.ir.sizes import Shape, Size, shape_text
+from cellwright.ir.ops import ShapeRuleError
+from cellwright.ir.sizes import Shape, Size, SizeError, shape_text
 
+from .fragment import PRIME, Fragment
 from .functions import FUNCTIONS, Function
 from .report import Report, did_you_mean
-from .source import PRIME, Fragment
 
 Where = Literal["step", "first", "init"]
 """An equation; the first value of a state; that of a weight, bias or constant."""
@@ -40,27 +40,43 @@ _COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Eq: "eq",
     ast.NotEq: "ne",
 }
-_SAME_PRECEDENCE = (ast.Mult, ast.MatMult, ast.Div, ast.Mod, ast.FloorDiv)
-_SIGNS = {ast.Mult: "*", ast.MatMult: "@", ast.Div: "/", ast.Mod: "%", ast.Add: "+"}
-_SIGNS |= {ast.Sub: "-", ast.FloorDiv: "//", ast.Pow: "**"}
+_SAME_PRECEDENCE = (ast.Mult, ast.MatMult, ast.Div, ast.Mod)
+_SIGNS = {ast.Mult: "*", ast.MatMult: "@", ast.Div: "/", ast.Mod: "%"}
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Sizes:
-    """The named sizes and counts of a cell, and every quotient that must be whole."""
+    """The named sizes and counts of a cell; None for one whose text is at fault."""
 
-    values: Mapping[str, Size]
-    whole: list[Size] = field(default_factory=list[Size])
+    values: Mapping[str, Size | None]
+
+    def positive(self, tree: ast.expr, at: Fragment, report: Report) -> Size | None:
+        """Return the size of an axis or a group: a known number is whole, 1 or more."""
+        size = self.read(tree, at, report)
+        if size is None or size.constant is None:
+            return size
+        if size.constant < 1 or size.constant.denominator != 1:
+            report.add("size", at.place(tree), f"{at.shown(tree)!r} is {size}")
+            return None
+        return size
 
     def read(self, tree: ast.expr, at: Fragment, report: Report) -> Size | None:
         """Return the size that an expression says, or note why it says none."""
+        try:
+            return self._read(tree, at, report)
+        except SizeError as fault:
+            report.add("size", at.place(tree), str(fault))
+            return None
+
+    def _read(self, tree: ast.expr, at: Fragment, report: Report) -> Size | None:
         match tree:
-            case ast.Constant(value=int(number)) if not isinstance(number, bool):
+            case ast.Constant(value=int(number)):
                 return Size.number(number)
             case ast.Name(id=name):
                 if name not in self.values:
-                    fix = did_you_mean(name, self.values)
-                    report.add("unknown-size", at.place(tree), f"{name!r}", fix)
+                    known = {*self.values, "input_size", "hidden_size"}
+                    shown, fix = at.shown(tree), did_you_mean(name, known)
+                    report.add("unknown-size", at.place(tree), f"{shown!r}", fix, name)
                 return self.values.get(name)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 inner = self.read(operand, at, report)
@@ -68,36 +84,23 @@ class Sizes:
             case ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div()):
                 return self._operation(tree, at, report)
             case _:
-                report.add("size", at.place(tree), f"{ast.unparse(tree)!r}")
+                report.add("size", at.place(tree), f"{short(at.shown(tree))!r}")
                 return None
 
-    def quotient(self, size: Size, divisor: Size) -> Size:
-        """Return ``size / divisor`` and remember that it must come out whole."""
-        result = size / divisor
-        if result not in self.whole:
-            self.whole.append(result)
-        return result
-
-    def _operation(
-        self, tree: ast.BinOp, at: Fragment, report: Report
-    ) -> Size | None:
+    def _operation(self, tree: ast.BinOp, at: Fragment, report: Report) -> Size | None:
         left = self.read(tree.left, at, report)
         right = self.read(tree.right, at, report)
         if left is None or right is None:
             return None
-        try:
-            match tree.op:
-                case ast.Add():
-                    return left + right
-                case ast.Sub():
-                    return left - right
-                case ast.Mult():
-                    return left * right
-                case _:
-                    return self.quotient(left, right)
-        except (ValueError, ZeroDivisionError) as fault:
-            report.add("size", at.place(tree), str(fault))
-            return None
+        match tree.op:
+            case ast.Add():
+                return left + right
+            case ast.Sub():
+                return left - right
+            case ast.Mult():
+                return left * right
+            case _:
+                return left / right
 
 
 @dataclass
@@ -106,7 +109,6 @@ class Scope:
 
     Args:
         lookup: a name with its prime, and where it stands, to its node or None.
-        names: every name that could be meant, for "did you mean".
         draw_shape: in initialisers, the shape that a random draw takes.
     """
 
@@ -132,70 +134,69 @@ class Typer:
         match tree:
             case ast.Constant(value=value):
                 return self._number(value, tree)
+            case ast.UnaryOp(
+                op=ast.USub(), operand=ast.Constant(value=int() | float() as value)
+            ) if not isinstance(value, bool):
+                return self._number(-value, tree)
             case ast.Name():
                 return self._name(tree)
-            case ast.UnaryOp(op=ast.USub(), operand=operand):
+            case ast.UnaryOp(operand=operand):
                 return self._apply(tree, "neg", [self.node(operand)])
-            case ast.UnaryOp(op=ast.UAdd(), operand=operand):
-                return self.node(operand)
             case ast.BinOp(op=op, left=left, right=right):
                 if not self._order_is_plain(tree):
                     return None
-                name = _OPERATORS.get(type(op))
-                if name is None:
-                    return self._not_an_operator(tree)
+                name = _OPERATORS[type(op)]
                 return self._binary(tree, name, self.node(left), self.node(right))
             case ast.Compare(left=left, ops=[op], comparators=[right]):
-                name = _COMPARISONS.get(type(op))
-                if name is None:
-                    return self._not_an_operator(tree)
+                name = _COMPARISONS[type(op)]
                 return self._apply(tree, name, [self.node(left), self.node(right)])
+            case ast.Compare():
+                found = f"{short(self._at.shown(tree))!r} compares in a chain"
+                fix = "multiply two comparisons, or use where(m, a, b)"
+                self._report.add("operator", self._at.place(tree), found, fix)
+                return None
             case ast.Call():
                 return self._call(tree)
-            case ast.Compare() | ast.BoolOp() | ast.IfExp() | ast.UnaryOp():
-                return self._not_an_operator(tree)
             case _:
-                shown = ast.unparse(tree).replace(PRIME, "'")
-                kind = type(tree).__name__.lower()
-                found = f"{_short(shown)!r} ({kind}) is not part of the language"
-                self._report.add("expression", self._at.place(tree), found)
-                return None
+                raise AssertionError(f"{type(tree).__name__} passed first_slip")
 
-    def parts(self, tree: ast.Call, count: int) -> list[int | None]:
-        """Return the ``count`` parts of a split."""
-        empty: list[int | None] = [None] * count
+    def parts(self, tree: ast.Call, count: int) -> list[int]:
+        """Return the ``count`` parts of a split, or nothing when it is at fault."""
         if not self._arguments_fit(FUNCTIONS["split"], tree):
-            return empty
+            return []
         vector = self.node(tree.args[0])
-        sizes = [self._sizes.read(a, self._at, self._report) for a in tree.args[1:]]
-        if vector is None or None in sizes:
-            return empty
-        shape = self._b.shape(vector)
-        if len(shape) != 1:
-            self._shape_fault(tree, f"split takes a vector, not {shape_text(shape)}")
-            return empty
+        sizes = [self._sizes.positive(a, self._at, self._report) for a in tree.args[1:]]
         lengths = [size for size in sizes if size is not None]
-        if not lengths:
-            lengths = [self._sizes.quotient(shape[0], Size.number(count))] * count
-        total = sum(lengths, start=Size.number(0))
+        if vector is None or len(lengths) < len(sizes):
+            return []
+        shape = self._b.shape(vector)
+        shown = f"{short(self._at.shown(tree.args[0]))!r} is {shape_text(shape)}"
+        if len(shape) != 1:
+            self._shape_fault(tree, f"{shown}: split takes a vector")
+            return []
+        try:
+            lengths = lengths or [shape[0] / count] * count
+            total = sum(lengths, start=Size.number(0))
+        except SizeError as fault:
+            self._shape_fault(tree, f"{shown}: {fault}")
+            return []
         if len(lengths) != count or total != shape[0]:
-            found = f"{count} names for {len(lengths)} parts of {total}; "
-            self._shape_fault(tree, found + f"the vector has {shape[0]}")
-            return empty
-        nodes: list[int | None] = []
-        start = Size.number(0)
-        for length in lengths:
-            nodes.append(self._b.op("slice", vector, attr=(start, length)))
-            start += length
-        return nodes
+            parts = f"{len(lengths)} parts of {total} in all"
+            self._shape_fault(tree, f"{count} names for {parts}; {shown}")
+            return []
+        starts = [sum(lengths[:i], start=Size.number(0)) for i in range(count)]
+        return [
+            self._b.op("slice", vector, attr=pair)
+            for pair in zip(starts, lengths, strict=True)
+        ]
 
     def _number(self, value: object, tree: ast.expr) -> int | None:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            number = float(value) if abs(value) < 2**1000 else math.inf
-            if math.isfinite(number):
-                return self._b.const(number)
-        fix = "write inf" if isinstance(value, int | float) else ""
-        self._report.add("number", self._at.place(tree), f"{_short(repr(value))}", fix)
+        assert isinstance(value, int | float)
+        number = float(value) if value < 2**1000 else math.inf
+        if math.isfinite(number):
+            return self._b.const(number)
+        found = f"{short(self._at.shown(tree))} is more than a float64 holds"
+        self._report.add("number", self._at.place(tree), found, "write inf")
         return None
 
     def _name(self, tree: ast.Name) -> int | None:
@@ -208,7 +209,8 @@ class Typer:
             if not FUNCTIONS[name].arguments:
                 return self._draw(FUNCTIONS[name], [], tree)
             found = f"{name!r} is a function, without its arguments"
-            self._report.add("arguments", self._at.place(tree), found)
+            fix = f"the signature is {FUNCTIONS[name].signature}"
+            self._report.add("arguments", self._at.place(tree), found, fix)
             return None
         return self._scope.lookup(name, tree)
 
@@ -219,12 +221,12 @@ class Typer:
             return None
         in_step = self._scope.where == "step"
         if name == "power" and in_step and self._b.value(right) is None:
-            found = f"{self._shown(tree.right)!r} is not a number"
+            found = f"{self._at.shown(tree.right)!r} is not a number"
             fix = "write exp(n * log(v)) for a positive v"
             self._report.add("exponent", self._at.place(tree.right), found, fix)
             return None
         if name == "matmul" and self._b.binding(left) > Binding.WEIGHTS:
-            found = f"{self._shown(tree.left)!r} hangs on an input or a state"
+            found = f"{self._at.shown(tree.left)!r} hangs on an input or a state"
             fix = "the matrix stands on the left, the vector on the right"
             if not self._b.shape(left):
                 fix = "write * for the product of a scalar"
@@ -238,28 +240,23 @@ class Typer:
             return None
         try:
             result = self._b.op(op, *known)
-        except ShapeFault as fault:
-            operands = [t for t in ast.iter_child_nodes(tree) if isinstance(t, ast.expr)]
-            shown = [
-                f"{self._shown(operand)!r} is {shape_text(self._b.shape(arg))}"
-                for operand, arg in zip(operands, known, strict=True)
+        except ShapeRuleError as fault:
+            operands = [
+                t for t in ast.iter_child_nodes(tree) if isinstance(t, ast.expr)
             ]
-            return self._shape_fault(tree, " and ".join(shown) + f": {fault}")
+            return self._shape_fault(tree, f"{self._shapes(operands, known)}: {fault}")
         return self._in_step(result, tree)
 
     def _in_step(self, node: int, tree: ast.expr) -> int | None:
         step = self._b.binding(node) > Binding.WEIGHTS
         if step and len(self._b.shape(node)) > 1:
-            found = f"{self._shown(tree)!r} is {shape_text(self._b.shape(node))}"
+            found = f"{self._at.shown(tree)!r} is {shape_text(self._b.shape(node))}"
             self._report.add("vector-step", self._at.place(tree), found)
             return None
         return node
 
     def _call(self, tree: ast.Call) -> int | None:
-        if not isinstance(tree.func, ast.Name):
-            found = f"{_short(self._shown(tree.func))!r} is called"
-            self._report.add("unknown-function", self._at.place(tree), found)
-            return None
+        assert isinstance(tree.func, ast.Name)
         name = tree.func.id.replace(PRIME, "'")
         row = FUNCTIONS.get(name)
         if row is None:
@@ -276,24 +273,25 @@ class Typer:
             return None
         values = int(min(row.values[1], len(tree.args)))
         args = [self.node(arg) for arg in tree.args[:values]]
-        sizes = [self._sizes.read(a, self._at, self._report) for a in tree.args[values:]]
+        rest = tree.args[values:]
+        sizes = [self._sizes.positive(a, self._at, self._report) for a in rest]
         known = [arg for arg in args if arg is not None]
-        if len(known) < len(args) or None in sizes:
+        counts = [size for size in sizes if size is not None]
+        if len(known) + len(counts) < len(tree.args):
             return None
         if row.kind == "draw":
             return self._draw(row, known, tree)
-        return self._result(row, known, [s for s in sizes if s is not None], tree)
+        return self._result(row, known, counts, tree)
 
     def _result(
         self, row: Function, values: list[int], sizes: list[Size], tree: ast.Call
     ) -> int | None:
         assert row.apply is not None
         try:
-            if row.kind == "row" and sizes and len(self._b.shape(values[0])) == 1:
-                self._sizes.quotient(self._b.shape(values[0])[0], sizes[0])
             return self._in_step(row.apply(self._b, values, sizes), tree)
-        except (ShapeFault, ValueError, ZeroDivisionError) as fault:
-            return self._shape_fault(tree, f"{row.name}: {fault}")
+        except (ShapeRuleError, SizeError) as fault:
+            shown = self._shapes(tree.args[: len(values)], values)
+            return self._shape_fault(tree, f"{shown}: {row.name}: {fault}")
 
     def _draw(self, row: Function, values: list[int], tree: ast.expr) -> int | None:
         shape = self._scope.draw_shape
@@ -310,12 +308,11 @@ class Typer:
         given = len(tree.args)
         least = row.values[0] + row.size_arguments[0]
         most = row.values[1] + row.size_arguments[1]
-        starred = any(isinstance(arg, ast.Starred) for arg in tree.args)
-        if least <= given <= most and not tree.keywords and not starred and most:
+        if least <= given <= most and row.arguments:
             return True
-        found = "named arguments" if tree.keywords else f"{given} arguments"
+        found = f"{row.name} with {given} argument{'s' * (given != 1)}"
         fix = f"the signature is {row.signature}"
-        self._report.add("arguments", self._at.place(tree), f"{row.name}: {found}", fix)
+        self._report.add("arguments", self._at.place(tree), found, fix)
         return False
 
     def _order_is_plain(self, tree: ast.BinOp) -> bool:
@@ -328,35 +325,24 @@ class Typer:
         after = self._at.text[self._at.ends(left)[1] :].lstrip()
         if after.startswith(")"):
             return True
-        a, b, c = (self._shown(t) for t in (left.left, left.right, tree.right))
+        a, b, c = (self._at.shown(t) for t in (left.left, left.right, tree.right))
         one, two = _SIGNS[type(left.op)], _SIGNS[type(tree.op)]
         found = f"it reads ({a} {one} {b}) {two} {c}"
         fix = f"write that, or {a} {one} ({b} {two} {c})"
         self._report.add("matmul-order", self._at.place(tree), found, fix)
         return False
 
-    def _not_an_operator(self, tree: ast.expr) -> None:
-        match tree:
-            case ast.BinOp(op=ast.BitXor()):
-                found, fix = "^", "write ** for a power"
-            case ast.BinOp(op=ast.FloorDiv()):
-                found, fix = "//", "write floor(a / b)"
-            case ast.BoolOp() | ast.IfExp() | ast.UnaryOp(op=ast.Not()):
-                found, fix = f"{_short(self._shown(tree))!r}", "use where(m, a, b)"
-            case ast.Compare(ops=[_, _, *_]):
-                found = f"{_short(self._shown(tree))!r} compares in a chain"
-                fix = "multiply two comparisons, or use where(m, a, b)"
-            case _:
-                found, fix = f"{_short(self._shown(tree))!r}", ""
-        self._report.add("operator", self._at.place(tree), found, fix)
-
     def _shape_fault(self, tree: ast.expr, found: str) -> None:
         self._report.add("shape", self._at.place(tree), found)
 
-    def _shown(self, tree: ast.expr) -> str:
-        start, end = self._at.ends(tree)
-        return " ".join(self._at.text[start:end].split())
+    def _shapes(self, trees: Sequence[ast.expr], nodes: Sequence[int]) -> str:
+        """Return "'U' is [hidden_size, hidden_size] and 'x' is [input_size]"."""
+        return " and ".join(
+            f"{short(self._at.shown(tree))!r} is {shape_text(self._b.shape(node))}"
+            for tree, node in zip(trees, nodes, strict=True)
+        )
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """Return a text, cut to what fits into a message."""
     return text if len(text) <= 60 else text[:57] + "..."

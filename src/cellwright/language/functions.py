@@ -192,16 +192,16 @@ _TABLE = (
         _softmax,
         True,
     ),
-    Function("concat(a, b, ...)", "vector", "one vector after the other", _op("concat")),
+    Function(
+        "concat(a, b, ...)", "vector", "one vector after the other", _op("concat")
+    ),
     Function(
         "split(v, n1, n2, ...)",
         "vector",
         "the parts of v, one for each name on the left: equal ones, or of these sizes",
     ),
     Function("repeat(v, n)", "vector", "every entry n times, neighbours", _repeat),
-    Function(
-        "stop_gradient(v)", "gradient", "v, as a constant", _stop_gradient, True
-    ),
+    Function("stop_gradient(v)", "gradient", "v, as a constant", _stop_gradient, True),
     Function(
         "surrogate(value, proxy)",
         "gradient",

@@ -5,12 +5,16 @@ from __future__ import annotations
 import keyword
 import re
 from dataclasses import dataclass
+from typing import Literal, get_args
 
+from .fragment import Fragment
 from .functions import FUNCTIONS
 from .report import Report, Span, did_you_mean
-from .source import KEYWORDS, Fragment, Statement
+from .source import KEYWORDS, Statement
 
-DECLARATIONS = ("size", "count", "input", "state", "weight", "bias", "constant")
+Declared = Literal["size", "count", "input", "state", "weight", "bias", "constant"]
+DECLARATIONS: tuple[Declared, ...] = get_args(Declared)
+_OUTSIDE_ONLY = ("extends", "output", "for", "size", "count", "input", "state")
 _TAKEN = {*KEYWORDS, "inf", "pi"}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -34,7 +38,7 @@ class Extends:
 class Declaration:
     """``kind NAMES [shape] = value``; ``shape`` is None where none is written."""
 
-    kind: str
+    kind: Declared
     names: tuple[Name, ...]
     shape: tuple[Dim, ...] | None
     value: Fragment | None
@@ -44,7 +48,7 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True)
 class Dim:
-    """One axis of a shape: its size, and the name of its running index if it has one."""
+    """One axis of a shape: its size, and the name of its running index if any."""
 
     index: Name | None
     size: Fragment
@@ -76,43 +80,75 @@ class Block:
     count: Name
 
 
-Line = Extends | Declaration | Equation | Output | Block
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A statement with a fault: its names are not unknown, only not understood."""
+
+    names: tuple[str, ...]
+
+
+Line = Extends | Declaration | Equation | Output | Block | Broken
 
 
 def parse(found: list[Statement], report: Report) -> list[Line]:
     """Return the lines of a file; those that are not of the language are noted."""
     lines: list[Line] = []
-    block_indent: int | None = None
-    block = False  # a head that is at fault still has its lines
+    heads: list[Span] = []
+    in_block = False
+    indent: int | None = None
     for statement in found:
-        inside = statement.indent > 0
-        if not inside:
-            block, block_indent = statement.fragment.text.startswith("for "), None
-        elif not block or (block_indent or statement.indent) != statement.indent:
+        place = statement.fragment.span(0, 1)
+        if statement.indent == 0:
+            if in_block and indent is None:
+                report.add("for-block", heads[-1], "nothing stands in it")
+            in_block = _word(statement.fragment) == "for"
+            indent = None
+            if in_block:
+                heads.append(place)
+        elif not in_block or (indent or statement.indent) != statement.indent:
             fix = "a line goes on only while a bracket is open"
-            place = statement.fragment.span(0, 1)
             report.add("indentation", place, "an indented line", fix)
+            lines.append(_broken(statement))
             continue
         else:
-            block_indent = statement.indent
-        line = _line(statement, inside, report)
-        if line is not None:
-            lines.append(line)
+            indent = statement.indent
+        line = None
+        if not statement.broken:
+            line = _line(statement, statement.indent > 0, report)
+        lines.append(line or _broken(statement))
+    if in_block and indent is None:
+        report.add("for-block", heads[-1], "nothing stands in it")
+    for second in heads[1:]:
+        report.add("for-block", second, "a second for block")
     _check_extends(lines, report)
     return lines
 
 
+def _word(fragment: Fragment) -> str:
+    word = re.match(r"[A-Za-z]\w*'?", fragment.text)
+    return word.group() if word else ""
+
+
+def _broken(statement: Statement) -> Broken:
+    """Keep the names on the left of a statement that cannot be read."""
+    left = re.split(r"[=\[]", statement.fragment.text, maxsplit=1)[0]
+    return Broken(tuple(re.findall(r"[A-Za-z]\w*'?", left)))
+
+
 def _line(statement: Statement, inside: bool, report: Report) -> Line | None:
     fragment = statement.fragment
-    word = re.match(r"[A-Za-z]*", fragment.text)
-    kind = word.group() if word else ""
+    kind = _word(fragment)
     rest = fragment.cut(len(kind))
-    if kind in ("extends", "output", "for", "size", "count", "input") and inside:
+    if rest.text.startswith(("=", ",")):
+        return _equation(fragment, statement.comment, inside, report)
+    if inside and kind in _OUTSIDE_ONLY:
         found = f"{kind} inside a for block"
-        report.add("statement", fragment.span(0, len(kind)), found, "write it outside")
+        place = fragment.span(0, len(kind))
+        report.add("statement", place, found, "write it outside")
         return None
-    if kind in DECLARATIONS and re.match(r"\s", fragment.text[len(kind) :] or " "):
-        return _declaration(kind, rest, statement.comment, inside, report)
+    for declared in DECLARATIONS:
+        if kind == declared:
+            return _declaration(declared, rest, statement.comment, inside, report)
     match kind:
         case "extends":
             base = _one_name(rest, report, "extends")
@@ -130,7 +166,7 @@ def _one_name(
     rest: Fragment, report: Report, code: str, primed: bool = False
 ) -> Name | None:
     if not re.fullmatch(_NAME.pattern + ("'?" if primed else ""), rest.text):
-        found = f"{rest.text!r} is not one name" if rest.text else "no name"
+        found = f"{_short(rest.text)!r} is not one name" if rest.text else "no name"
         report.add(code, rest.span(), found)
         return None
     return Name(rest.text, rest.span())
@@ -141,7 +177,7 @@ def _block(fragment: Fragment, report: Report) -> Block | None:
         r"for\s+([A-Za-z]\w*)\s+in\s+(\d+)\s*\.\.\s*([A-Za-z]\w*)\s*:", fragment.text
     )
     if form is None or len(form[2]) > 4:
-        found = f"{fragment.text!r}"
+        found = f"{_short(fragment.text)!r}"
         report.add("for-block", fragment.span(), found, "for l in 1..depth:")
         return None
     index = Name(form[1], fragment.span(*form.span(1)))
@@ -152,7 +188,7 @@ def _block(fragment: Fragment, report: Report) -> Block | None:
 
 
 def _declaration(
-    kind: str, rest: Fragment, comment: str, inside: bool, report: Report
+    kind: Declared, rest: Fragment, comment: str, inside: bool, report: Report
 ) -> Declaration | None:
     left, value = _split_at_equals(rest)
     bracket = left.text.find("[")
@@ -161,12 +197,16 @@ def _declaration(
     if bracket >= 0:
         if not left.text.endswith("]") or left.text.count("[") > 1:
             fix = "write a second statement for a second shape"
-            report.add("one-shape", left.span(bracket), f"{left.text!r}", fix)
+            report.add("one-shape", left.span(bracket), f"{_short(left.text)!r}", fix)
             return None
         inner = left.cut(bracket + 1, len(left.text) - 1)
         shape = tuple(_dim(part, report) for part in _parts(inner))
     found = _names(names, report)
     if not found or not _value_fits(kind, rest, shape, value, report):
+        return None
+    if len(found) > 1 and kind in ("size", "count"):
+        fix = f"write a statement for each {kind}"
+        report.add("declaration", found[1].span, f"a second {kind}", fix)
         return None
     return Declaration(kind, found, shape, value, comment, inside)
 
@@ -178,14 +218,20 @@ def _value_fits(
     value: Fragment | None,
     report: Report,
 ) -> bool:
+    for dim in shape or ():
+        if dim.index is not None and kind in ("input", "state"):
+            found = f"a running index in the shape of a {kind}"
+            report.add("needs-no-value", dim.index.span, found)
+            return False
     if value is None and kind in ("count", "constant"):
-        report.add("needs-value", rest.span(), f"{kind} {rest.text} has none")
+        report.add("needs-value", rest.span(), f"{kind} {_short(rest.text)} has none")
         return False
     if value is not None and not value.text:
         report.add("expression", value.span(), "nothing stands after =")
         return False
     if value is not None and kind == "input":
-        report.add("needs-no-value", value.span(), f"an input with {value.text!r}")
+        found = f"an input with the value {_short(value.text)!r}"
+        report.add("needs-no-value", value.span(), found)
         return False
     if shape is not None and kind in ("size", "count"):
         report.add("needs-no-value", rest.span(), f"a {kind} with a shape")
@@ -198,7 +244,7 @@ def _equation(
 ) -> Equation | None:
     left, right = _split_at_equals(fragment)
     if right is None:
-        first = fragment.text.split(maxsplit=1)[0]
+        first = _word(fragment)
         known = (*DECLARATIONS, "extends", "output", "for")
         found = f"{_short(fragment.text)!r} has no ="
         report.add("statement", fragment.span(), found, did_you_mean(first, known))
@@ -206,7 +252,7 @@ def _equation(
     first = re.match(r"([A-Za-z]+)\s+[A-Za-z]", left.text)
     if first:
         fix = did_you_mean(first[1], DECLARATIONS)
-        report.add("statement", left.span(), f"{_short(left.text)!r} = ...", fix)
+        report.add("statement", left.span(), f"'{_short(left.text)} = ...'", fix)
         return None
     if not right.text:
         report.add("expression", right.span(), "nothing stands after =")
@@ -224,9 +270,9 @@ def _split_at_equals(fragment: Fragment) -> tuple[Fragment, Fragment | None]:
     for position, character in enumerate(text):
         depth += (character in "([") - (character in ")]")
         alone = text[position - 1 : position] not in ("=", "<", ">", "!")
-        if character == "=" and alone and text[position + 1 : position + 2] != "=":
-            if depth == 0:
-                return fragment.cut(0, position), fragment.cut(position + 1)
+        alone = alone and text[position + 1 : position + 2] != "="
+        if character == "=" and alone and depth == 0:
+            return fragment.cut(0, position), fragment.cut(position + 1)
     return fragment, None
 
 
@@ -283,9 +329,6 @@ def _check_extends(lines: list[Line], report: Report) -> None:
             second = isinstance(lines[0], Extends)
             found = "a second extends" if second else "extends after other statements"
             report.add("extends", line.base.span, found)
-    blocks = [line for line in lines if isinstance(line, Block)]
-    for block in blocks[1:]:
-        report.add("for-block", block.index.span, "a second for block")
 
 
 def _short(text: str) -> str:

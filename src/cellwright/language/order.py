@@ -7,12 +7,11 @@ before the first step of all. Iterative, as a file may chain a thousand equation
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 
 from .definitions import Definition, Definitions
+from .names import Parsed
 from .report import Report
-from .source import PRIME
 
 Instance = tuple[str, int]
 OUTSIDE = -1
@@ -30,7 +29,7 @@ class Scoping:
     def instances(self, definition: Definition) -> list[Instance]:
         """Return every instance of a definition."""
         if definition.in_block:
-            return [(definition.key, l) for l in range(self.first, self.last + 1)]
+            return [(definition.key, i) for i in range(self.first, self.last + 1)]
         if definition.kind == "state":
             return [(definition.key, OUTSIDE), (definition.key, FIRST)]
         return [(definition.key, OUTSIDE)]
@@ -55,67 +54,56 @@ class Scoping:
 
 
 def in_order(
-    definitions: Definitions,
-    trees: dict[str, ast.expr | None],
-    scoping: Scoping,
-    report: Report,
+    definitions: Definitions, parsed: Parsed, scoping: Scoping, report: Report
 ) -> tuple[list[Instance], set[Instance]]:
     """Return the instances so that each stands behind what it uses, and the circles."""
     order: list[Instance] = []
     done: dict[Instance, bool] = {}  # False while the walk is below it
     circular: set[Instance] = set()
-    for root in [i for d in definitions.table.values() for i in scoping.instances(d)]:
+
+    def uses(instance: Instance) -> Iterator[Instance]:
+        name, step = instance
+        if definitions.table[name].kind == "state" and step == OUTSIDE:
+            return
+        for used in parsed.values[name]:
+            meaning = scoping.meaning(used, step)
+            if meaning is not None:
+                yield meaning
+
+    # Declarations first, so that the graph does not hang on how a file mixes them.
+    roots = sorted(definitions.table.values(), key=lambda d: d.kind == "equation")
+    for root in [i for d in roots for i in scoping.instances(d)]:
         if root in done:
             continue
         done[root] = False
-        path = [(root, _uses(root, definitions, trees, scoping))]
+        path = [(root, uses(root))]
         while path:
-            top, uses = path[-1]
-            used = next(uses, None)
+            top, following = path[-1]
+            used = next(following, None)
             if used is None:
                 path.pop()
                 done[top] = True
                 order.append(top)
             elif used not in done:
                 done[used] = False
-                path.append((used, _uses(used, definitions, trees, scoping)))
+                path.append((used, uses(used)))
             elif not done[used]:
                 way = [instance for instance, _ in path]
                 circle = way[way.index(used) :]
+                if circular.isdisjoint(circle):
+                    _note_circle(circle, definitions, report)
                 circular.update(circle)
-                _note_circle(circle, definitions, report)
     return order, circular
-
-
-def names(tree: ast.expr | None) -> list[str]:
-    """Return the names in an expression, with their primes."""
-    if tree is None:
-        return []
-    found = (node for node in ast.walk(tree) if isinstance(node, ast.Name))
-    return [node.id.replace(PRIME, "'") for node in found]
-
-
-def _uses(
-    instance: Instance,
-    definitions: Definitions,
-    trees: dict[str, ast.expr | None],
-    scoping: Scoping,
-) -> Iterator[Instance]:
-    name, step = instance
-    if definitions.table[name].kind == "state" and step == OUTSIDE:
-        return
-    for used in names(trees.get(name)):
-        meaning = scoping.meaning(used, step)
-        if meaning is not None:
-            yield meaning
 
 
 def _note_circle(
     circle: list[Instance], definitions: Definitions, report: Report
 ) -> None:
     way = " -> ".join(name for name, _ in [*circle, circle[0]])
-    span = definitions.table[circle[0][0]].span
-    name = circle[0][0]
-    before = name.removesuffix("'") + " or its equation"
-    fix = f"a value of the step before is a state: {before} may need one"
-    report.add("circle", span, f"{way}: each needs the next", fix)
+    definition = definitions.table[circle[0][0]]
+    found = f"{way}: each needs the next" if len(circle) > 1 else f"{way}: needs itself"
+    name = definition.key.removesuffix("'")
+    fix = ""
+    if definition.kind == "equation":
+        fix = f"if an equation means the value of the step before, make {name} a state"
+    report.add("circle", definition.span, found, fix)

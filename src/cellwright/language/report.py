@@ -13,14 +13,25 @@ from cellwright.errors import CellwrightValueError
 
 from .rules import RULES
 
+_SHOWN = 20
+"""A message shows so many faults; the error holds all of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A cell file: the cell's name, its text and how messages call it."""
+    """A cell file: the cell's name, its text and how messages call it.
+
+    The text has no byte order mark, and its lines end in a line feed.
+    """
 
     name: str
     text: str
     label: str
+
+    def __post_init__(self) -> None:
+        plain = self.text.removeprefix("\ufeff")
+        plain = plain.replace("\r\n", "\n").replace("\r", "\n")
+        object.__setattr__(self, "text", plain)
 
     def line(self, number: int) -> str:
         """Return line ``number``, counted from 1, without its end."""
@@ -58,7 +69,9 @@ class Fault:
         line = span.source.line(span.line)
         shown, column = _excerpt(line, span.column)
         carets = "^" * max(1, min(span.length, len(shown) - column))
-        parts = [where, f"    {shown}", f"    {' ' * column}{carets}"]
+        parts = [where]
+        if shown:  # an empty file, and one that is no text, have nothing to show
+            parts += [f"    {shown}", f"    {' ' * column}{carets}"]
         parts.append(f"  rule:  {self.rule}")
         parts.append(f"  found: {self.found}")
         if self.fix:
@@ -71,7 +84,10 @@ class CellError(CellwrightValueError):
 
     def __init__(self, faults: Iterable[Fault]):
         self.faults = tuple(faults)
-        super().__init__("\n\n".join(map(str, self.faults)))
+        shown = [str(fault) for fault in self.faults[:_SHOWN]]
+        if len(self.faults) > _SHOWN:
+            shown.append(f"and {len(self.faults) - _SHOWN:,} more faults")
+        super().__init__("\n\n".join(shown))
 
     def __reduce__(self) -> tuple[type[CellError], tuple[tuple[Fault, ...]]]:
         return CellError, (self.faults,)
@@ -82,14 +98,38 @@ class Report:
 
     def __init__(self) -> None:
         self._faults: dict[tuple[str, int, int, str], Fault] = {}
+        self._about: dict[tuple[str, str], tuple[str, int, int, str]] = {}
 
-    def add(self, code: str, span: Span, found: str, fix: str = "") -> None:
-        """Note a fault."""
+    def add(
+        self, code: str, span: Span, found: str, fix: str = "", about: str = ""
+    ) -> None:
+        """Note a fault.
+
+        Args:
+            code: the rule that is broken.
+            span: the place.
+            found: what stands there.
+            fix: what is likely meant.
+            about: a name; of all faults about it with this code the first one in the
+                file is kept, as one mend will do for all.
+        """
         key = (span.source.label, span.line, span.column, code)
-        self._faults.setdefault(key, Fault(code, span, found, fix))
+        fault = Fault(code, span, found, fix)
+        if about:
+            former = self._about.get((code, about))
+            if former is not None and former[1:3] <= key[1:3]:
+                return
+            if former is not None:
+                del self._faults[former]
+            self._about[code, about] = key
+        self._faults.setdefault(key, fault)
 
     def __bool__(self) -> bool:
         return bool(self._faults)
+
+    def has(self, *codes: str) -> bool:
+        """Return whether a fault with one of these codes was noted."""
+        return any(fault.code in codes for fault in self._faults.values())
 
     def raise_if_any(self) -> None:
         """Raise one CellError with every fault, in the order of the file."""

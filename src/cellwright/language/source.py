@@ -1,115 +1,45 @@
-"""Cut a file into statements, and statements into fragments that know their place."""
+"""Cut a file into statements, and note what is not text of the language."""
 
 from __future__ import annotations
 
-import ast
 import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from .fragment import Fragment
 from .report import CellError, Fault, Report, Source, Span
 
 MAX_FILE = 64 * 1024
 MAX_STATEMENT = 2_000
 MAX_STATEMENTS = 1_000
-MAX_DEPTH = 100
-PRIME = "ʹ"
-"""What ' becomes before ast.parse: one character that Python allows in names."""
-
 KEYWORDS = (
     "extends size count input state weight bias constant output for in".split()  # noqa: SIM905
 )
 _NEW_STATEMENT = re.compile(
-    rf"(?:{'|'.join(KEYWORDS)})\s+[A-Za-z]|[A-Za-z]\w*'?\s*=(?!=)"
+    rf"\s*(?:(?:{'|'.join(KEYWORDS[:-1])})\s+[A-Za-z]"
+    r"|[A-Za-z]\w*'?(?:\s*,\s*[A-Za-z]\w*'?)*\s*=(?!=))"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Fragment:
-    """A piece of a statement's text that starts at a line and a column of its file."""
-
-    source: Source
-    line: int
-    column: int
-    text: str
-
-    def span(self, start: int = 0, end: int | None = None) -> Span:
-        """Return the place of ``text[start:end]``, cut at the end of its line."""
-        before = self.text[:start]
-        row = before.count("\n")
-        column = start - (before.rfind("\n") + 1) + (0 if row else self.column)
-        stretch = self.text[start:end].split("\n")[0].rstrip()
-        return Span(self.source, self.line + row, column, max(1, len(stretch)))
-
-    def cut(self, start: int, end: int | None = None) -> Fragment:
-        """Return ``text[start:end]`` without the spaces around it."""
-        piece = self.text[start:end]
-        start += len(piece) - len(piece.lstrip())
-        place = self.span(start)
-        return Fragment(self.source, place.line, place.column, piece.strip())
-
-    def offset(self, row: int, byte: int) -> int:
-        """Return the position in ``text`` of a row and byte column of its parse."""
-        line = _parsable(self.text).split("\n")[row - 1]
-        column = len(line.encode()[:byte].decode())
-        lines = self.text.split("\n")
-        start = sum(len(line) + 1 for line in lines[: row - 1])
-        return start + (column - 1 if row == 1 else column)
-
-    def place(self, node: ast.expr) -> Span:
-        """Return the place of a node of this fragment's parse."""
-        start, end = self.ends(node)
-        return self.span(start, end)
-
-    def ends(self, node: ast.expr) -> tuple[int, int]:
-        """Return where in ``text`` a node of this fragment's parse begins and ends."""
-        end_row = node.end_lineno or node.lineno
-        end = self.offset(end_row, node.end_col_offset or 0)
-        return self.offset(node.lineno, node.col_offset), end
-
-    def parse(self, report: Report) -> ast.expr | None:
-        """Return the expression of this fragment; nothing is ever evaluated."""
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # "1if": told as a fault, not twice
-                tree = ast.parse(_parsable(self.text), mode="eval").body
-        except SyntaxError as error:
-            place = self.span()
-            if "too many nested" in str(error.msg):
-                report.add("too-deep", place, "it is nested too deep to be read")
-                return None
-            if error.offset and error.lineno and error.lineno <= self._rows():
-                line = _parsable(self.text).split("\n")[error.lineno - 1]
-                byte = len(line[: error.offset - 1].encode())
-                start = self.offset(error.lineno, byte)
-                place = self.span(min(max(start, 0), len(self.text)))
-            report.add("expression", place, f"{self._shown()!r} is not an expression")
-            return None
-        except (RecursionError, MemoryError, ValueError):
-            report.add("too-deep", self.span(), "it is nested too deep to be read")
-            return None
-        if _depth(tree) > MAX_DEPTH:
-            found = f"it is nested {_depth(tree)} deep"
-            report.add("too-deep", self.span(), found, "name its parts")
-            return None
-        return tree
-
-    def _rows(self) -> int:
-        return self.text.count("\n") + 1
-
-    def _shown(self) -> str:
-        return self.text if len(self.text) <= 60 else self.text[:57] + "..."
+_STRAY_PRIME = re.compile(r"(?<![A-Za-z0-9_])'|'(?=['A-Za-z0-9_])")
+# Control characters and those that turn the direction of what follows: a comment is
+# printed to terminals.
+_IN_COMMENTS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_CLOSES = {")": "(", "]": "[", "}": "{"}
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A statement without its comment; lines of one statement are joined by newlines."""
+    """A statement without its comment; lines of one statement are joined by newlines.
+
+    Args:
+        broken: a fault is noted already; only its names are of use.
+    """
 
     fragment: Fragment
     indent: int
     comment: str
+    broken: bool = False
 
 
 def read_source(path: Path, label: str | None = None) -> Source:
@@ -126,31 +56,25 @@ def read_source(path: Path, label: str | None = None) -> Source:
         size = f"the file has {path.stat().st_size:,} bytes"
         raise CellError([Fault("too-long", Span(empty, 1, 0), size)])
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        found = f"byte {error.start} is not UTF-8"
-        raise CellError([Fault("not-text", Span(empty, 1, 0), found)]) from error
-    return Source(path.stem, text.replace("\r\n", "\n"), label or path.name)
+        found = f"byte {error.start:,} is no UTF-8"
+        raise CellError([Fault("not-text", Span(empty, 1, 0), found)]) from None
+    return Source(path.stem, text, label or path.name)
 
 
 def statements(source: Source, report: Report) -> list[Statement]:
-    """Cut a source into its statements and note what is not text of the language."""
-    if len(source.text.encode(errors="replace")) > MAX_FILE:
-        found = f"the text has {len(source.text):,} characters"
-        report.add("too-long", Span(source, 1, 0), found)
-        return []
+    """Cut a source into its statements and note what is not text of the language.
+
+    Raises:
+        CellError: when the whole is no text or too long to be looked at.
+    """
+    _check_whole(source)
     found = list(_cut(source, report))
     if len(found) > MAX_STATEMENTS:
         place = found[MAX_STATEMENTS].fragment.span()
-        report.add("too-many", place, f"{len(found):,} statements")
-        return []
-    for statement in found:
-        length = len(statement.fragment.text)
-        if length > MAX_STATEMENT:
-            fix = "name its parts"
-            place = statement.fragment.span()
-            report.add("too-long", place, f"a statement of {length:,} characters", fix)
-    return [s for s in found if len(s.fragment.text) <= MAX_STATEMENT]
+        raise CellError([Fault("too-many", place, f"{len(found):,} statements")])
+    return found
 
 
 def top_comment(text: str) -> list[str]:
@@ -163,68 +87,116 @@ def top_comment(text: str) -> list[str]:
     return lines
 
 
+def _check_whole(source: Source) -> None:
+    length = len(source.text.encode(errors="replace"))
+    if length > MAX_FILE:
+        place = Span(Source(source.name, "", source.label), 1, 0)
+        raise CellError([Fault("too-long", place, f"the text has {length:,} bytes")])
+    bad = _SURROGATE.search(source.text) or re.search("\0", source.text)
+    if bad:
+        line = source.text.count("\n", 0, bad.start()) + 1
+        column = bad.start() - (source.text.rfind("\n", 0, bad.start()) + 1)
+        found = f"the character {bad.group()!a}"
+        raise CellError([Fault("not-text", Span(source, line, column), found)])
+
+
 def _cut(source: Source, report: Report) -> Iterator[Statement]:
-    lines: list[str] = []
-    comments: list[str] = []
-    depth, first = 0, 1
+    cutter = _Cutter(source, report)
     for number, raw in enumerate(source.text.split("\n"), start=1):
         code, _, comment = raw.partition("#")
         code = code.rstrip()
-        if not _characters_fit(source, number, code, report):
-            code = ""
-        if lines and _NEW_STATEMENT.match(code):
+        fits = _characters_fit(source, number, code, comment, report)
+        if _NEW_STATEMENT.match(code):
             # One forgotten bracket must not swallow the rest of the file.
-            _open_bracket(source, first, lines, report)
-            lines, comments, depth = [], [], 0
-        if not lines:
-            if not code.strip():
-                continue
-            first = number
-        lines.append(code)
-        if comment.strip():
-            comments.append(comment.strip())
-        depth += sum(code.count(c) for c in "([") - sum(code.count(c) for c in ")]")
-        if depth <= 0:
-            yield _statement(source, first, lines, comments)
-            lines, comments, depth = [], [], 0
-    if lines:
-        _open_bracket(source, first, lines, report)
+            yield from cutter.end()
+        cutter.add(number, code, comment.strip(), fits)
+        if cutter.depth <= 0:
+            yield from cutter.end()
+    yield from cutter.end()
 
 
-def _open_bracket(source: Source, first: int, lines: list[str], report: Report) -> None:
-    open_at: list[tuple[int, int]] = []
-    for row, line in enumerate(lines):
-        for column, character in enumerate(line):
-            if character in "([":
-                open_at.append((row, column))
-            elif character in ")]" and open_at:
-                open_at.pop()
-    row, column = open_at[-1]
-    place = Span(source, first + row, column)
-    report.add("bracket", place, f"this {lines[row][column]!r} is never closed")
+class _Cutter:
+    """The lines of a statement, until its brackets are closed."""
+
+    def __init__(self, source: Source, report: Report):
+        self._source = source
+        self._report = report
+        self._start_over()
+
+    def _start_over(self) -> None:
+        self._first = 0
+        self._lines: list[str] = []
+        self._comments: list[str] = []
+        self._fits = True
+        self.depth = 0
+
+    def add(self, number: int, code: str, comment: str, fits: bool) -> None:
+        """Add a line."""
+        if not self._lines:
+            self._first = number
+        self._lines.append(code)
+        if comment:
+            self._comments.append(comment)
+        self._fits = self._fits and fits
+        self.depth += sum(code.count(c) for c in "([") - sum(map(code.count, ")]"))
+
+    def end(self) -> Iterator[Statement]:
+        """Yield the statement, unless its lines are blank, and begin the next one."""
+        lines = self._lines
+        if any(map(str.strip, lines)):
+            fits = self._fits and self._brackets_fit()
+            indent = len(lines[0]) - len(lines[0].lstrip())
+            text = "\n".join([lines[0].lstrip(), *lines[1:]])
+            fragment = Fragment(self._source, self._first, indent, text)
+            if len(text) > MAX_STATEMENT:
+                found = f"a statement of {len(text):,} characters"
+                self._report.add("too-long", fragment.span(), found, "name its parts")
+                fits = False
+            comment = " ".join(self._comments)
+            yield Statement(fragment, indent, comment, broken=not fits)
+        self._start_over()
+
+    def _brackets_fit(self) -> bool:
+        open_at: list[tuple[int, int, str]] = []
+        for row, line in enumerate(self._lines):
+            for column, character in enumerate(line):
+                if character in "([{":
+                    open_at.append((row, column, character))
+                elif character in _CLOSES:
+                    place = Span(self._source, self._first + row, column)
+                    if not open_at:
+                        found = f"this {character!r} closes nothing"
+                        self._report.add("bracket", place, found)
+                        return False
+                    opened = open_at.pop()[2]
+                    if opened != _CLOSES[character]:
+                        found = f"this {character!r} closes {opened!r}"
+                        self._report.add("bracket", place, found)
+                        return False
+        if open_at:
+            row, column, character = open_at[-1]
+            place = Span(self._source, self._first + row, column)
+            self._report.add("bracket", place, f"this {character!r} is never closed")
+        return not open_at
 
 
-def _statement(
-    source: Source, first: int, lines: list[str], comments: list[str]
-) -> Statement:
-    indent = len(lines[0]) - len(lines[0].lstrip())
-    text = "\n".join([lines[0].lstrip(), *lines[1:]])
-    return Statement(Fragment(source, first, indent, text), indent, " ".join(comments))
-
-
-def _characters_fit(source: Source, number: int, code: str, report: Report) -> bool:
+def _characters_fit(
+    source: Source, number: int, code: str, comment: str, report: Report
+) -> bool:
     for column, character in enumerate(code):
-        if not " " <= character <= "~":
-            shown = ascii(character)
-            fix = "write spaces" if character == "\t" else "write its name in letters"
-            place = Span(source, number, column)
-            report.add("character", place, f"the character {shown}", fix)
-            return False
-        if character == '"':
+        if " " <= character <= "~" and character not in '"\\`':
+            continue
+        fix = "write its name in letters"
+        if character == "\t":
+            fix = "write spaces"
+        elif character in '"`':
             fix = "there are no strings; a comment starts with #"
-            report.add("character", Span(source, number, column), "a quote", fix)
-            return False
-    stray = re.search(r"(?<![A-Za-z0-9_])'|'(?=['A-Za-z0-9_])", code)
+        elif character == "\\":
+            fix = "a line goes on while a bracket is open"
+        place = Span(source, number, column)
+        report.add("character", place, f"the character {character!a}", fix)
+        return False
+    stray = _STRAY_PRIME.search(code)
     if stray:
         column = stray.start()
         twice = code[max(0, column - 1) : column + 2].count("'") > 1
@@ -232,21 +204,9 @@ def _characters_fit(source: Source, number: int, code: str, report: Report) -> b
         fix = "one step has one before and one after" if twice else ""
         report.add("prime", Span(source, number, column), found, fix)
         return False
+    bad = _IN_COMMENTS.search(comment)
+    if bad:
+        column = len(source.line(number)) - len(comment) + bad.start()
+        found = f"the character {bad.group()!a} in a comment"
+        report.add("character", Span(source, number, column), found)
     return True
-
-
-def _parsable(text: str) -> str:
-    return "(" + text.replace("'", PRIME) + "\n)"
-
-
-def _depth(tree: ast.AST) -> int:
-    """Return the nesting depth without recursion: 1,500 minus signs must not blow."""
-    deepest, stack = 0, [(tree, 1)]
-    while stack:
-        node, depth = stack.pop()
-        deepest = max(deepest, depth)
-        stack.extend(
-            (child, depth + isinstance(child, ast.expr))
-            for child in ast.iter_child_nodes(node)
-        )
-    return deepest
