@@ -1,6 +1,7 @@
 """First values of parameters and constants, as the cell file declares them.
 
-Random numbers come from torch's default generator, in the order of the file.
+Random numbers come from torch's default generator for the CPU, in the order of the
+file: a seed gives the same values for every device and dtype.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from cellwright.ir.graph import Graph, Node, Parameter, reachable
+from cellwright.ir.graph import Graph, Node, reachable
 
 from .interpret import resolve
 from .ops import TORCH, matrices, normal, number, uniform
@@ -23,6 +24,7 @@ def initial_values(
     """Return the first values of every parameter and every constant, in float64.
 
     Args:
+        graph: the cell.
         sizes: every named size as a whole number.
         given: constants that the caller sets; they replace the declared value.
 
@@ -30,7 +32,7 @@ def initial_values(
         Parameters and constants by name. A parameter without a declared value gets
         torch.nn's: uniform between ±1/√hidden_size.
     """
-    like = torch.empty(0, dtype=torch.float64)
+    like = torch.empty(0, dtype=torch.float64, device="cpu")
     values: dict[int, Tensor] = {}
     constants: dict[str, Tensor] = {}
     parameters: dict[str, Tensor] = {}
@@ -56,7 +58,7 @@ def initial_values(
             row = next(p for p in graph.parameters if p.name == name)
             shape = tuple(size.evaluate(sizes) for size in row.shape)
             if row.init is None:
-                parameters[name] = _default(row, shape, sizes)
+                parameters[name] = _default(shape, sizes, like)
             else:
                 parameters[name] = value(row.init).expand(shape).clone()
         return parameters[name]
@@ -76,11 +78,9 @@ def initial_values(
     return parameters, constants
 
 
-def _default(
-    row: Parameter, shape: tuple[int, ...], sizes: Mapping[str, int]
-) -> Tensor:
+def _default(shape: tuple[int, ...], sizes: Mapping[str, int], like: Tensor) -> Tensor:
     bound = 1 / math.sqrt(sizes["hidden_size"])
-    return torch.empty(shape, dtype=torch.float64).uniform_(-bound, bound)
+    return like.new_empty(shape).uniform_(-bound, bound)
 
 
 def _node_value(
@@ -97,7 +97,7 @@ def _node_value(
             return number(attr, shape, like)
         case "index":
             assert isinstance(attr, int)
-            running = torch.arange(shape[attr], dtype=like.dtype)
+            running = torch.arange(shape[attr], dtype=like.dtype, device=like.device)
             view = [-1 if axis == attr else 1 for axis in range(len(shape))]
             return running.view(view).expand(shape)
         case "uniform":

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from cellwright.ir.graph import Binding, Graph, Node, bindings, reachable
 from cellwright.ir.ops import Attr
-from cellwright.ir.sizes import Shape, Size
+from cellwright.ir.sizes import Shape, Size, shape_text
 
+from .frozen import Frozen
 from .ops import TORCH, Implementation, Resolved, number
 
 
@@ -50,26 +51,6 @@ class Result:
     traces: Mapping[str, Tensor]
 
 
-@dataclass
-class Frozen:
-    """Makes stopped and surrogate values exact under central differences.
-
-    The first run records, per node and step, the values that `surrogate` replaces; later
-    runs keep them: ``surrogate(v, p)`` is ``v0 + p - p0``, so that the slope of a run is
-    the derivative that the language defines.
-    """
-
-    base: dict[tuple[int, int], tuple[Tensor, Tensor]] | None = None
-
-    def surrogate(self, key: tuple[int, int], value: Tensor, proxy: Tensor) -> Tensor:
-        """Record the pair on the first run, hold it on later ones."""
-        assert self.base is not None
-        if key not in self.base:
-            self.base[key] = (value.detach(), proxy.detach())
-        held, start = self.base[key]
-        return held + (proxy - start)
-
-
 def run(
     graph: Graph,
     arguments: Arguments,
@@ -81,10 +62,15 @@ def run(
     """Run a graph over all steps of its inputs.
 
     Args:
+        graph: the cell.
+        arguments: sizes, parameters and constants.
         inputs: ``[T, B, I]`` or, for a scalar input, ``[T, B]``, in declaration order.
         states: the first values, ``[B, H]`` or ``[B]``, in declaration order.
         trace: names of values to return at every step (``"i"``, ``"c'"``).
-        frozen: hold stopped and surrogate values, see `Frozen`.
+        frozen: hold what has no slope of its own, see `Frozen`.
+
+    Raises:
+        ValueError: for a trace that the graph has not, or that is a matrix.
 
     Shape:
         T steps, B rows of a batch, I and H as the cell declares.
@@ -110,7 +96,10 @@ def run(
     stacked = {root: torch.stack(kept) for root, kept in rows.items()}
     return Result(
         _without_axis(stacked[graph.output], graph.output_shape),
-        tuple(_without_axis(v, s.shape) for v, s in zip(current, graph.states, strict=True)),
+        tuple(
+            _without_axis(v, s.shape)
+            for v, s in zip(current, graph.states, strict=True)
+        ),
         {
             name: _without_axis(stacked[node], graph.nodes[node].shape)
             for name, node in zip(trace, plan.traced, strict=True)
@@ -118,9 +107,18 @@ def run(
     )
 
 
-def first_states(graph: Graph, arguments: Arguments, like: Tensor) -> list[Tensor]:
-    """Return the declared first value of every state, without a batch."""
-    evaluator = _Evaluator(graph, arguments, like, None)
+def first_states(
+    graph: Graph, arguments: Arguments, like: Tensor, frozen: Frozen | None = None
+) -> list[Tensor]:
+    """Return the declared first value of every state, without a batch.
+
+    Args:
+        graph: the cell.
+        arguments: sizes, parameters and constants.
+        like: a tensor of the dtype and device to compute in.
+        frozen: as in `run`.
+    """
+    evaluator = _Evaluator(graph, arguments, like, frozen)
     roots = {state.first for state in graph.states}
     evaluator.compute_weights(sorted(reachable(graph.nodes, roots)))
     return [
@@ -145,6 +143,12 @@ def _plan(graph: Graph, trace: tuple[str, ...]) -> _Plan:
         value = graph.value(name)
         if value is None:
             raise ValueError(f"{graph.name} has no value {name!r} to trace")
+        if len(graph.nodes[value.node].shape) > 1:
+            shape = shape_text(graph.nodes[value.node].shape)
+            raise ValueError(
+                f"{graph.name}: {name} is {shape}, made of weights: a matrix has no "
+                "batch and no steps to trace"
+            )
         traced.append(value.node)
     kept = tuple(dict.fromkeys([graph.output, *traced]))
     roots = {*kept, *(state.next for state in graph.states)}
@@ -167,8 +171,7 @@ class _Evaluator:
         self._attrs = _attributes(graph, tuple(sorted(arguments.sizes.items())))
         self.weights: dict[int, Tensor] = {}
         self._inputs: dict[int, Tensor] = {}
-        if frozen is not None and frozen.base is None:
-            frozen.base = {}
+        self._steps: dict[int, tuple[Tensor, ...]] = {}
 
     def compute_weights(self, nodes: Sequence[int]) -> None:
         """Compute nodes that hang on nothing but parameters and constants."""
@@ -192,11 +195,18 @@ class _Evaluator:
         def value(node: int) -> Tensor:
             if node in own:
                 return own[node]
-            return self._inputs[node][t] if node in self._inputs else self.weights[node]
+            return self._at(node, t) if node in self._inputs else self.weights[node]
 
         for position in plan.steps:
             own[position] = self._value(position, t, value, states)
         return value
+
+    def _at(self, node: int, t: int) -> Tensor:
+        # One unbind for all steps: the gradient of each index would be as long as the
+        # sequence, and the backward pass quadratic in it.
+        if node not in self._steps:
+            self._steps[node] = self._inputs[node].unbind(0)
+        return self._steps[node][t]
 
     def _value(
         self,
@@ -216,9 +226,9 @@ class _Evaluator:
                 return self._arguments.constants[str(attr)]
             case "const" | "size":
                 return self._constant(node, attr)
-            case "surrogate" if self._frozen is not None:
-                held, proxy = torch.broadcast_tensors(*(value(a) for a in node.args))
-                return self._frozen.surrogate((position, t), held, proxy)
+            case op if self._frozen is not None and self._frozen.covers(op):
+                args = [value(arg) for arg in node.args]
+                return self._frozen.value((position, t), op, args, attr)
             case _:
                 return _row(node.op)([value(arg) for arg in node.args], attr)
 

@@ -6,7 +6,6 @@ Values keep their axes last and the batch in front. A scalar that has a batch is
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -30,25 +29,28 @@ class Surrogate(torch.autograd.Function):
 
     @staticmethod
     def forward(value: Tensor, proxy: Tensor) -> Tensor:
+        """Return the value, as a tensor of its own."""
         return value.clone()
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
-        pass
+        """Keep nothing: neither derivative needs a value."""
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[None, Tensor]:
+        """Hand the gradient to the second argument alone."""
         return None, grads[0]
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Tensor) -> Tensor:
+        """Return the second argument's tangent."""
         return tangents[1].clone()
 
 
 def surrogate(args: Sequence[Tensor], _: Resolved) -> Tensor:
     """Return the value of the first argument with the derivative of the second."""
     value, proxy = torch.broadcast_tensors(*args)
-    return Surrogate.apply(value.detach(), proxy)  # pyright: ignore[reportReturnType]
+    return Surrogate.apply(value.detach(), proxy)
 
 
 def _function(function: Callable[..., Tensor]) -> Implementation:
@@ -147,7 +149,7 @@ def normal(mean: Tensor, deviation: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 
 def matrices(fill: Callable[[Tensor], Tensor], like: Tensor) -> Tensor:
-    """Initialise a matrix, or each block of a block-diagonal one, with torch.nn.init."""
+    """Fill a matrix, or each block of a block-diagonal one, with torch.nn.init."""
     blocks = like if like.dim() == 3 else like.unsqueeze(0)
     return torch.stack([fill(torch.empty_like(b)) for b in blocks]).reshape(like.shape)
 
@@ -155,9 +157,8 @@ def matrices(fill: Callable[[Tensor], Tensor], like: Tensor) -> Tensor:
 def number(value: float, shape: tuple[int, ...], like: Tensor) -> Tensor:
     """Return a number in every entry of ``shape``, of the dtype and device of ``like``.
 
-    NaN never comes from a text; the bound keeps float32 from rounding 1e308 to inf.
+    It is rounded as a float64 buffer would be: 1e308 is infinite in float32.
     """
-    largest = torch.finfo(like.dtype).max
-    if math.isfinite(value):
-        value = min(max(value, -largest), largest)
-    return torch.full(shape, value, dtype=like.dtype, device=like.device)
+    # torch.full refuses such a number, and some devices have no float64 to round from.
+    exact = torch.tensor(value, dtype=torch.float64, device="cpu")
+    return exact.to(like.dtype).to(like.device).expand(shape)

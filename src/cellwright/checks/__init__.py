@@ -1,0 +1,1 @@
+"""Is it right? Gradients against differences, modules against cells, the tolerances."""

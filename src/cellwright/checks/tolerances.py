@@ -1,0 +1,72 @@
+"""How far two numbers that should be equal may lie apart: the only place that says so.
+
+A row is keyed by what is compared and the dtype it was computed in. Errors are measured
+by `error`: absolute below 1, relative to the largest expected entry above.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """One row: the largest `error` that still counts as equal, and why so large."""
+
+    bound: float
+    reason: str
+
+
+TOLERANCES: dict[tuple[str, str], Tolerance] = {
+    ("exact", "any"): Tolerance(
+        0.0, "the same operations in the same order give the same bits"
+    ),
+    ("reference", "float64"): Tolerance(
+        1e-12,
+        "the same sums in another order: rounding of 1e-16, times the terms of a "
+        "product, times the steps that a gradient crosses",
+    ),
+    ("reference", "float32"): Tolerance(
+        1e-4, "as in float64, with a rounding of 6e-8 in place of 1e-16"
+    ),
+    ("rewritten", "float64"): Tolerance(
+        1e-9,
+        "one cell in two forms (simplified, batch permuted, sequence split): rounding, "
+        "enlarged by layer_norm's slope of up to 316 (1 / sqrt(1e-5)) each time",
+    ),
+    ("fold", "float64"): Tolerance(
+        1e-15, "Python's and torch's own library functions, one rounding apart"
+    ),
+    ("differences", "float64"): Tolerance(
+        1e-8,
+        "central differences, extrapolated: truncation of step**4 (1.6e-15) times a "
+        "fifth derivative, and rounding of 1e-16 / step = 1e-12",
+    ),
+    ("differences", "float32"): Tolerance(
+        1e-3, "the gradient in float32: rounding of 6e-8 through all steps and back"
+    ),
+}
+
+
+def error(actual: Tensor, expected: Tensor) -> float:
+    """Return the largest difference, relative to the largest expected entry above 1.
+
+    Equal infinities differ by 0; a NaN on one side only is an infinite error.
+
+    Example:
+        >>> error(torch.tensor([1.0, 20.0]), torch.tensor([1.0, 10.0]))
+        1.0
+    """
+    if actual.shape != expected.shape:
+        raise ValueError(f"shapes {list(actual.shape)} and {list(expected.shape)}")
+    if actual.numel() == 0:
+        return 0.0
+    actual, expected = actual.detach().double(), expected.detach().double()
+    same = (actual == expected) | (actual.isnan() & expected.isnan())
+    apart = (actual - expected).abs().nan_to_num(nan=float("inf"))
+    finite = expected[expected.isfinite()].abs()
+    scale = max(1.0, float(finite.max())) if finite.numel() else 1.0
+    return float(torch.where(same, 0.0, apart).max()) / scale

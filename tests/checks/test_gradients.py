@@ -1,0 +1,151 @@
+"""check_gradients finds what is wrong, and says where."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+import cellwright as cw
+from cellwright.backends.reference.ops import TORCH
+from cellwright.checks.gradients import SKIPPED_AT_MOST, GradientRow, check_gradients
+
+SCALARS = """# Scalars wherever a gradient can go.
+input x [input_size]
+input gain
+state h [hidden_size]
+state s = q
+weight W [hidden_size, input_size]
+weight p
+weight q = 0.5
+output y
+h' = tanh(W @ x + p * h + s)
+s' = sigmoid(gain * mean(h') + p)
+y  = s' * q
+"""
+STOPPED = """# A path that gives no gradient, a spike and a jump.
+input x [input_size]
+state h [hidden_size]
+weight W [hidden_size, input_size]
+weight U [hidden_size, hidden_size]
+output h'
+z  = surrogate(h > 0.1, tanh(h))
+h' = tanh(W @ x + U @ stop_gradient(h) + where(z, h, 0.5 * x_floor) + z)
+x_floor = mean(x) % 0.7 + floor(3 * h)
+"""
+
+
+def test_right_gradients_are_right():
+    """A right cell gives a true report that names every quantity twice."""
+    report = check_gradients("elman", 2, 3)
+    assert report
+    assert report.skipped == 0
+    names = [row.quantity for row in report.rows]
+    assert names[:5] == ["x", "first h", "W", "U", "b"]
+    assert [n.split(" from ")[0] for n in names[5:]] == ["x", "W", "U", "b"]
+    # 4 steps, 2 rows, 2 features; 2 rows, 3 units; W, U and b.
+    assert [row.compared for row in report.rows[:5]] == [16, 6, 6, 9, 3]
+
+
+@pytest.mark.parametrize("hidden_size", [3, 9])
+def test_a_wrong_derivative_is_found(monkeypatch: pytest.MonkeyPatch, hidden_size: int):
+    """A slope of tanh that is off by one in ten thousand fails, small and large."""
+
+    def wrong(args: list[Tensor], _: object) -> Tensor:
+        (v,) = args
+        return (v + 1e-4 * (v - v.detach())).tanh()
+
+    monkeypatch.setitem(TORCH, "tanh", wrong)
+    report = check_gradients("elman", 2, hidden_size)
+    assert not report
+    assert "WRONG" in str(report)
+    assert report.worst.entry in str(report)
+    assert 1e-6 < report.worst.error < 1e-2
+
+
+def test_a_lost_gradient_is_found(monkeypatch: pytest.MonkeyPatch):
+    """A parameter whose gradient is cut off is named with its entry."""
+    matmul = TORCH["matmul"]
+    monkeypatch.setitem(
+        TORCH, "matmul", lambda args, _: matmul([args[0].detach(), args[1]], None)
+    )
+    report = check_gradients("elman", 2, 3)
+    wrong = {row.quantity for row in report.rows if row.error > report.bound}
+    assert {"W", "U"} <= wrong
+    assert not wrong & {"x", "b", "first h"}
+    assert report.worst.entry.startswith(("W[", "U["))
+    assert report.worst.gradient == 0
+
+
+def test_a_gradient_that_is_no_number_is_found(monkeypatch: pytest.MonkeyPatch):
+    """NaN never passes as equal, and is the worst of all."""
+    monkeypatch.setitem(
+        TORCH, "tanh", lambda args, _: args[0].tanh() + (args[0] * 0).sqrt()
+    )
+    report = check_gradients("elman", 2, 3)
+    assert not report
+    assert report.worst.error == float("inf")
+
+
+def test_scalars_are_checked():
+    """Scalar inputs, states and parameters have one entry a row, or one."""
+    report = check_gradients(SCALARS, 2, 3, batch_size=2, steps=3)
+    assert report, str(report)
+    compared = {row.quantity: row.compared for row in report.rows}
+    assert compared["gain"] == 6
+    assert compared["first s"] == 2
+    assert compared["p"] == compared["q"] == 1
+    assert check_gradients(SCALARS, 2, 8)
+
+
+def test_stopped_and_jumping_gradients_are_exact():
+    """Frozen differences see the gradient that the language defines."""
+    report = check_gradients(STOPPED, 2, 4)
+    assert report, str(report)
+    assert report.skipped == 0
+
+
+def test_kinks_are_counted():
+    """A relu that sits on its kink is reported, and too many fail the check."""
+    text = "input x [input_size]\nstate h [hidden_size]\nweight W [hidden_size, "
+    text += "input_size]\noutput h'\nh' = relu(W @ x - W @ x + h) + W @ x\n"
+    zero = [torch.zeros(2, 3, dtype=torch.float64)]
+    report = check_gradients(text, 2, 3, hx=zero, steps=1)
+    assert report.skipped == 6
+    assert sum(row.at_kinks for row in report.rows) == 6
+    assert report.worst.error <= report.bound
+    assert not report, "a share this large must not pass"
+    assert "6 skipped" in str(report)
+
+
+def test_nothing_compared_is_no_success():
+    """A report without a compared entry is false."""
+    report = check_gradients("elman", 2, 3)
+    empty = GradientRow("x", 0, 1, 0, 0.0, "x", 0.0, 0.0)
+    assert not replace(report, rows=(empty,))
+    assert SKIPPED_AT_MOST <= 0.05
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_dtypes_without_parameters_or_with(dtype: torch.dtype):
+    """The layer runs in the dtype that is asked for, also when it has no parameter."""
+    pool = "size input_size = hidden_size\ninput x [input_size]\nstate h [hidden_size]"
+    pool += "\noutput h'\nh' = sigmoid(x) * h + (1 - sigmoid(x)) * x\n"
+    for cell in ("gru", pool):
+        report = check_gradients(cell, 3, 3, dtype=dtype)
+        assert report, str(report)
+        assert (report.worst.error > 1e-9) == (dtype == torch.float32)
+
+
+def test_no_seed_of_the_caller_is_moved():
+    """The caller's random numbers go on as if nothing had happened."""
+    torch.manual_seed(4)
+    expected = torch.rand(1)
+    torch.manual_seed(4)
+    check_gradients("elman", 1, 1, steps=1)
+    assert torch.rand(1).equal(expected)
+
+
+def test_it_is_public():
+    """The function is reached from the package."""
+    assert cw.check_gradients is check_gradients

@@ -1,0 +1,153 @@
+"""Hypothesis strategies, and what it takes to run a random cell."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from random import Random
+
+import torch
+from hypothesis import strategies as st
+from torch import Tensor
+
+from cellwright.backends.reference.initial import initial_values
+from cellwright.backends.reference.interpret import Arguments, first_states, run
+from cellwright.cells import find
+from cellwright.ir.graph import Graph
+from cellwright.language.assemble import assemble
+from cellwright.language.build import build
+from cellwright.language.cell import Cell
+from cellwright.language.definitions import define
+from cellwright.language.report import Report
+from cellwright.nn.options import resolve_sizes
+from random_cells import draw_cell
+
+
+@dataclass(frozen=True)
+class DrawnCell:
+    """A random cell; its repr is what a failing test prints."""
+
+    seed: int
+
+    @cached_property
+    def text(self) -> str:
+        """The text, drawn again from the seed."""
+        return draw_cell(Random(self.seed))
+
+    @property
+    def cell(self) -> Cell:
+        """The parsed text."""
+        return find(self.text)
+
+    def __repr__(self) -> str:
+        return f"DrawnCell({self.seed}):\n{self.text}"
+
+
+def drawn_cells() -> st.SearchStrategy[DrawnCell]:
+    """Return a strategy of random cells; the same seed is the same cell anywhere."""
+    return st.integers(0, 2**32 - 1).map(DrawnCell)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A graph with everything that it runs on, in float64."""
+
+    graph: Graph
+    sizes: Mapping[str, int]
+    parameters: Mapping[str, Tensor]
+    constants: Mapping[str, Tensor]
+    inputs: Mapping[str, Tensor]
+    states: Mapping[str, Tensor]
+
+    def run(self) -> dict[str, Tensor]:
+        """Return the output and the final states by name."""
+        arguments = Arguments(self.sizes, self.parameters, self.constants)
+        inputs = [self.inputs[i.name] for i in self.graph.inputs]
+        states = [self.states[s.name] for s in self.graph.states]
+        result = run(self.graph, arguments, inputs, states)
+        names = [s.name for s in self.graph.states]
+        return {"output": result.output, **dict(zip(names, result.states, strict=True))}
+
+    def gradients(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return gradients of the weighted results, by ``x``, ``first h``, ``W1``."""
+        leaves = {name: v.clone().requires_grad_() for name, v in self.leaves().items()}
+        results = self.with_leaves(leaves).run()
+        names = [name for name, value in results.items() if value.requires_grad]
+        found = torch.autograd.grad(
+            [results[name] for name in names],
+            list(leaves.values()),
+            [weights[name] for name in names],
+            materialize_grads=True,
+        )
+        return dict(zip(leaves, found, strict=True))
+
+    def leaves(self) -> dict[str, Tensor]:
+        """Return everything that a gradient can be asked for."""
+        first = {f"first {name}": value for name, value in self.states.items()}
+        return {**self.inputs, **first, **self.parameters}
+
+    def with_leaves(self, leaves: Mapping[str, Tensor]) -> "Problem":
+        """Return the problem with other values of what `leaves` gives."""
+        return replace(
+            self,
+            inputs={name: leaves[name] for name in self.inputs},
+            states={name: leaves[f"first {name}"] for name in self.states},
+            parameters={name: leaves[name] for name in self.parameters},
+        )
+
+    def weights(self, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return random cotangents of everything that `run` gives."""
+        return {
+            name: torch.randn(v.shape, dtype=v.dtype, generator=generator)
+            for name, v in self.run().items()
+        }
+
+
+def lengths(cell: Cell, random: Random) -> tuple[int, int]:
+    """Return an input size and a hidden size that a cell can have."""
+    hidden_size = random.choice((1, 2, 3, 5))
+    derived = [s.derived for s in cell.graph.sizes if s.name == "input_size"]
+    if derived and derived[0] is not None:
+        return derived[0].evaluate({"hidden_size": hidden_size}), hidden_size
+    return random.choice((1, 2, 3)), hidden_size
+
+
+def unfolded(cell: Cell) -> Graph:
+    """Return the graph of a cell with every operation as it is written."""
+    report = Report()
+    return assemble(build(define(cell.chain, report), report, fold=False))
+
+
+def draw_problem(
+    cell: Cell, random: Random, graph: Graph | None = None, steps: int = 0
+) -> Problem:
+    """Return what a cell runs on: sizes, weights, a sequence and first states.
+
+    Args:
+        cell: the cell.
+        random: the only source of chance.
+        graph: another graph of the same cell.
+        steps: length of the sequence; drawn when it is 0.
+    """
+    graph = cell.graph if graph is None else graph
+    sizes = resolve_sizes(cell, cell.graph, *lengths(cell, random), {})
+    generator = torch.Generator().manual_seed(random.getrandbits(32))
+
+    def normal(shape: Sequence[int]) -> Tensor:
+        return torch.randn(tuple(shape), dtype=torch.float64, generator=generator)
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(random.getrandbits(32))
+        parameters, constants = initial_values(graph, sizes, {})
+    steps, batch = steps or random.randint(1, 5), random.randint(1, 4)
+    inputs = {
+        i.name: normal([steps, batch, *(n.evaluate(sizes) for n in i.shape)])
+        for i in graph.inputs
+    }
+    like = torch.empty(0, dtype=torch.float64)
+    declared = first_states(graph, Arguments(sizes, parameters, constants), like)
+    moved = 0.3 if random.random() < 0.5 else 0.0
+    states = {
+        s.name: value + moved * normal([batch, *value.shape])
+        for s, value in zip(graph.states, declared, strict=True)
+    }
+    return Problem(graph, sizes, parameters, constants, inputs, states)
