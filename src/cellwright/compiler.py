@@ -1,4 +1,4 @@
-"""Choose a backend for a graph: the only module that names passes and backends together."""
+"""Choose a backend for a graph: here alone passes and backends are named together."""
 
 from __future__ import annotations
 
@@ -22,17 +22,26 @@ class BackendError(CellwrightValueError):
     """A backend that does not exist or cannot run this."""
 
 
-def choose(backend: str) -> Choice:
+def choose(backend: str, torch_has_it: bool = False) -> Choice:
     """Return the backend that runs, with the reason in words.
+
+    Args:
+        backend: what was asked for.
+        torch_has_it: whether torch itself computes this (the drop-ins), so that its
+            own path can run too, also by the name ``"torch"``.
 
     Raises:
         BackendError: for a name that is no backend.
     """
     match backend:
+        case "auto" if torch_has_it:
+            return Choice("torch", "this version has no kernel of its own")
+        case "torch" if torch_has_it:
+            return Choice("torch", "asked for by backend='torch'")
         case "auto":
             return Choice("reference", "the only backend of this version")
         case "reference":
             return Choice("reference", "asked for by backend='reference'")
         case _:
-            known = ", ".join(map(repr, BACKENDS))
+            known = ", ".join(map(repr, (*BACKENDS, "torch")[: 2 + torch_has_it]))
             raise BackendError(f"backend={backend!r} is none of {known}")

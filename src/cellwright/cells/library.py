@@ -56,7 +56,7 @@ def load(name: str) -> Cell:
             f"{name!r} is not a cell of the library. {close}".rstrip()
             + f" The library has: {', '.join(names())}. A file's name ends in .cell."
         )
-    return read_cell(_library_source(name), _resolve)
+    return read_cell(_library_source(name), _resolve, names())
 
 
 def find(cell: str | os.PathLike[str] | Cell) -> Cell:
@@ -75,7 +75,7 @@ def find(cell: str | os.PathLike[str] | Cell) -> Cell:
         return cell
     text = os.fspath(cell)
     if "\n" in text:
-        return read_cell(Source("cell", text, "<text>"), _resolve)
+        return read_cell(Source("cell", text, "<text>"), _resolve, names())
     if isinstance(cell, os.PathLike) or text.endswith(".cell") or os.sep in text:
         return _from_file(Path(text))
     return load(text)
@@ -93,7 +93,7 @@ def _from_file(path: Path) -> Cell:
         found = _read(beside)
         return _resolve(name, user) if found == user else found
 
-    return read_cell(_read(path), resolve)
+    return read_cell(_read(path), resolve, names())
 
 
 def _read(path: Path) -> Source:

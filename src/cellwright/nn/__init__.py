@@ -1,3 +1,6 @@
 """Layers: any cell over time, and drop-ins for torch.nn's."""
 
+from .dropins import GRU as GRU
+from .dropins import LSTM as LSTM
+from .dropins import RNN as RNN
 from .recurrent import Recurrent as Recurrent

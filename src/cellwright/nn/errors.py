@@ -7,8 +7,11 @@ class ShapeError(CellwrightError, ValueError, RuntimeError):
     """A tensor whose shape does not fit the layer."""
 
 
-class DtypeError(CellwrightError, TypeError, RuntimeError):
-    """A tensor whose dtype is not the layer's, or something that is no tensor."""
+class DtypeError(CellwrightError, TypeError, ValueError, RuntimeError):
+    """A tensor whose dtype is not the layer's, or something that is no tensor.
+
+    A ValueError too, which torch.nn raises here.
+    """
 
 
 class OptionError(CellwrightError, ValueError, TypeError):

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from cellwright.ir.graph import Graph
 from cellwright.ir.sizes import Size
 
-_THROUGH = frozenset({"sigmoid", "log_sigmoid", "exp", "tanh", "softplus", "add", "sub"})
-"""What lies between a gate and its bias: squashers, and sums that the bias is part of."""
+_THROUGH = frozenset(
+    {"sigmoid", "log_sigmoid", "exp", "tanh", "softplus", "add", "sub"}
+)
+"""Between a gate and its bias stand squashers, and sums that the bias is part of."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cellwright.cells.library import did_you_mean
 from cellwright.ir.graph import Graph
 from cellwright.language.cell import Cell
+from cellwright.language.report import did_you_mean
 
 from .errors import OptionError
 
@@ -21,13 +21,17 @@ Option = int | float | Tensor
 class Options:
     """A layer's extra arguments, sorted by what they are in the cell."""
 
-    counts: Mapping[str, int]
-    sizes: Mapping[str, int]
-    constants: Mapping[str, Tensor]
+    counts: dict[str, int]
+    sizes: dict[str, int]
+    constants: dict[str, Tensor]
 
 
 def sort_options(cell: Cell, given: Mapping[str, Option]) -> Options:
     """Sort extra arguments into counts, sizes and constants.
+
+    Args:
+        cell: declares what each of them is.
+        given: the arguments by name.
 
     Raises:
         OptionError: for a name that the cell has not, or a value that is none.
@@ -36,19 +40,21 @@ def sort_options(cell: Cell, given: Mapping[str, Option]) -> Options:
     counts = dict(graph.counts)
     sizes = {s.name for s in graph.sizes if s.derived is None}
     constants = {c.name for c in graph.constants}
-    sorted_: tuple[dict[str, int], dict[str, int], dict[str, Tensor]] = ({}, {}, {})
+    options = Options({}, {}, {})
     for name, value in given.items():
         if name in constants:
-            sorted_[2][name] = torch.as_tensor(value, dtype=torch.float64)
-        elif name in sizes or name in counts:
-            sorted_[name in sizes][name] = whole_number(cell.name, name, value)
+            options.constants[name] = torch.as_tensor(value, dtype=torch.float64)
+        elif name in sizes:
+            options.sizes[name] = whole_number(cell.name, name, value)
+        elif name in counts:
+            options.counts[name] = whole_number(cell.name, name, value)
         else:
             known = [*counts, *sorted(sizes), *sorted(constants)]
             has = f"it has {', '.join(known)}" if known else "it has none"
             close = did_you_mean(name, known)
             text = f"{cell.name} has no size, count or constant {name!r}: {has}."
             raise OptionError(f"{text} {close}".rstrip())
-    return Options(*sorted_)
+    return options
 
 
 def whole_number(owner: str, name: str, value: object) -> int:
@@ -63,7 +69,11 @@ def whole_number(owner: str, name: str, value: object) -> int:
 
 
 def resolve_sizes(
-    cell: Cell, graph: Graph, input_size: int, hidden_size: int, given: Mapping[str, int]
+    cell: Cell,
+    graph: Graph,
+    input_size: int,
+    hidden_size: int,
+    given: Mapping[str, int],
 ) -> dict[str, int]:
     """Return every named size of a layer as a whole number.
 
@@ -85,11 +95,13 @@ def resolve_sizes(
     listed = ", ".join(f"{name}={value}" for name, value in sizes.items())
     for size in graph.whole:
         try:
-            size.evaluate(sizes)
+            value = size.evaluate(sizes)
         except ValueError as fault:
             raise OptionError(
                 f"{cell.name}: {size} is not a whole number for {listed}"
             ) from fault
+        if value < 1:
+            raise OptionError(f"{cell.name}: {size} is {value} for {listed}")
     for declared in graph.sizes:
         if declared.name == "input_size" and declared.derived is not None:
             expected = declared.derived.evaluate(sizes)

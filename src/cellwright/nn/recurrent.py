@@ -8,24 +8,24 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cellwright.backends.reference.initial import initial_values
-from cellwright.backends.reference.interpret import Arguments, first_states, run
+from cellwright.backends.reference.interpret import Arguments
 from cellwright.cells import find
 from cellwright.compiler import choose
-from cellwright.ir.graph import Graph
+from cellwright.ir.graph import Graph, reachable
+from cellwright.ir.ops import OPS
 from cellwright.ir.sizes import Shape
 from cellwright.language.cell import Cell
 
+from .eager import eager
 from .errors import OptionError
 from .forget_bias import forget_biases
 from .options import Option, resolve_sizes, sort_options, whole_number
 from .report import BackendReport, Row
-from .shapes import read_input, read_layout, read_states
-
-State = Tensor | tuple[Tensor, ...]
+from .shapes import Layout, read_input, read_layout, read_states
+from .stack import run_stack
 
 
 class Recurrent(nn.Module):
@@ -127,6 +127,7 @@ class Recurrent(nn.Module):
                     getattr(self, name + suffix).copy_(value)
                 self._set_forget_bias(suffix, sizes)
 
+    @eager
     def forward(
         self,
         input: Tensor,  # torch.nn's name
@@ -147,15 +148,14 @@ class Recurrent(nn.Module):
         me = f"{type(self).__name__}({self.extra_repr()})"
         x, layout = read_layout(me, input, self.input_size, self.batch_first, like)
         further = self._further_inputs(inputs, x, layout)
-        states = [
-            _numbers(state.shape, self._sizes[0]) for state in self.graph.states
-        ]
         given: list[Tensor] | None = None
         if hx is not None:
             names = [state.name for state in graph.states]
-            rows = self.num_layers * (1 + self.bidirectional)
-            given = read_states(hx, names, states, rows, x, layout)
-        output, last = self._layers(graph, x, further, given)
+            shapes = [_numbers(state.shape, self._sizes[0]) for state in graph.states]
+            given = read_states(hx, names, shapes, len(self._places()), x, layout)
+        dropout = self.dropout if self.training else 0.0
+        rows = self._arguments()
+        output, last = run_stack(graph, rows, x, given, dropout, further)
         if not layout.batched:
             last = [state.squeeze(1) for state in last]
         state = last[0] if len(last) == 1 else tuple(last)
@@ -179,57 +179,22 @@ class Recurrent(nn.Module):
         parts += [f"{name}={value}" for name, value in options.items()]
         return ", ".join(parts)
 
-    def _layers(
-        self,
-        graph: Graph,
-        x: Tensor,
-        further: list[Tensor],
-        given: list[Tensor] | None,
-    ) -> tuple[Tensor, list[Tensor]]:
-        last: list[list[Tensor]] = [[] for _ in graph.states]
-        places = self._places()
+    def _arguments(self) -> list[list[Arguments]]:
+        """Return for every layer the tensors and sizes of each of its directions."""
+        graph = self.graph
+        rows = [
+            Arguments(
+                sizes,
+                {p.name: getattr(self, p.name + suffix) for p in graph.parameters},
+                {c.name: getattr(self, c.name + suffix) for c in graph.constants},
+            )
+            for suffix, sizes in self._places()
+        ]
         directions = 1 + self.bidirectional
-        for layer in range(self.num_layers):
-            if layer > 0:
-                x = F.dropout(x, self.dropout, self.training)
-            outputs: list[Tensor] = []
-            for direction in range(directions):
-                row = layer * directions + direction
-                first = None if given is None else [state[row] for state in given]
-                sequence = [x, *further]
-                if direction:
-                    sequence = [value.flip(0) for value in sequence]
-                output, states = self._direction(graph, *places[row], sequence, first)
-                outputs.append(output.flip(0) if direction else output)
-                for kept, state in zip(last, states, strict=True):
-                    kept.append(state)
-            x = torch.cat(outputs, dim=-1) if directions > 1 else outputs[0]
-        return x, [torch.stack(kept) for kept in last]
-
-    def _direction(
-        self,
-        graph: Graph,
-        suffix: str,
-        sizes: dict[str, int],
-        inputs: list[Tensor],
-        first: list[Tensor] | None,
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        arguments = Arguments(
-            sizes,
-            {p.name: getattr(self, p.name + suffix) for p in graph.parameters},
-            {c.name: getattr(self, c.name + suffix) for c in graph.constants},
-        )
-        x = inputs[0]
-        if first is None:
-            declared = first_states(graph, arguments, x)
-            first = [value.expand(x.shape[1], *value.shape) for value in declared]
-        inputs = [x.squeeze(-1) if not graph.inputs[0].shape else x, *inputs[1:]]
-        result = run(graph, arguments, inputs, first)
-        output = result.output
-        return output if graph.output_shape else output.unsqueeze(-1), result.states
+        return [rows[i : i + directions] for i in range(0, len(rows), directions)]
 
     def _further_inputs(
-        self, inputs: dict[str, Tensor], x: Tensor, layout: Any
+        self, inputs: dict[str, Tensor], x: Tensor, layout: Layout
     ) -> list[Tensor]:
         declared = self.graph.inputs[1:]
         unknown = inputs.keys() - {i.name for i in declared}
@@ -249,8 +214,7 @@ class Recurrent(nn.Module):
         graph, sizes = self.graph, [self._resolved(self.input_size)]
         shape = _numbers(graph.output_shape, sizes[0])
         below = (shape[0] if shape else 1) * (1 + self.bidirectional)
-        for _ in range(1, self.num_layers):
-            sizes.append(self._resolved(below))
+        sizes += [self._resolved(below) for _ in range(1, self.num_layers)]
         for state in graph.states:
             shapes = {_numbers(state.shape, each) for each in sizes}
             if len(shapes) > 1:
@@ -281,8 +245,13 @@ class Recurrent(nn.Module):
                 self.register_parameter(p.name + suffix, nn.Parameter(empty))
             for c in self.graph.constants:
                 empty = torch.empty(_numbers(c.shape, sizes), **factory)
-                # A constant without a shape is an argument of the layer, not its state.
-                self.register_buffer(c.name + suffix, empty, persistent=bool(c.shape))
+                # A number is an argument of the layer, not its state, unless drawn.
+                kept = bool(c.shape) or _is_drawn(self.graph, c.init)
+                self.register_buffer(c.name + suffix, empty, persistent=kept)
+        if not self.graph.parameters and not self.graph.constants:
+            # Such a layer has a dtype and a device too, and follows `to`.
+            like = torch.empty(0, **factory)
+            self.register_buffer("_empty", like, persistent=False)
 
     def _set_forget_bias(self, suffix: str, sizes: dict[str, int]) -> None:
         if self.forget_bias is None:
@@ -290,8 +259,8 @@ class Recurrent(nn.Module):
         found = forget_biases(self.graph)
         if not found:
             raise OptionError(
-                f"forget_bias={self.forget_bias}: {self.cell.name} names no forget gate "
-                "with a bias (an equation described as '# forget gate')"
+                f"forget_bias={self.forget_bias}: {self.cell.name} names no forget "
+                "gate with a bias (an equation described as '# forget gate')"
             )
         for bias in found:
             start = bias.start.evaluate(sizes)
@@ -301,7 +270,7 @@ class Recurrent(nn.Module):
 
     def _like(self) -> Tensor:
         """Return a tensor of the layer's dtype and device."""
-        return next(iter([*self.parameters(), *self.buffers()]), torch.empty(0))
+        return next(iter([*self.parameters(), *self.buffers()]))
 
 
 _DEFAULTS = {
@@ -311,6 +280,11 @@ _DEFAULTS = {
     "bidirectional": False,
     "forget_bias": None,
 }
+
+
+def _is_drawn(graph: Graph, init: int) -> bool:
+    below = reachable(graph.nodes, {init})
+    return any(OPS[graph.nodes[node].op].kind == "draw" for node in below)
 
 
 def _share(dropout: float, num_layers: int) -> float:

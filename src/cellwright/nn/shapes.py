@@ -44,6 +44,13 @@ def read_layout(
 ) -> tuple[Tensor, Layout]:
     """Return the input as ``[T, B, I]`` and how it lay.
 
+    Args:
+        layer: the layer in words.
+        x: what the caller gave.
+        input_size: features that the layer takes.
+        batch_first: whether the batch stands first.
+        like: a tensor of the layer's dtype and device.
+
     Raises:
         DtypeError: when it is no tensor, or not of the layer's dtype and device.
         ShapeError: when its shape does not fit.
@@ -74,8 +81,8 @@ def read_layout(
     x = layout.time_first(x)
     if x.shape[0] == 0:
         raise ShapeError(
-            f"{layer}: the input {list(x.shape)} [T, B, I] has no time step; "
-            "a sequence has at least one"
+            f"{layer}: a sequence has at least one time step; "
+            f"the input, read as [T, B, I], is {list(x.shape)}"
         )
     return x, layout
 
@@ -85,6 +92,13 @@ def read_input(
 ) -> Tensor:
     """Return a further input as ``[T, B]`` or ``[T, B, size]``.
 
+    Args:
+        name: the input's name in the cell.
+        value: what the caller gave, None for nothing.
+        size: its shape at one step, without batch.
+        x: the first input, ``[T, B, I]``.
+        layout: how the first input lay.
+
     Raises:
         ShapeError: when it is missing or does not go with the first input.
     """
@@ -93,7 +107,7 @@ def read_input(
     words += "".join(f", {n}" for n in size) + "]"
     if value is None:
         raise ShapeError(f"{layout.layer}: the cell needs {name}= of shape {words}")
-    if not isinstance(value, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(value, Tensor):
         raise DtypeError(f"{layout.layer}: {name} is a {type(value).__name__}")
     check_dtype(layout.layer, name, value, x)
     right_axes = value.dim() == 1 + layout.batched + len(size)
@@ -118,15 +132,21 @@ def read_states(
     """Return the given first states as ``[rows, B, ...]``, in declaration order.
 
     Args:
+        hx: as the caller gave them.
         names: the cell's states.
         shapes: their shapes, without batch.
         rows: layers times directions.
         x: the input, ``[T, B, I]``.
+        layout: how the input lay.
 
     Raises:
         ShapeError: naming the state, its expected shape and the one it has.
     """
-    given = [hx] if isinstance(hx, Tensor) else list(hx)
+    if not isinstance(hx, Tensor | Sequence):
+        raise DtypeError(
+            f"{layout.layer}: hx is a {type(hx).__name__}, not a tensor or a tuple"
+        )
+    given: list[Tensor] = [hx] if isinstance(hx, Tensor) else list(hx)
     listed = ", ".join(names)
     if len(given) != len(names) or (len(names) > 1 and isinstance(hx, Tensor)):
         what = "a tensor" if isinstance(hx, Tensor) else f"{len(given)} tensors"
@@ -137,14 +157,14 @@ def read_states(
         )
     read: list[Tensor] = []
     for name, value, shape in zip(names, given, shapes, strict=True):
-        if not isinstance(value, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(value, Tensor):
             raise DtypeError(f"{layout.layer}: {name} is a {type(value).__name__}")
         check_dtype(layout.layer, name, value, x)
         batch = (x.shape[1],) if layout.batched else ()
         expected = (rows, *batch, *shape)
         if tuple(value.shape) != expected:
             sizes = "".join(f", {n}" for n in shape)
-            words = f"[layers*directions, B{sizes}]" if batch else f"[layers*directions{sizes}]"
+            words = f"[layers*directions{', B' if batch else ''}{sizes}]"
             raise ShapeError(
                 f"{layout.layer}: the state {name} is {words}, also with batch_first\n"
                 f"  expected  {name} {list(expected)}\n"

@@ -1,0 +1,104 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import cellwright as cw
+from cellwright.errors import CellwrightError
+
+WRONG: Any = "wrong"
+GOLDEN = Path(__file__).parent / "golden"
+PHASED = Path(__file__).parents[1] / "language" / "cells" / "phased_lstm.cell"
+
+
+def zeros(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """Return a tensor of which only the form counts."""
+    return torch.zeros(shape, dtype=dtype)
+
+
+def lstm(**options: Any) -> Any:
+    """Return a drop-in of the sizes that the texts show."""
+    return cw.nn.LSTM(3, 8, **options)
+
+
+def layer(cell: Any = "lstm", **options: Any) -> Any:
+    """Return a layer of the sizes that the texts show."""
+    return cw.nn.Recurrent(cell, 3, 8, **options)
+
+
+def packed() -> nn.utils.rnn.PackedSequence:
+    """Return a packed sequence of the right width."""
+    return nn.utils.rnn.pack_sequence([zeros(2, 3)])
+
+
+CASES: dict[str, Callable[[], object]] = {
+    "input_size": lambda: lstm()(zeros(20, 16, 4)),
+    "input_size_batch_first": lambda: lstm(batch_first=True)(zeros(20, 16, 4)),
+    "input_size_unbatched": lambda: lstm()(zeros(20, 4)),
+    "input_axes": lambda: lstm()(zeros(1, 20, 16, 3)),
+    "input_no_step": lambda: lstm()(zeros(0, 16, 3)),
+    "input_dtype": lambda: lstm()(zeros(20, 16, 3, dtype=torch.float64)),
+    "input_integer": lambda: lstm()(zeros(20, 16, 3, dtype=torch.int64)),
+    "input_no_tensor": lambda: layer()([1.0]),
+    "input_device": lambda: lstm()(torch.zeros(20, 16, 3, device="meta")),
+    "input_packed": lambda: layer()(packed()),
+    "input_packed_reference": lambda: lstm(backend="reference")(packed()),
+    "states_one_of_two": lambda: lstm()(zeros(20, 16, 3), zeros(1, 16, 8)),
+    "states_three_of_two": lambda: lstm()(zeros(20, 16, 3), (zeros(1, 16, 8),) * 3),
+    "states_two_of_one": lambda: layer("gru")(zeros(20, 16, 3), (zeros(1, 16, 8),) * 2),
+    "state_batch": lambda: lstm()(zeros(20, 16, 3), (zeros(1, 16, 8), zeros(1, 20, 8))),
+    "state_projected": lambda: lstm(proj_size=2, num_layers=2, bidirectional=True)(
+        zeros(20, 16, 3), (zeros(4, 16, 8), zeros(4, 16, 8))
+    ),
+    "state_unbatched": lambda: lstm()(zeros(20, 3), (zeros(1, 8), zeros(1, 1, 8))),
+    "state_dtype": lambda: layer("gru")(
+        zeros(20, 16, 3), zeros(1, 16, 8, dtype=torch.float64)
+    ),
+    "further_missing": lambda: layer(PHASED)(zeros(20, 16, 3)),
+    "further_shape": lambda: layer(PHASED)(zeros(20, 16, 3), time=zeros(16, 20)),
+    "further_unknown": lambda: layer(PHASED)(zeros(20, 16, 3), clock=zeros(20, 16)),
+    "option_unknown": lambda: layer("lstm_proj", proj_sise=2),
+    "option_missing": lambda: layer("lstm_proj"),
+    "option_not_whole": lambda: layer("slstm", heads=3),
+    "option_no_number": lambda: layer("slstm", heads="four"),
+    "option_dropout": lambda: layer(dropout=2.0),
+    "option_backend": lambda: layer(backend="cuda"),
+    "option_backend_dropin": lambda: lstm(backend="cuda"),
+    "option_nonlinearity": lambda: cw.nn.RNN(3, 8, nonlinearity=WRONG),
+    "forget_bias": lambda: layer("gru", forget_bias=1.0),
+    "forget_bias_dropin": lambda: cw.nn.GRU(3, 8, forget_bias=1.0),
+    "from_torch": lambda: cw.nn.LSTM.from_torch(nn.GRU(3, 8)),
+    "convert_no_module": lambda: cw.convert(WRONG),
+    "convert_direction": lambda: cw.convert(nn.GRU(3, 8), to=WRONG),
+    "compare_no_counterpart": lambda: cw.compare(nn.GRU(3, 8), "cifg"),
+    "compare_names": lambda: cw.compare(nn.RNN(3, 8), "elman", names={"bias": "c"}),
+    "compare_shapes": lambda: cw.compare(nn.RNN(3, 8), "elman", hidden_size=7),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_error_says_where_rule_found_and_fix(case: str):
+    """Every error of a layer has exactly the text of its golden file."""
+    with pytest.raises(CellwrightError) as caught:
+        CASES[case]()
+    text = f"{type(caught.value).__name__}: {caught.value}\n"
+    assert text == (GOLDEN / f"{case}.txt").read_text(encoding="utf-8")
+
+
+def test_every_golden_text_has_its_case():
+    """No file outlives its case."""
+    assert {path.stem for path in GOLDEN.iterdir()} == set(CASES)
+
+
+# torch.nn has no backend that refuses a PackedSequence.
+CALLS = [c for c in CASES if c.startswith(("input", "state")) and "reference" not in c]
+
+
+@pytest.mark.parametrize("case", CALLS)
+def test_call_errors_are_runtime_errors(case: str):
+    """What torch.nn's users catch, they catch here too."""
+    with pytest.raises(RuntimeError):
+        CASES[case]()
