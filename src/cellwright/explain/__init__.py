@@ -1,0 +1,12 @@
+"""What is true of a cell, for people: counts, equations, differences, LaTeX.
+
+No torch: every view is a function of the cell's text and of its graph.
+"""
+
+from .counts import count_at as count_at
+from .counts import formula as formula
+from .counts import parameter_count as parameter_count
+from .difference import difference as difference
+from .equations import equations_view as equations_view
+from .facts import facts as facts
+from .latex import latex as latex

@@ -1,0 +1,233 @@
+"""Tests of `cellwright.cli.main`: how the command ends, whatever happens."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from importlib import metadata
+from typing import Any
+
+import pytest
+import typer
+
+from cellwright.cli import train as train_module
+from cellwright.cli.arguments import complete_cell
+from cellwright.cli.main import app, main
+from cellwright.errors import CellwrightError
+from cellwright.tasks import read_series
+from command_runs import Run, write_series
+
+COMMANDS = ["cells", "show", "new", "diff", "predict", "train series", "train sunspots"]
+QUICK: dict[str, Any] = {"hidden_size": 2, "epochs": 1, "batch_size": 64}
+
+
+def examples(text: str) -> list[str]:
+    """Return the examples of a help text."""
+    return re.findall(r"^    (cellwright .*)$", text, re.MULTILINE)
+
+
+def test_commands_are_all_walked_by_these_tests():
+    """The list above names every command."""
+    root = typer.main.get_command(app)
+    found = []
+    for name, command in root.commands.items():  # pyright: ignore[reportAttributeAccessIssue]
+        inner = getattr(command, "commands", None)
+        found += [f"{name} {child}" for child in inner] if inner else [name]
+
+    assert sorted(found) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("command", ["", "train", *COMMANDS])
+def test_every_command_has_help_with_examples(run: Run, command: str):
+    """--help says what the command does, shows examples, and fits 80 columns."""
+    result = run(*command.split(), "--help")
+
+    assert (result.status, result.err) == (0, "")
+    assert examples(result.out)
+    assert max(map(len, result.out.splitlines())) <= 80
+    assert "\b" not in result.out
+
+
+def test_every_example_runs(run: Run, tmp_path, monkeypatch: pytest.MonkeyPatch):
+    """What the help shows is what a person can type."""
+    training = train_module.training
+    load = write_series(tmp_path / "load.csv")
+    trained = training.series(load, "y", out="runs/load", progress=False, **QUICK)
+
+    def checked(file=load, column="y", inputs=(), **options):
+        settings = {key: options[key] for key in train_module.SETTINGS}
+        training.Settings.of(settings)
+        read_series(tmp_path / file, column, inputs)
+        return trained
+
+    monkeypatch.setattr(training, "series", checked)
+    monkeypatch.setattr(training, "sunspots", checked)
+    write_series(tmp_path / "new.csv", 60)
+    (tmp_path / "my.cell").write_text("extends lstm\nf = 1\n", encoding="utf-8")
+    lines = [
+        line
+        for command in ["", "train", *COMMANDS]
+        for line in examples(run(*command.split(), "--help").out)
+    ]
+    for line in dict.fromkeys(lines):
+        words = line.removeprefix("cellwright ").partition(">")[0].split()
+        if words[0] == "predict":
+            words[1] = "runs/load"
+        if words[:2] == ["new", "my.cell"]:
+            (tmp_path / "my.cell").unlink()
+        result = run(*words)
+        allowed = (0, 1) if words[0] == "diff" else (0,)
+        assert result.status in allowed, f"{line}\n{result.err}"
+
+
+def test_version_is_that_of_the_package(run: Run):
+    """--version prints the name and the version, and nothing else."""
+    result = run("--version")
+
+    assert result.out == f"cellwright {metadata.version('cellwright')}\n"
+    assert result.status == 0
+
+
+def test_no_command_shows_the_help(run: Run):
+    """Without a command there is nothing to do: help, and status 2."""
+    result = run()
+
+    assert result.status == 2
+    assert "Usage: cellwright" in result.out + result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["shwo", "lstm"], "No such command 'shwo'. Did you mean 'show'?"),
+        (["cells", "--jsn"], "--json"),
+        (["show"], "Missing argument 'CELL'"),
+        (["show", "lstm", "--stage", "grpah"], "'grpah'"),
+        (["show", "lsmt"], "did you mean 'lstm'?"),
+        (["diff", "lstm", "lsmt"], "did you mean 'lstm'?"),
+        (["new", "a.cell", "--from", "lsmt"], "did you mean 'lstm'?"),
+        (["show", "none.cell"], "none.cell: cannot be read: No such file"),
+        (["train", "serise", "a.csv"], "Did you mean 'series'?"),
+        (["train", "series", "none.csv"], "none.csv"),
+        (["train", "sunspots", "--cell", "lsmt"], "did you mean 'lstm'?"),
+        (["train", "sunspots", "--epochs", "0"], "epochs"),
+        (["train", "sunspots", "--epochs", "many"], "Invalid value for '--epochs'"),
+        (["train", "sunspots", "--set", "heads"], "--set heads: takes NAME=NUMBER"),
+        (["predict", "none", "-o", "out.csv"], "none: is no run"),
+        (["predict", "none"], "Missing option '--out'"),
+    ],
+)
+def test_bad_use_is_status_2_and_one_message(run: Run, arguments: list[str], said: str):
+    """Bad use and bad input say what is wrong, on stderr, and never a traceback."""
+    result = run(*arguments)
+
+    assert result.status == 2
+    assert result.out == ""
+    assert said in result.err
+    assert "Traceback" not in result.err
+
+
+def test_caret_blocks_stay_as_they_are(run: Run, tmp_path):
+    """Brackets in a message are no markup, and no line of it is wrapped."""
+    text = (
+        "input x [input_size]\nstate h [hidden_size]\n"
+        "weight W [hidden_size, input_size]\nweight red [red]\noutput h'\n"
+        "h' = tahn(W @ x) + sigmoid(W @ x) + sigmoid(W @ x) + [bold]h + relu(W @ x)\n"
+    )
+    (tmp_path / "a[b].cell").write_text(text, encoding="utf-8")
+
+    result = run("show", "a[b].cell")
+
+    assert result.status == 2
+    assert "a[b].cell:4:13: unknown-size" in result.err
+    assert "    weight red [red]\n                ^^^\n" in result.err
+    assert text.splitlines()[-1].strip() in result.err
+
+
+def test_fault_of_ours_is_told_as_one(run: Run, tmp_path, monkeypatch):
+    """A bug names itself, keeps its traceback in a file, and is neither 1 nor 2."""
+
+    def broken(cell: str):
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setattr("cellwright.cli.show.find", broken)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    result = run("show", "lstm")
+
+    assert result.status == 70
+    assert "fault of cellwright, not of your input: ZeroDivisionError" in result.err
+    assert "Traceback" not in result.err
+    (named,) = tmp_path.glob("cellwright-fault-*.txt")
+    assert str(named) in result.err
+    assert "Traceback" in named.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (CellwrightError("no [such] thing"), 2, "no [such] thing"),
+        (OSError(28, "No space left on device", "a.csv"), 2, "a.csv: No space left"),
+        (KeyboardInterrupt(), 130, "Interrupted."),
+        (KeyboardInterrupt("kept: runs/a"), 130, "kept: runs/a"),
+    ],
+)
+def test_errors_become_messages(run: Run, monkeypatch, error, status: int, said: str):
+    """What is refused, what the system refuses and Ctrl-C each end as they should."""
+
+    def failing(cell: str):
+        raise error
+
+    monkeypatch.setattr("cellwright.cli.show.find", failing)
+    result = run("show", "lstm")
+
+    assert (result.status, result.out) == (status, "")
+    assert said in result.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["cells", "--json"],
+        ["show", "rhn", "--json"],
+        ["show", "rhn", "--stage", "graph", "--json"],
+        ["show", "rhn", "--stage", "latex", "--json"],
+        ["diff", "gru", "lstm", "--json"],
+    ],
+)
+def test_json_is_pure(run: Run, arguments: list[str]):
+    """With --json, standard output is JSON and nothing else."""
+    result = run(*arguments)
+
+    assert json.loads(result.out)
+    assert result.err == ""
+
+
+def test_output_that_is_no_terminal_is_plain(run: Run):
+    """In a pipe there are no colours and no terminal codes."""
+    for arguments in (["cells"], ["show", "lstm"], ["diff", "gru", "lstm"]):
+        assert "\x1b" not in run(*arguments).out
+
+
+def test_no_color_is_heeded_on_a_terminal(run: Run, monkeypatch: pytest.MonkeyPatch):
+    """Colours come where a terminal has them, and NO_COLOR turns them off."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    assert "\x1b[36msigmoid\x1b[0m(W_r @ x" in run("show", "gru").out
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[3" not in run("show", "gru").out
+
+
+def test_terminal_without_unicode_still_answers(monkeypatch: pytest.MonkeyPatch):
+    """What the terminal's encoding lacks is replaced, and nothing fails."""
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="ascii"))
+
+    assert main(["show", "lstm"]) == 0
+    assert b"4HI + 4H? + 4H" in written.getvalue()
+
+
+def test_cell_names_complete():
+    """A shell is offered the cells that begin as what is typed."""
+    assert complete_cell("lstm") == ["lstm", "lstm_norm_joint", "lstm_proj"]

@@ -1,0 +1,189 @@
+"""Tests of `cellwright.explain.latex` and what it prints with."""
+
+import re
+from pathlib import Path
+
+import matplotlib.mathtext
+import pytest
+
+from cellwright.cells import find, load, names
+from cellwright.explain.formula_printer import PRINTED
+from cellwright.explain.latex import escape, latex
+from cellwright.language.functions import FUNCTIONS
+
+TEXTS = sorted((Path(__file__).parents[1] / "language" / "cells").glob("*.cell"))
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def printed(equation: str, declared: str = "") -> str:
+    """Return the LaTeX of the right side of y, in a cell that has what is needed."""
+    used = set(re.findall(r"\w+", equation + declared))
+    known = {
+        "w": "weight w [hidden_size]",
+        "U": "weight U [hidden_size, hidden_size]",
+        "V": "weight V [hidden_size, hidden_size]",
+        "k": "constant k = 0.5",
+        "n": "state n = 0",
+    }
+    lines = [line for name, line in known.items() if name in used]
+    lines += ["n' = n + 1"] if "n" in used else []
+    cell = find(
+        "size input_size = hidden_size\ninput x [input_size]\nstate s [hidden_size]\n"
+        + "\n".join([*lines, declared, "output y", "s' = s + x", f"y = {equation}"])
+        + "\n"
+    )
+    row = next(
+        line for line in latex(cell).splitlines() if line.startswith("y_{t} &= ")
+    )
+    return row.removeprefix("y_{t} &= ").removesuffix(r" \\")
+
+
+@pytest.mark.parametrize(
+    ("equation", "expected"),
+    [
+        ("s + x", "s_{t-1} + x_{t}"),
+        ("s' * x", r"s_{t} \odot x_{t}"),
+        ("s - (x - s)", r"s_{t-1} - (x_{t} - s_{t-1})"),
+        ("(s - x) - s", r"s_{t-1} - x_{t} - s_{t-1}"),
+        ("s + -x", r"s_{t-1} + (-x_{t})"),
+        ("-(s + x)", r"-(s_{t-1} + x_{t})"),
+        ("-s * x", r"(-s_{t-1}) \odot x_{t}"),
+        ("(1 - s) * x", r"(1 - s_{t-1}) \odot x_{t}"),
+        ("s * (x * s)", r"s_{t-1} \odot (x_{t} \odot s_{t-1})"),
+        ("s * x * s", r"s_{t-1} \odot x_{t} \odot s_{t-1}"),
+        ("2 * s", r"2 \, s_{t-1}"),
+        ("s * 2", r"s_{t-1} \cdot 2"),
+        ("k * s", r"k \, s_{t-1}"),
+        ("n * s", r"n_{t-1} \, s_{t-1}"),
+        ("sum(x) * s", r"\operatorname{sum}(x_{t}) \, s_{t-1}"),
+        ("U @ s + x", r"U s_{t-1} + x_{t}"),
+        ("s * (U @ x)", r"s_{t-1} \odot (U x_{t})"),
+        ("U @ (s * x)", r"U (s_{t-1} \odot x_{t})"),
+        ("(U * V) @ s", r"(U \odot V) s_{t-1}"),
+        ("(U - V) @ s", r"(U - V) s_{t-1}"),
+        ("s / x", r"\frac{s_{t-1}}{x_{t}}"),
+        ("s / x * w", r"\frac{s_{t-1}}{x_{t}} \odot w"),
+        ("tanh(s / x)", r"\tanh\left(\frac{s_{t-1}}{x_{t}}\right)"),
+        ("s % 2", r"s_{t-1} \bmod 2"),
+        ("(s % 2) * x", r"(s_{t-1} \bmod 2) \odot x_{t}"),
+        ("s ** 2", r"s_{t-1}^{2}"),
+        ("(s + x) ** 2", r"(s_{t-1} + x_{t})^{2}"),
+        ("tanh(s) ** 2", r"(\tanh(s_{t-1}))^{2}"),
+        ("(s / x) ** 2", r"\left(\frac{s_{t-1}}{x_{t}}\right)^{2}"),
+        ("(s > 0) * x", r"\left[s_{t-1} > 0\right] \odot x_{t}"),
+        ("s >= x", r"\left[s_{t-1} \geq x_{t}\right]"),
+        (
+            "where(s != 0, x, s)",
+            (
+                r"\begin{cases} x_{t} & \text{if } s_{t-1} \neq 0 \\ "
+                r"s_{t-1} & \text{otherwise} \end{cases}"
+            ),
+        ),
+        (
+            "where(s, x, where(x < 1, 0, s))",
+            (
+                r"\begin{cases} x_{t} & \text{if } s_{t-1} \neq 0 \\ "
+                r"0 & \text{if } x_{t} < 1 \\ s_{t-1} & \text{otherwise} \end{cases}"
+            ),
+        ),
+        ("sigmoid(s)", r"\sigma(s_{t-1})"),
+        ("relu(s)", r"\operatorname{ReLU}(s_{t-1})"),
+        ("abs(s)", r"\left|s_{t-1}\right|"),
+        ("floor(s)", r"\left\lfloor s_{t-1} \right\rfloor"),
+        ("sqrt(s)", r"\sqrt{s_{t-1}}"),
+        ("maximum(s, x)", r"\max(s_{t-1},\, x_{t})"),
+        ("repeat(s, 2)", r"\operatorname{repeat}_{2}(s_{t-1})"),
+        ("concat(s, x)", r"\left[s_{t-1};\, x_{t}\right]"),
+        ("stop_gradient(s)", r"\operatorname{stopgrad}(s_{t-1})"),
+        ("s * pi", r"s_{t-1} \, \pi"),
+        ("1e-5 * s", r"10^{-5} \, s_{t-1}"),
+        ("2.5e-7 + s", r"2.5 \cdot 10^{-7} + s_{t-1}"),
+        ("0.5 * s", r"0.5 \, s_{t-1}"),
+    ],
+)
+def test_expression_prints_with_parentheses_where_they_are_due(
+    equation: str, expected: str
+):
+    """The printed formula reads as the expression does, and no other way."""
+    assert printed(equation) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("v1", "v_{1}"),
+        ("W_i", "W_{i}"),
+        ("gain_x", r"\mathrm{gain}_{x}"),
+        ("tau", r"\tau"),
+        ("eps", r"\epsilon"),
+        ("R_in_out", r"R_{\mathrm{in},\mathrm{out}}"),
+    ],
+)
+def test_names_become_symbols(name: str, expected: str):
+    """Greek names are Greek, digits and what follows an underscore stand below."""
+    assert printed(f"{name} * s", f"weight {name} [hidden_size]").startswith(
+        expected + r" \odot"
+    )
+
+
+def test_every_function_has_a_form():
+    """Each function of the language that stands in an equation prints."""
+    first_values = {row.name for row in FUNCTIONS.values() if row.kind == "draw"}
+
+    assert FUNCTIONS.keys() - first_values == PRINTED
+
+
+@pytest.mark.parametrize("name", ["lstm", "rhn", "slstm", "izhikevich"])
+def test_whole_text_is_the_golden_one(name: str, golden):
+    """The environment and its legend are those that a person has looked at."""
+    golden(GOLDEN / f"{name}.tex", latex(load(name)))
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.stem)
+def test_latex_is_balanced_and_its_parts_typeset(path: Path):
+    """Every published cell prints; braces match; what mathtext knows, it typesets."""
+    text = latex(find(path))
+    bare = text.replace(r"\{", "").replace(r"\}", "")
+    assert bare.count("{") == bare.count("}")
+    assert text.count(r"\begin{") == text.count(r"\end{")
+    assert text.count(r"\left") == text.count(r"\right")
+
+    parser = matplotlib.mathtext.MathTextParser("path")
+    body = text.partition(r"\begin{align}")[2].partition(r"\end{align}")[0]
+    for row in re.split(r" \\\\\n", body):
+        if r"\begin{cases}" in row or r"\bmod" in row:
+            continue  # amsmath has them, mathtext has not
+        formula = row.partition("&&")[0].replace("&", "").strip()
+        parser.parse(f"${formula}$")
+
+
+def test_descriptions_are_escaped():
+    """A description is text to LaTeX, whatever it says."""
+    assert escape(r"50% of W_i & {a}^2 \ #1 $ ~ <b>") == (
+        r"50\% of W\_i \& \{a\}\textasciicircum{}2 \textbackslash{} "
+        r"\#1 \$ \textasciitilde{} $<$b$>$"
+    )
+
+
+def test_state_carried_by_the_block_enters_and_leaves_it():
+    """A state that the micro-steps themselves carry is its value before and after."""
+    text = latex(
+        find(
+            "count depth = 2\ninput x [input_size]\nstate h [hidden_size]\n"
+            "weight W [hidden_size, input_size]\noutput y\n"
+            "for l in 1..depth:\n    h' = tanh(h + W @ x)\ny = h' * h\n"
+        )
+    )
+
+    assert "h_{t}^{(0)} &= h_{t-1}" in text
+    assert r"h_{t}^{(l)} &= \tanh(h_{t}^{(l-1)} + W x_{t})" in text
+    assert r"h_{t} &= h_{t}^{(\mathrm{depth})}" in text
+    assert r"y_{t} &= h_{t} \odot h_{t-1}" in text
+
+
+def test_library_needs_amsmath_only():
+    """No command of another package is used."""
+    text = "".join(latex(load(name)) for name in names())
+
+    assert r"\mathbb" not in text
+    assert r"\bm{" not in text
