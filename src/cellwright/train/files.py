@@ -1,0 +1,112 @@
+"""Write a file whole or not at all, and say what stopped it."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from .errors import RunError
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Put content under a name so that a reader sees all of it or the former file.
+
+    The bytes go to a temporary file in the same folder and reach the disk before the
+    name moves to them; so does the folder's entry.
+
+    Raises:
+        RunError: The content could not be written; nothing else has changed.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name}.", suffix=".part"
+        )
+        temporary = Path(name)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+        temporary = None
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise RunError(_reason(path, len(content), error)) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text whole or not at all, see `write_bytes`."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write readable JSON whole or not at all, see `write_bytes`."""
+    write_text(path, to_json(content))
+
+
+def to_json(content: Any) -> str:
+    """Return the one text form that our JSON files have."""
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of a result folder.
+
+    Raises:
+        RunError: It cannot be opened or is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise RunError(
+            f"{path}: damaged; it is no JSON ({error})\n"
+            "  fix: restore the file, or train again into another folder"
+        ) from error
+
+
+def sha256(content: bytes) -> str:
+    """Return the digest in hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what a killed process left half written in a folder."""
+    for part in folder.glob(".*.part"):
+        part.unlink(missing_ok=True)
+
+
+def _reason(path: Path, size: int, error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (
+            f"{path}: the disk is full ({error.strerror}); {size:,} bytes are needed\n"
+            f"  fix:   free some space under {path.parent}"
+        )
+    return f"{path}: cannot be written ({error.strerror or error})"
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # Windows cannot open a folder; its rename is journalled.
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

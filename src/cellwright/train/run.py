@@ -1,0 +1,167 @@
+"""Train a forecaster on a series by one call; open what such a call left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from cellwright.tasks import Scale, Score, Series, check_series, read_series
+from cellwright.tasks import sunspots as sunspot_series
+
+from .checkpoint import Checkpoints
+from .errors import RunError
+from .files import read_json, sha256
+from .folder import Folder, begin, build, load, read_config
+from .loop import Loop, blocks
+from .model import Forecaster
+from .progress import reporting
+from .results import write_results
+from .settings import Settings
+from .stopping import stop_between_steps
+
+CHECKPOINT_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        folder: Where everything lies.
+        config: What decided it, as in ``config.json``.
+        metrics: What came out, as in ``metrics.json``.
+        seconds: How long the training took, over all resumptions.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    metrics: dict[str, Any]
+    seconds: float
+
+    @property
+    def scores(self) -> tuple[Score, ...]:
+        """The model's score first, then those of the baselines."""
+        rows = [self.metrics["model"], *self.metrics["baselines"]]
+        return tuple(
+            Score(**{**row, "mse_by_step": tuple(row["mse_by_step"])}) for row in rows
+        )
+
+    def model(self) -> Forecaster:
+        """Load the trained forecaster."""
+        return load(self.folder)
+
+
+def open_run(folder: str | Path) -> Run:
+    """Open a finished run.
+
+    Raises:
+        RunError: The folder is no run, or it is not finished.
+    """
+    place = Folder(Path(folder))
+    config = read_config(place)
+    if not place.metrics.exists():
+        raise RunError(
+            f"{place.path}: the run is not finished\n"
+            "  fix: its training command again, with resume=True (--resume)"
+        )
+    seconds = read_json(place.timing)["training_seconds"]
+    return Run(place.path, config, read_json(place.metrics), seconds)
+
+
+def series(
+    data: str | Path | Series,
+    column: str | None = None,
+    inputs: Sequence[str] = (),
+    *,
+    out: str | Path | None = None,
+    resume: bool = False,
+    progress: bool = True,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    **settings: Any,
+) -> Run:
+    """Train a forecaster on a series and measure it beside the baselines.
+
+    The first 70 % of the rows are trained on, the next 10 % decide (the best epoch,
+    the baselines' lag and season), and the last 20 % are measured once, at the end.
+
+    Args:
+        data: A CSV file (see `cellwright.tasks.read_series`) or a Series.
+        column: The file's column to forecast; may be left out if only one is numeric.
+        inputs: Columns that the forecaster sees beside the target's own history.
+        out: The result folder; ``runs/<name of the series>`` if None.
+        resume: Go on with the run in ``out``, to the same bits as without the
+            interruption. A finished run is only opened; where nothing is, it begins.
+        progress: Report on standard error.
+        checkpoint_seconds: How often the run is made safe.
+        **settings: The attributes of `Settings`: ``history=20``, ``horizon=20``,
+            ``cell="lstm"``, ``hidden_size=300``, ``epochs=...``, ``seed=0``, ...
+
+    Returns:
+        The finished run.
+
+    Raises:
+        DataError: The file breaks rules; all its faults are named.
+        SettingsError: A setting cannot be used or is not that of the resumed run.
+        RunError: The folder is in use, or cannot be written.
+        DivergedError: The loss is no longer finite.
+        InterruptedRunError: Ctrl-C; the run can be resumed.
+    """
+    chosen = Settings.of(settings)
+    if isinstance(data, Series):
+        data = _checked(data, chosen)
+    else:
+        data = read_series(data, column, inputs, plan=chosen.plan)
+    folder = Folder(Path("runs") / data.name if out is None else Path(out))
+    scale = Scale.of(data, chosen.plan.split(len(data)).train)
+    begin(folder, chosen, data, scale, resume=resume)
+    if not folder.metrics.exists():
+        _train(folder, chosen, data, scale, progress, checkpoint_seconds)
+    return open_run(folder.path)
+
+
+def sunspots(**options: Any) -> Run:
+    """Train on the shipped monthly sunspot numbers; see `series` for the options."""
+    plan = Settings.of(
+        {key: options[key] for key in ("history", "horizon") if key in options}
+    ).plan
+    return series(sunspot_series(plan), **options)
+
+
+def _checked(data: Series, settings: Settings) -> Series:
+    check_series(data, settings.plan)
+    digest = data.sha256 or sha256(np.ascontiguousarray(data.values).tobytes())
+    return replace(data, sha256=digest)
+
+
+def _train(
+    folder: Folder,
+    settings: Settings,
+    data: Series,
+    scale: Scale,
+    progress: bool,
+    checkpoint_seconds: float,
+) -> None:
+    split = settings.plan.split(len(data))
+    train, middle = blocks(scale.apply(data.values), split, settings.plan)
+    # The caller's random numbers are left as they were; inside, the seed alone counts.
+    with torch.random.fork_rng(devices=[]), stop_between_steps() as should_stop:
+        torch.manual_seed(settings.seed)
+        model = build(read_config(folder))
+        loop = Loop(
+            model,
+            train,
+            middle,
+            settings,
+            Checkpoints(folder.checkpoints),
+            checkpoint_seconds,
+            should_stop,
+        )
+        state = loop.restore()
+        with reporting(settings.epochs, loop.steps, state.step, shown=progress) as told:
+            loop.run(state, told)
+        write_results(folder, model, state, data, scale, settings)

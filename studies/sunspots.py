@@ -1,0 +1,184 @@
+"""Train the sunspot forecaster with five seeds and write down what came out.
+
+``python studies/sunspots.py`` writes ``sunspots.md`` and ``sunspots.json`` beside it.
+It takes some ten minutes with the defaults of `cellwright.train.sunspots`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cellwright import train
+
+HERE = Path(__file__).parent
+SHOWN = [
+    "history",
+    "horizon",
+    "hidden_size",
+    "num_layers",
+    "dropout",
+    "epochs",
+    "patience",
+    "batch_size",
+    "learning_rate",
+    "clip",
+    "average",
+]
+
+HOW_CHOSEN = """\
+## How the forecaster was chosen
+
+The test block was meant to be measured once. While this forecaster was made it was
+measured three times, and a log of the search showed some values of it too, so its figure
+is a little kinder than a first measurement:
+
+1. the last output and a linear layer, settings chosen on the middle block: 0.711, above
+   AR(20);
+2. with a running average of the weights, and dropout before the linear layer: 0.654,
+   3.2 % below;
+3. with the linear layer saying the change from the last known value: the table above.
+
+The third step was chosen on earlier folds (train 60 %, choose on 10 %, measure on the
+old middle block; two seeds each), where it brought the ratio to AR(20) from 1.08 to
+1.03. On those folds no LSTM beat AR(20): the gain above is that of the strong cycles
+after 1937, not a law about LSTMs.
+
+A run's own choices, the best epoch and the baselines' lag and season, are made on the
+middle block, each time."""
+
+
+def main() -> None:
+    """Run the study."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=5, help="how many, from 0 on")
+    parser.add_argument("--threads", type=int, default=2, help="of torch")
+    parser.add_argument("--runs", type=Path, help="keep the runs here, and resume them")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        place = options.runs or Path(folder)
+        runs = [
+            train.sunspots(seed=seed, out=place / str(seed), resume=True)
+            for seed in range(options.seeds)
+        ]
+    found = study(runs)
+    text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+    (HERE / "sunspots.json").write_text(text, encoding="utf-8")
+    page = report(found)
+    (HERE / "sunspots.md").write_text(page, encoding="utf-8")
+    print(page)
+
+
+def study(runs: list[train.Run]) -> dict[str, Any]:
+    """Gather the runs of one setting, which differ by their seed alone."""
+    first = runs[0]
+    errors = [run.scores[0].mse for run in runs]
+    settings = first.config["settings"]
+    rival = next(s for s in first.scores[1:] if s.name == f"AR({settings['history']})")
+    return {
+        "settings": {name: settings[name] for name in SHOWN},
+        "cell": settings["cell"][-1]["name"],
+        "data": {k: first.config["data"][k] for k in ("name", "sha256", "rows")},
+        "software": first.config["software"],
+        "test_windows": first.metrics["test_windows"],
+        "training_std": first.metrics["units"]["training_std"],
+        "model": {
+            "mean_mse": statistics.fmean(errors),
+            "least_mse": min(errors),
+            "largest_mse": max(errors),
+            "below_same_inputs": 1 - statistics.fmean(errors) / rival.mse,
+            "seeds": [
+                {
+                    "seed": run.config["settings"]["seed"],
+                    "best_epoch": run.metrics["best_epoch"],
+                    "epochs": run.metrics["epochs"],
+                    "middle_mse": run.metrics["middle_mse"],
+                    "seconds": run.seconds,
+                    **run.metrics["model"],
+                }
+                for run in runs
+            ],
+        },
+        "baselines": first.metrics["baselines"],
+    }
+
+
+def report(found: dict[str, Any]) -> str:
+    """Return the study as a Markdown page."""
+    settings, model = found["settings"], found["model"]
+    name = f"{found['cell']}({settings['hidden_size']})"
+    paragraphs = [
+        f"# Monthly sunspots, {settings['horizon']} months ahead",
+        (
+            f"Made by `python studies/sunspots.py`. {found['data']['rows']:,} months, "
+            f"split 70/10/20 by time; {found['test_windows']} test windows. Mean "
+            f"squared error over all {settings['horizon']} steps in squared "
+            f"training-std units (one is {found['training_std']:.2f} sunspot numbers)."
+        ),
+        _comparison(found, name),
+        (
+            f"From the same {settings['history']} months, {name} is "
+            f"{model['below_same_inputs']:.1%} below the linear autoregression, in the "
+            "mean of the seeds."
+        ),
+        _seeds(model["seeds"], settings["horizon"]),
+        "Settings: " + ", ".join(f"{k} {v}" for k, v in settings.items()) + ".",
+        "Software: "
+        + ", ".join(f"{k} {v}" for k, v in found["software"].items())
+        + ".",
+        (
+            f"The best lag sees {found['baselines'][-1]['lags']} months; a solar cycle "
+            f"has about 132. {settings['history']} months do not say how strong the "
+            "present cycle will be, and no model can read from them what they do not "
+            "hold."
+        ),
+    ]
+    return "\n\n".join([*paragraphs, HOW_CHOSEN]) + "\n"
+
+
+def _comparison(found: dict[str, Any], name: str) -> str:
+    model, history = found["model"], found["settings"]["history"]
+    seeds = model["seeds"]
+    rmse = statistics.fmean(row["rmse"] for row in seeds)
+    span = f"({model['least_mse']:.3f} to {model['largest_mse']:.3f})"
+    lines = [
+        "| forecaster | months seen | MSE | RMSE (sunspot number) |",
+        "|---|---:|---:|---:|",
+        (
+            f"| **{name}**, mean of {len(seeds)} seeds | {history} | "
+            f"**{model['mean_mse']:.3f}** {span} | {rmse:.1f} |"
+        ),
+    ]
+    lines += [
+        f"| {row['name']} | {row['lags']} | {row['mse']:.3f} | {row['rmse']:.1f} |"
+        for row in found["baselines"]
+    ]
+    return "\n".join(lines)
+
+
+def _seeds(seeds: list[dict[str, Any]], horizon: int) -> str:
+    lines = [
+        (
+            "| seed | best epoch | middle block MSE | test MSE | step 1 | "
+            f"step {horizon} | seconds |"
+        ),
+        "|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    lines += [
+        f"| {row['seed']} | {row['best_epoch']} of {row['epochs']} | "
+        f"{row['middle_mse']:.4f} | {row['mse']:.4f} | {row['mse_by_step'][0]:.3f} | "
+        f"{row['mse_by_step'][-1]:.3f} | {row['seconds']:.0f} |"
+        for row in seeds
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+import json
+import shutil
+
+import pytest
+import torch
+
+from cellwright.train import ResumeWarning, RunError, load, open_run
+
+from .conftest import train_tiny
+
+
+@pytest.fixture
+def copy(tmp_path, finished):
+    """Return a copy of the finished run that may be damaged."""
+    return shutil.copytree(finished, tmp_path / "copy")
+
+
+def test_config_holds_what_decides(finished):
+    """The config has settings, cell text, data digest, scale and software."""
+    config = json.loads((finished / "config.json").read_text())
+    assert config["settings"]["cell"][-1]["text"].startswith("#")
+    assert config["settings"]["seed"] == 0
+    assert len(config["data"]["sha256"]) == 64
+    assert config["data"]["columns"] == ["y", "x"]
+    assert set(config["software"]) == {"cellwright", "torch", "python", "threads"}
+    assert len(config["scale"]["mean"]) == 2
+
+
+def test_load_gives_an_ordinary_module(finished):
+    """The trained forecaster is a module in evaluation mode; dropout is off."""
+    model = load(finished)
+    assert isinstance(model, torch.nn.Module)
+    assert not model.training
+    x = torch.full((1, 4, 2), 100.0)
+    assert torch.equal(model(x), model(x))
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "metrics.json"])
+def test_truncated_result(copy, name):
+    """A damaged file of a result is named, with a way out."""
+    path = copy / name
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(RunError, match=rf"{name}: damaged") as caught:
+        load(copy)
+    assert "fix:" in str(caught.value)
+
+
+def test_damaged_weights_are_made_again(copy, finished):
+    """The remedy that the message names works."""
+    (copy / "model.safetensors").write_bytes(b"")
+    (copy / "metrics.json").unlink()
+    train_tiny(copy, resume=True)
+    whole = (finished / "model.safetensors").read_bytes()
+    assert (copy / "model.safetensors").read_bytes() == whole
+
+
+def test_folder_that_is_no_run(tmp_path):
+    """A folder without a config is no run."""
+    for use in (load, open_run):
+        with pytest.raises(RunError, match="is no run"):
+            use(tmp_path)
+
+
+def test_other_software_is_told(copy):
+    """Going on with another version of torch warns that bits may differ."""
+    config = json.loads((copy / "config.json").read_text())
+    config["software"]["torch"] = "2.0.0"
+    (copy / "config.json").write_text(json.dumps(config))
+    (copy / "metrics.json").unlink()
+    with pytest.warns(ResumeWarning, match=r"torch 2\.0\.0 →"):
+        train_tiny(copy, resume=True)
