@@ -13,7 +13,12 @@ PYTEST_ARGS ?= -n auto
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
-PIP := $(BIN)/python -m pip --disable-pip-version-check
+# pip tells a lot, and what matters only after much else: it goes to a file.
+LOG := $(VENV)/install.log
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check \
+    --progress-bar off $(PIP_ARGS) -c constraints.txt
+INSTALL_FAILED = { grep -E -A 4 '^ERROR|conflict is caused by' $(LOG); \
+    echo "Installing failed; the whole story is in $(LOG)."; exit 2; } >&2
 SPHINX := $(BIN)/sphinx-build -W --keep-going --nitpicky -q -d docs/_build/doctrees
 
 # pyright carries what it needs; without this it asks a registry for news first.
@@ -24,6 +29,7 @@ export MPLBACKEND := Agg
 .PHONY: help demo test lint types docs format clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+.NOTPARALLEL:
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed -n '1,7p'
@@ -34,7 +40,7 @@ help:
 
 # A finished run is shown, not trained again; an interrupted one is resumed.
 demo: $(VENV)/demo.stamp
-	@$(BIN)/cellwright train sunspots --out $(DEMO)
+	@$(BIN)/cellwright train sunspots --out $(DEMO) --resume
 	@echo
 	@echo "Everything about this run is in $(DEMO)/:"
 	@ls $(DEMO)
@@ -73,13 +79,13 @@ clean:
 
 # Set-up is skipped while neither file below has changed since the last one.
 $(VENV)/demo.stamp: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "== installing cellwright into $(VENV)"
-	@$(PIP) install -qq $(PIP_ARGS) -c constraints.txt -e .
+	@echo "== installing cellwright into $(VENV), torch with it: a few minutes"
+	@$(INSTALL) -e . >$(LOG) 2>&1 || $(INSTALL_FAILED)
 	@touch $@
 
 $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "== installing cellwright and its tools into $(VENV)"
-	@$(PIP) install -qq $(PIP_ARGS) -c constraints.txt -e '.[dev]'
+	@echo "== installing cellwright and its tools into $(VENV): a few minutes"
+	@$(INSTALL) -e '.[dev]' >$(LOG) 2>&1 || $(INSTALL_FAILED)
 	@touch $@ $(VENV)/demo.stamp
 
 $(BIN)/python:

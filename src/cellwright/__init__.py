@@ -2,4 +2,10 @@
 
 from . import cells as cells
 from . import nn as nn
+from . import train as train
+from .checks.compare import compare as compare
+from .checks.gradients import check_gradients as check_gradients
 from .errors import CellwrightError as CellwrightError
+from .language.cell import Cell as Cell
+from .nn.convert import convert as convert
+from .train import load as load
