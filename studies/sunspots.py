@@ -36,8 +36,8 @@ HOW_CHOSEN = """\
 ## How the forecaster was chosen
 
 The test block was meant to be measured once. While this forecaster was made it was
-measured three times, and a log of the search showed some values of it too, so its figure
-is a little kinder than a first measurement:
+measured three times, and a log of the search showed some values of it too, so its
+figure is a little kinder than a first measurement:
 
 1. the last output and a linear layer, settings chosen on the middle block: 0.711, above
    AR(20);
