@@ -52,7 +52,7 @@ test: lint types docs
 
 lint: $(VENV)/dev.stamp
 	@echo "== ruff check"
-	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff check --quiet --no-cache .
 	@echo "== ruff format --check"
 	@$(BIN)/ruff format --quiet --check .
 	@echo "== import-linter"

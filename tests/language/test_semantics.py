@@ -504,3 +504,16 @@ def test_unknown_bases_are_guessed() -> None:
     """A base that the library has not is told with the likely one."""
     (fault,) = faults_of("extends  lstn\nf = 1")
     assert (fault.code, fault.fix) == ("extends", "did you mean 'lstm'?")
+
+
+def test_one_group_is_the_whole_vector() -> None:
+    """A written 1 is the default of the signature: sum(v, 1) is sum(v), a scalar."""
+    texts = [f"{HEAD}h' = tanh({STEP}) * {v}\n" for v in ("sum(h, 1)", "sum(h)")]
+    one, whole = (find(text).graph for text in texts)
+    assert one == whole
+
+
+def test_carriage_returns_end_lines() -> None:
+    """A text with the line ends of an old Macintosh is a text, and no name."""
+    text = f"{HEAD}h' = tanh({STEP})\n"
+    assert find(text.replace("\n", "\r")).graph == find(text).graph

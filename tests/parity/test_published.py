@@ -4,11 +4,11 @@ from functools import partial
 
 import pytest
 import torch
-from published import highway, lstm_norm, peephole_lstm, slstm
 from torch import Tensor
 
 from cellwright.checks.tolerances import TOLERANCES, error
 from cellwright.nn.recurrent import Recurrent
+from published import highway, lstm_norm, peephole_lstm, slstm
 
 BOUND = TOLERANCES["reference", "float64"].bound
 STEPS = {

@@ -74,7 +74,7 @@ def find(cell: str | os.PathLike[str] | Cell) -> Cell:
     if isinstance(cell, Cell):
         return cell
     text = os.fspath(cell)
-    if "\n" in text:
+    if "\n" in text or "\r" in text:
         return read_cell(Source("cell", text, "<text>"), _resolve, names())
     if isinstance(cell, os.PathLike) or text.endswith(".cell") or os.sep in text:
         return _from_file(Path(text))

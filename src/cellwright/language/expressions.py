@@ -192,11 +192,12 @@ class Typer:
 
     def _number(self, value: object, tree: ast.expr) -> int | None:
         assert isinstance(value, int | float)
-        number = float(value) if value < 2**1000 else math.inf
+        number = float(value) if abs(value) < 2**1000 else math.inf
         if math.isfinite(number):
             return self._b.const(number)
         found = f"{short(self._at.shown(tree))} is more than a float64 holds"
-        self._report.add("number", self._at.place(tree), found, "write inf")
+        fix = "write inf" if value > 0 else "write -inf"
+        self._report.add("number", self._at.place(tree), found, fix)
         return None
 
     def _name(self, tree: ast.Name) -> int | None:
@@ -287,6 +288,8 @@ class Typer:
         self, row: Function, values: list[int], sizes: list[Size], tree: ast.Call
     ) -> int | None:
         assert row.apply is not None
+        if row.kind == "row" and sizes == [Size.number(1)]:
+            sizes = []  # the signature's default: one group is the whole vector
         try:
             return self._in_step(row.apply(self._b, values, sizes), tree)
         except (ShapeRuleError, SizeError) as fault:
@@ -325,12 +328,17 @@ class Typer:
         after = self._at.text[self._at.ends(left)[1] :].lstrip()
         if after.startswith(")"):
             return True
-        a, b, c = (self._at.shown(t) for t in (left.left, left.right, tree.right))
+        a, b, c = (self._operand(t) for t in (left.left, left.right, tree.right))
         one, two = _SIGNS[type(left.op)], _SIGNS[type(tree.op)]
         found = f"it reads ({a} {one} {b}) {two} {c}"
         fix = f"write that, or {a} {one} ({b} {two} {c})"
         self._report.add("matmul-order", self._at.place(tree), found, fix)
         return False
+
+    def _operand(self, tree: ast.expr) -> str:
+        """Return an operand as written, in parentheses where it has operands itself."""
+        text = self._at.shown(tree)
+        return f"({text})" if isinstance(tree, ast.BinOp) else text
 
     def _shape_fault(self, tree: ast.expr, found: str) -> None:
         self._report.add("shape", self._at.place(tree), found)
