@@ -20,6 +20,7 @@ SEVERAL = {
         "unknown-size statement output unknown-function matmul-order bracket"
     ),
     "name-keyword": "name expression",
+    "twice-prime": "missing-equation twice",
     "unused-state": "unused unused",
 }
 """Texts with more than one fault; every other has exactly one."""

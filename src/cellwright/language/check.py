@@ -98,6 +98,9 @@ def _check_output(built: Built, report: Report) -> None:
     definition = definitions.table.get(key)
     if key in definitions.broken:
         return
+    before = definitions.table.get(key.removesuffix("'"))
+    if definition is None and before is not None and before.kind == "state":
+        return  # told already: the state has no equation
     if definition is None:
         fix = did_you_mean(key, definitions.table)
         report.add("unknown-name", span, f"{key!r}", fix)

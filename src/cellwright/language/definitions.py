@@ -165,7 +165,9 @@ def _write(
     first = written.get(key)
     if first is not None:
         found = f"{key!r} is defined in line {first.span.line} already"
-        report.add("twice", definition.span, found)
+        after = first.kind == "state" and definition.kind == "equation"
+        fix = f"{key}' = ... is its value after the step" if after else ""
+        report.add("twice", definition.span, found, fix)
     elif key == "hidden_size" or (key == "input_size" and definition.kind != "size"):
         found = f"{key!r} is a size of every layer"
         report.add("twice", definition.span, found)

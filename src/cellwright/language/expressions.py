@@ -245,8 +245,20 @@ class Typer:
             operands = [
                 t for t in ast.iter_child_nodes(tree) if isinstance(t, ast.expr)
             ]
-            return self._shape_fault(tree, f"{self._shapes(operands, known)}: {fault}")
+            found = f"{self._shapes(operands, known)}: {fault}"
+            return self._shape_fault(tree, found, self._product_fix(op, known))
         return self._in_step(result, tree)
+
+    def _product_fix(self, op: str, args: list[int]) -> str:
+        """Return what a product of these shapes was likely meant to be."""
+        shapes = [self._b.shape(arg) for arg in args]
+        axes = [len(shape) for shape in shapes]
+        if op == "mul" and axes == [2, 1]:
+            return "the product of a matrix and a vector is @"
+        if op == "matmul" and axes == [2, 1] and shapes[0][0] == shapes[1][0]:
+            rows, columns = shapes[0]
+            return f"the matrix is [rows, columns]: declare it [{columns}, {rows}]"
+        return ""
 
     def _in_step(self, node: int, tree: ast.expr) -> int | None:
         step = self._b.binding(node) > Binding.WEIGHTS
@@ -340,8 +352,8 @@ class Typer:
         text = self._at.shown(tree)
         return f"({text})" if isinstance(tree, ast.BinOp) else text
 
-    def _shape_fault(self, tree: ast.expr, found: str) -> None:
-        self._report.add("shape", self._at.place(tree), found)
+    def _shape_fault(self, tree: ast.expr, found: str, fix: str = "") -> None:
+        self._report.add("shape", self._at.place(tree), found, fix)
 
     def _shapes(self, trees: Sequence[ast.expr], nodes: Sequence[int]) -> str:
         """Return "'U' is [hidden_size, hidden_size] and 'x' is [input_size]"."""
