@@ -525,3 +525,37 @@ h' = drawn * h + plain * (W @ x)
     second.load_state_dict(first.state_dict())
     x = torch.randn(5, 2, 3)
     assert torch.equal(first(x)[0], second(x)[0])
+
+
+@pytest.mark.parametrize(
+    ("declared", "size", "layers", "says"),
+    [
+        ("[2]", 7, 1, r"x is \[2\], so layer 0 takes 2 features; got input_size=7"),
+        ("[hidden_size]", 1, 1, "takes 4 features; got input_size=1"),
+        ("", 3, 1, "x is a scalar, so layer 0 takes 1 features; got input_size=3"),
+        ("[2]", 2, 2, "layer 1 takes 2 features; the layer below puts out 4"),
+    ],
+)
+def test_the_first_input_is_as_wide_as_declared(
+    declared: str, size: int, layers: int, says: str
+):
+    """A cell whose input is not [input_size] refuses another width, by name."""
+    text = f"input x {declared}\nstate h [hidden_size]\noutput h'\n"
+    text += "h' = h + sum(x)\n" if declared == "[2]" else "h' = h + x\n"
+    with pytest.raises(OptionError, match=says):
+        cw.nn.Recurrent(text, size, 4, num_layers=layers)
+
+
+def test_forget_bias_is_the_sum_of_two_biases_and_fills_a_scalar():
+    """What a gate is given is its bias in all, in whatever shape the file has it."""
+    text = """input x [input_size]
+state h [hidden_size]
+weight W [hidden_size, input_size]
+bias b [hidden_size]
+bias d
+output h'
+f = sigmoid(W @ x + b + d)    # forget gate
+h' = f * h + (1 - f) * tanh(W @ x)
+"""
+    made = cw.nn.Recurrent(text, 3, 4, forget_bias=7.0)
+    assert (made.get_parameter("b_l0") + made.get_parameter("d_l0")).tolist() == [7] * 4

@@ -15,4 +15,4 @@ class DtypeError(CellwrightError, TypeError, ValueError, RuntimeError):
 
 
 class OptionError(CellwrightError, ValueError, TypeError):
-    """An argument of a layer that its cell does not have, or a missing one."""
+    """An argument of a layer that does not fit, is missing, or is not the cell's."""

@@ -215,6 +215,8 @@ class Recurrent(nn.Module):
         shape = _numbers(graph.output_shape, sizes[0])
         below = (shape[0] if shape else 1) * (1 + self.bidirectional)
         sizes += [self._resolved(below) for _ in range(1, self.num_layers)]
+        for layer, each in enumerate(sizes):
+            self._check_first_input(layer, each)
         for state in graph.states:
             shapes = {_numbers(state.shape, each) for each in sizes}
             if len(shapes) > 1:
@@ -224,6 +226,21 @@ class Recurrent(nn.Module):
                     "different layers; give each layer its own Recurrent"
                 )
         return sizes
+
+    def _check_first_input(self, layer: int, sizes: dict[str, int]) -> None:
+        """Raise OptionError unless a layer's input is as wide as the cell declares."""
+        first = self.graph.inputs[0]
+        shape = _numbers(first.shape, sizes)
+        expected = shape[0] if shape else 1
+        if sizes["input_size"] == expected:
+            return
+        declared = f"[{first.shape[0]}]" if shape else "a scalar"
+        below = f"the layer below puts out {sizes['input_size']}"
+        got = f"got input_size={self.input_size}" if layer == 0 else below
+        raise OptionError(
+            f"{self.cell.name}: the input {first.name} is {declared}, so layer {layer} "
+            f"takes {expected} features; {got}"
+        )
 
     def _resolved(self, input_size: int) -> dict[str, int]:
         given = self._options.sizes
@@ -263,10 +280,12 @@ class Recurrent(nn.Module):
                 "gate with a bias (an equation described as '# forget gate')"
             )
         for bias in found:
-            start = bias.start.evaluate(sizes)
-            length = bias.length.evaluate(sizes)
             parameter = getattr(self, bias.parameter + suffix)
-            parameter.narrow(0, start, length).fill_(self.forget_bias)
+            if bias.window is not None:
+                start, length = (size.evaluate(sizes) for size in bias.window)
+                parameter = parameter.narrow(0, start, length)
+            # Where a gate has two biases, it is their sum that is asked for.
+            parameter.fill_(self.forget_bias if bias.leads else 0.0)
 
     def _like(self) -> Tensor:
         """Return a tensor of the layer's dtype and device."""
