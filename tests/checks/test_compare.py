@@ -167,7 +167,7 @@ def test_bias_that_gets_no_gradient_is_found():
 def test_last_step_that_is_dropped_shows_both_shapes():
     """A missing step is told by the shapes."""
     found = cw.compare(Gates("last step"), "lstm")
-    assert found.rows[0].note == "shape [4, 3, 4], the cell's is [5, 3, 4]"
+    assert found.rows[0].note == "shape [11, 3, 4], the cell's is [12, 3, 4]"
 
 
 def test_missing_bias_is_named():
@@ -475,6 +475,61 @@ def test_module_is_left_as_it_was():
     assert all(torch.equal(module.state_dict()[n], v) for n, v in before.items())
     assert torch.equal(torch.get_rng_state(), stream)
     assert torch.get_default_dtype() == torch.float32
+
+
+def test_quotient_that_is_not_whole_is_no_size():
+    """Rows that no number of gates divides are told as such, and no size is made up."""
+    with pytest.raises(CompareError) as caught:
+        cw.compare(nn.LSTM(3, 4), "gru")
+    text = str(caught.value)
+    said = "weight_ih_l0 is [16, 3]: 16 rows are no 3 equal parts; the cell has 3 gates"
+    assert f"{said} in it: W_r, W_z, W_n" in text
+    assert "hidden_size=" not in text
+
+
+def test_modules_own_sizes_come_before_the_weights():
+    """Weights of another cell that divide by chance do not outvote the module."""
+    with pytest.raises(CompareError, match="hidden_size=6\\n") as caught:
+        cw.compare(nn.LSTM(3, 6), "gru")
+    assert "weight_ih_l0 is [24, 3], and [18, 3] to hold W_r_l0" in str(caught.value)
+
+
+class Tiring(nn.Module):
+    """A simple network over time that stops at the eighth step."""
+
+    def __init__(self):
+        super().__init__()
+        self.W, self.U = nn.Linear(I, H), nn.Linear(H, H, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Run over time."""
+        h = x.new_zeros(x.shape[1], H)
+        outputs: list[Tensor] = []
+        for t in range(x.shape[0]):
+            h = torch.tanh(self.W(x[t]) + self.U(h)) if t < 7 else h
+            outputs.append(h)
+        return torch.stack(outputs)
+
+
+def test_steps_say_how_far_the_comparison_looks():
+    """A fault of the eighth step is seen by default, and the answer says how far."""
+    found = cw.compare(Tiring(), "elman")
+    assert not found
+    assert str(found).startswith("Tiring does not compute elman (T=12, B=3)\n")
+    short = cw.compare(Tiring(), "elman", steps=7)
+    assert short
+    assert str(short).startswith("Tiring computes elman (T=7, B=3)\n")
+    assert not cw.compare(Tiring(), "elman", steps=8)
+    with pytest.raises(CompareError, match="at least 1 step, got 0"):
+        cw.compare(Tiring(), "elman", steps=0)
+
+
+def test_lazy_module_is_an_error_of_ours():
+    """Weights without a shape yet are named, with what gives them one."""
+    with pytest.raises(CompareError) as caught:
+        cw.compare(nn.LazyLinear(4), "elman")
+    assert str(caught.value).startswith("LazyLinear: every weight must have its shape")
+    assert "weight, bias of a lazy module wait for a first input" in str(caught.value)
 
 
 def test_what_is_no_module_is_an_error():

@@ -21,6 +21,15 @@ from strategies import DrawnCell, Problem, draw_problem, drawn_cells, lengths, u
 
 REWRITTEN = TOLERANCES["rewritten", "float64"].bound
 CELLS_COUNTED = 300
+CELLS_CHECKED = 80
+UNDECIDED_AT_MOST = 0.15
+"""The share of drawn cells that may have more undecided entries than the check allows.
+
+A cell drawn at random can hold `maximum(v, v)`, an exact tie at which no side is the
+right one, or layer_norm of two entries or of nearly equal ones, all but a jump, so that
+differences do not settle. Of 450 drawn cells 21 did, a share of 0.047; more than 12 of
+80 is chance less than once in 10,000 runs.
+"""
 
 # Time limits have no place in tests, and a drawn cell is a large example by design.
 random_cells = settings(
@@ -29,7 +38,6 @@ random_cells = settings(
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-few_random_cells = settings(random_cells, max_examples=12)
 seeds = st.integers(0, 2**32 - 1)
 
 
@@ -154,16 +162,23 @@ def test_simplification_preserves_meaning(drawn: DrawnCell, seed: int):
     assert not any(gradients[name].any() for name in gone)
 
 
-@given(drawn=drawn_cells(), seed=seeds)
-@few_random_cells
-def test_gradients_equal_differences(drawn: DrawnCell, seed: int):
-    """Every gradient is the slope, but for entries at a kink, which are counted."""
-    input_size, hidden_size = lengths(drawn.cell, Random(seed))
-    report = check_gradients(
-        drawn.cell, input_size, hidden_size, steps=2, seed=seed % 2**31
-    )
-    assert report.worst.error <= report.bound, str(report)
-    assert report.compared > report.skipped, str(report)
+def test_gradients_equal_differences(
+    cell_seed: int, record_property: Callable[[str, object], None]
+):
+    """The check passes for every drawn cell, but for a few that have no slope there."""
+    undecided: list[str] = []
+    for i in range(CELLS_CHECKED):
+        random = Random(f"{cell_seed} {i}")
+        text = draw_cell(random)
+        cell = find(text)
+        report = check_gradients(cell, *lengths(cell, random), steps=2, seed=i)
+        said = f"--cell-seed={cell_seed}, cell {i}\n{text}\n{report}"
+        assert report.compared, said
+        assert report.worst.error <= report.bound, said
+        if not report:
+            undecided.append(said)
+    record_property("undecided cells", f"{len(undecided)} of {CELLS_CHECKED}")
+    assert len(undecided) <= UNDECIDED_AT_MOST * CELLS_CHECKED, "\n".join(undecided)
 
 
 @given(drawn=drawn_cells(), seed=seeds)

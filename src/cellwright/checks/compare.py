@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from cellwright.cells import find
 from cellwright.language.cell import Cell
@@ -36,6 +37,7 @@ def compare(
     batch_first: bool | None = None,
     bias: bool | None = None,
     step: bool | None = None,
+    steps: int = 12,
     seed: int = 0,
     **sizes_and_constants: Option,
 ) -> Comparison:
@@ -62,12 +64,14 @@ def compare(
         bias: whether the cell has its biases; the module's attribute by default.
         step: whether the module is one step; by default when its second argument has
             no default, as for torch.nn.LSTMCell.
+        steps: length of the sequence; what begins later is not seen.
         seed: of the random numbers.
         **sizes_and_constants: the cell's own, as for `cellwright.nn.Recurrent`.
 
     Raises:
         MatchError: listing every weight without a counterpart.
-        CompareError: when sizes are missing or do not fit, or the module cannot run.
+        CompareError: when sizes are missing or do not fit, weights have no values yet,
+            `steps` is below 1, or the module cannot run.
 
     Example:
         >>> import torch, cellwright as cw
@@ -111,13 +115,21 @@ def compare(
             found, graph, sizes["input_size"], sizes["hidden_size"], sizes
         )
         trial = new_trial(
-            own, twin, matched, every, batch_first=first, step=step, seed=seed
+            own,
+            twin,
+            matched,
+            every,
+            batch_first=first,
+            step=step,
+            steps=steps,
+            seed=seed,
         )
         return _answer(trial)
 
 
 def _answer(trial: Trial) -> Comparison:
     module, cell = type(trial.module).__name__, trial.cell.cell.name
+    lengths = trial.x.shape[0], trial.x.shape[1]
     try:
         quantities = both(trial)
         notes = trial.module_call.notes
@@ -126,7 +138,7 @@ def _answer(trial: Trial) -> Comparison:
         if not causes:
             raise
         failed = Row("forward", float("inf"), note=str(error))
-        return Comparison(module, cell, (failed,), causes)
+        return Comparison(module, cell, *lengths, (failed,), causes)
     gates = {name: labels(name, trial.matched) for name in trial.leaves}
     rows = tuple(
         row(name, theirs, ours, _axes(name, ours), gates.get(name.split()[-1], ()))
@@ -134,7 +146,7 @@ def _answer(trial: Trial) -> Comparison:
     )
     if not all(each.equal for each in rows):
         notes += likely_causes(trial)
-    return Comparison(module, cell, rows, notes)
+    return Comparison(module, cell, *lengths, rows, notes)
 
 
 def _axes(quantity: str, value: Tensor) -> Sequence[str]:
@@ -163,6 +175,13 @@ def _copy(module: nn.Module) -> nn.Module:
     if not isinstance(module, nn.Module):
         found = type(module).__name__
         raise CompareError(f"compare takes a torch.nn.Module, got {found}")
+    tensors = [*module.named_parameters(), *module.named_buffers()]
+    if lazy := [name for name, value in tensors if is_lazy(value)]:
+        raise CompareError(
+            f"{type(module).__name__}: every weight must have its shape before it is "
+            f"compared; {', '.join(lazy)} of a lazy module wait for a first input: "
+            f"run the module once on one"
+        )
     own = copy.deepcopy(module).to("cpu", torch.float64).eval()
     return own.requires_grad_(True)
 

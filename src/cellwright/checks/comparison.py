@@ -46,12 +46,16 @@ class Comparison:
     Args:
         module: the module's class.
         cell: the cell's name.
+        steps: length of the sequence on which they ran.
+        batch_size: its rows.
         rows: every quantity that was compared.
         notes: likely causes, and what could not be compared.
     """
 
     module: str
     cell: str
+    steps: int
+    batch_size: int
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
 
@@ -70,7 +74,8 @@ class Comparison:
 
     def __str__(self) -> str:
         verdict = "computes" if self.equal else "does not compute"
-        lines = [f"{self.module} {verdict} {self.cell}", *_table(self.rows)]
+        where = f"T={self.steps}, B={self.batch_size}"
+        lines = [f"{self.module} {verdict} {self.cell} ({where})", *_table(self.rows)]
         worst = self.worst
         if not self.equal and worst.entry:
             lines.append(

@@ -12,7 +12,7 @@ from cellwright.ir.sizes import ZERO, Size
 from cellwright.nn.torch_weights import split_suffix
 
 from .calls import CompareError
-from .matching import Match
+from .matching import Match, labels
 
 
 def find_sizes(
@@ -22,12 +22,15 @@ def find_sizes(
     weights: Mapping[str, Tensor],
     given: Mapping[str, int],
 ) -> dict[str, int]:
-    """Return a cell's named sizes: those given, else the weights', else the module's.
+    """Return a cell's named sizes: given, or the module's own, or its weights'.
 
     Raises:
-        CompareError: naming the sizes that nothing tells.
+        CompareError: naming the weights that have no equal parts, or the sizes that
+            nothing tells.
     """
-    known = dict(given)
+    _check_parts(module, matched, weights)
+    # The module's word comes first: weights of another cell would tell another size.
+    known = {**_attributes(module, ("input_size", "hidden_size")), **given}
     shapes = {p.name: p.shape for p in graph.parameters}
     lowest = split_suffix(next(iter(matched), ""))[1]
     lines: list[tuple[Size, int]] = []
@@ -51,9 +54,7 @@ def find_sizes(
                 known.setdefault(name, number)
     needed = ["input_size", "hidden_size"]
     needed += [s.name for s in graph.sizes if s.default is None and s.derived is None]
-    for name in needed:
-        if isinstance(number := getattr(module, name, None), int):
-            known.setdefault(name, number)
+    known = {**_attributes(module, needed), **known}
     for declared in graph.sizes:
         size = declared.derived
         if size and declared.name in needed and size.names <= known.keys():
@@ -65,6 +66,32 @@ def find_sizes(
             f"{' and '.join(missing)}: write {said}"
         )
     return known
+
+
+def _attributes(module: nn.Module, names: Sequence[str]) -> dict[str, int]:
+    """Return a module's attributes that can be sizes."""
+    found = {name: getattr(module, name, None) for name in names}
+    return {n: v for n, v in found.items() if type(v) is int and v > 0}
+
+
+def _check_parts(
+    module: nn.Module, matched: Match, weights: Mapping[str, Tensor]
+) -> None:
+    """Raise CompareError with every weight whose rows are not as many for each gate."""
+    pieces = [source.piece for sources in matched.values() for source in sources]
+    faults: list[str] = []
+    for name, parts in dict.fromkeys((p.source, p.parts) for p in pieces):
+        shape = list(weights[name].shape)
+        if parts == 1 or (shape and shape[0] % parts == 0):
+            continue
+        rows = f"{shape[0]} rows are" if shape else "one number is"
+        faults.append(
+            f"{name} is {shape}: {rows} no {parts} equal parts; the cell has {parts} "
+            f"gates in it: {', '.join(labels(name, matched))}"
+        )
+    if faults:
+        lines = "\n  ".join(faults)
+        raise CompareError(f"{type(module).__name__}: gates do not fit\n  {lines}")
 
 
 def _solve(size: Size, value: int, known: Mapping[str, int]) -> list[tuple[str, int]]:

@@ -37,8 +37,21 @@ TOLERANCES: dict[tuple[str, str], Tolerance] = {
         "one cell in two forms (simplified, batch permuted, sequence split): rounding, "
         "enlarged by layer_norm's slope of up to 316 (1 / sqrt(1e-5)) each time",
     ),
+    ("forecast", "float64"): Tolerance(
+        1e-10,
+        "one least-squares fit computed in two ways: rounding of 1e-16, times the "
+        "square root of the rows, times the condition of some lagged columns",
+    ),
+    ("three decimals", "float64"): Tolerance(
+        5e-4, "a measured number that was written down with three decimals"
+    ),
     ("fold", "float64"): Tolerance(
         1e-15, "Python's and torch's own library functions, one rounding apart"
+    ),
+    ("torch's gradgradcheck", "float64"): Tolerance(
+        1e-6,
+        "torch's differences of a gradient, one step of 1e-6 without extrapolation: "
+        "rounding of 1e-16 / 1e-6 = 1e-10, times slopes of up to 316 twice",
     ),
     ("differences", "float64"): Tolerance(
         1e-8,

@@ -11,11 +11,12 @@ from torch.func import functional_call
 
 from cellwright.nn.recurrent import Recurrent
 
-from .calls import Call, Values, module_call
+from .calls import Call, CompareError, Values, module_call
 from .matching import Match
 
-STEPS, BATCH = 5, 3
-"""Small and different, so that no axis can be taken for another."""
+BATCH = 3
+"""Rows of every trial; a fault that mixes rows shows with two, an odd one with three.
+"""
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,16 @@ def new_trial(
     *,
     batch_first: bool,
     step: bool | None,
+    steps: int,
     seed: int,
 ) -> Trial:
-    """Return a trial with random tensors; the module's weights are moved a little."""
+    """Return a trial with random tensors; the module's weights are moved a little.
+
+    Raises:
+        CompareError: when `steps` is below 1.
+    """
+    if steps < 1:
+        raise CompareError(f"steps: a sequence has at least 1 step, got {steps}")
     draws = torch.Generator().manual_seed(seed)
 
     def draw(*shape: int) -> Tensor:
@@ -117,7 +125,7 @@ def new_trial(
     )
     names = [declared.name for declared in cell.graph.inputs]
     further = {
-        name: draw(STEPS, BATCH, *shape)
+        name: draw(steps, BATCH, *shape)
         for name, shape in zip(names[1:], inputs[1:], strict=True)
     }
     return Trial(
@@ -126,7 +134,7 @@ def new_trial(
         matched,
         batch_first,
         step,
-        draw(STEPS, BATCH, cell.input_size),
+        draw(steps, BATCH, cell.input_size),
         further,
         [draw(rows, BATCH, *shape) / 2 for shape in states],
         seed,

@@ -7,6 +7,7 @@ import torch
 
 from cellwright.backends.reference.initial import initial_values
 from cellwright.cells import find
+from cellwright.checks.tolerances import TOLERANCES, error
 
 TEXT = """# Every initialiser.
 size heads = 3
@@ -28,6 +29,7 @@ constant k = 4
 output h'
 h' = tanh(W @ x + A @ h + B @ h + eye @ (below @ h) + u * v + n * ramp + b + k + t)
 """
+REFERENCE = TOLERANCES["reference", "float64"].bound
 SIZES = {"input_size": 5, "hidden_size": 9, "heads": 3, "part": 4}
 
 
@@ -64,7 +66,7 @@ def test_blocks_are_drawn_one_by_one():
     """Orthogonal and glorot see each head's own sizes."""
     v = drawn()
     for block in v["A"]:
-        assert torch.allclose(block @ block.T, torch.eye(4).double())
+        assert error(block @ block.T, torch.eye(4)) <= REFERENCE
     bound = math.sqrt(6 / (4 + 4))
     assert v["B"].abs().max() <= bound
     assert v["B"].abs().max() > 0.8 * bound
