@@ -199,3 +199,29 @@ def test_new_from_a_change_says_the_change(run: Run, tmp_path: Path):
     run("new", "next.cell", "--from", "my.cell")
 
     assert run("diff", "my.cell", "next.cell").status == 0
+
+
+def test_predict_overwrites_forecasts_only(run: Run, tmp_path: Path):
+    """The data, the run's files and anything else stay; a forecast is replaced."""
+    write_series(tmp_path / "load.csv")
+    write_series(tmp_path / "new.csv", 40)
+    (tmp_path / "notes.txt").write_text("mine\n", encoding="utf-8")
+    trained = run("train", "series", "load.csv", "--column", "y", *QUICK)
+    assert trained.status == 0
+    assert ".lock" not in trained.out
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    kept = [path.relative_to(tmp_path) for path in before]
+    for out in (*kept, "runs/load/checkpoints/a.csv", "runs/load/../load/.lock"):
+        result = run("predict", "runs/load", "new.csv", "-o", str(out))
+        assert (result.status, result.out) == (2, ""), out
+        assert f"{out}: is" in result.err
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
+    assert run("predict", "runs/load", "-o", "load.csv").status == 2
+
+    assert run("predict", "runs/load", "-o", "out.csv").status == 0
+    first = (tmp_path / "out.csv").read_bytes()
+    assert run("predict", "runs/load", "new.csv", "-o", "out.csv").status == 0
+    assert (tmp_path / "out.csv").read_bytes() != first
+    # A forecast has the columns of a series; even then it is not written over itself.
+    before_itself = run("predict", "runs/load", "out.csv", "-o", "./out.csv")
+    assert "is the data that is read" in before_itself.err

@@ -231,3 +231,21 @@ def test_terminal_without_unicode_still_answers(monkeypatch: pytest.MonkeyPatch)
 def test_cell_names_complete():
     """A shell is offered the cells that begin as what is typed."""
     assert complete_cell("lstm") == ["lstm", "lstm_norm_joint", "lstm_proj"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["slope=nan"], "--set slope=nan: takes a finite number"),
+        (["slope=-inf"], "--set slope=-inf: takes a finite number"),
+        (["heads=" + "9" * 400], "takes a finite number"),
+        (["heads=2", "heads=4"], "--set heads=4: heads is given already, as 2"),
+    ],
+)
+def test_numbers_of_options(run: Run, given: list[str], said: str):
+    """A number that is not finite, and a name given twice, are refused."""
+    options = [word for text in given for word in ("--set", text)]
+    result = run("train", "sunspots", *options)
+
+    assert result.status == 2
+    assert said in result.err

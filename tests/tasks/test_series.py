@@ -186,3 +186,12 @@ def test_series_that_came_from_no_file():
         check_series(Series("made", ("a",), np.ones((20, 1))), PLAN)
     with pytest.raises(DataError, match="shape"):
         check_series(Series("made", ("a",), np.ones(20)), PLAN)
+
+
+def test_only_column_named_as_an_input(tmp_path):
+    """Where the inputs leave no target, the message names the one that is meant."""
+    path = tmp_path / "a.csv"
+    path.write_text("month,my y\nJan,1\nFeb,2\n")
+    with pytest.raises(DataError, match="--column 'my y'") as caught:
+        read_series(path, inputs=["my y"])
+    assert "every column with numbers is an input: 'my y'" in str(caught.value)

@@ -59,3 +59,22 @@ def test_sizes_are_whole_and_positive(sizes):
     """A history or horizon that is no positive whole number is refused."""
     with pytest.raises(TaskError, match="at least 1"):
         Plan(*sizes)
+
+
+@given(plan=PLANS)
+def test_every_length_from_the_least_on_fits(plan):
+    """It is the row after the last length at which some block has too few windows."""
+
+    def fits(rows):
+        split = plan.split(rows)
+        counts = [len(plan.starts(b)) for b in (split.train, split.middle, split.test)]
+        return counts[0] >= 10 and min(counts) >= 1
+
+    longest = 10 * (plan.horizon + 1) + 2 * (plan.history + plan.horizon + 10)
+    last = max(rows for rows in range(longest + 50) if not fits(rows))
+    assert plan.least_rows() == last + 1
+
+
+def test_least_rows_of_a_long_history():
+    """A history of any length is answered at once."""
+    assert Plan(10**15, 1).least_rows() == -(-(10**15 + 10) * 10 // 7)

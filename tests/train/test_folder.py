@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 
 import pytest
@@ -69,3 +70,45 @@ def test_other_software_is_told(copy):
     (copy / "metrics.json").unlink()
     with pytest.warns(ResumeWarning, match=r"torch 2\.0\.0 →"):
         train_tiny(copy, resume=True)
+
+
+def keys_of(content, above=""):
+    """List the keys of nested dictionaries and lists, with dots between the levels."""
+    pairs = enumerate(content) if isinstance(content, list) else content.items()
+    for key, value in pairs:
+        if isinstance(content, dict):
+            yield f"{above}{key}"
+        if isinstance(value, dict | list):
+            yield from keys_of(value, f"{above}{key}.")
+
+
+UNREAD = re.compile(
+    r"data\.(rows|training_rows|middle_rows|test_rows)|software\..*|units(\..*)?"
+)
+"""Keys for people only."""
+
+
+@pytest.mark.parametrize("name", ["config.json", "metrics.json"])
+def test_missing_key(copy, name):
+    """Whatever key is missing, the error names the file and the key."""
+    whole = json.loads((copy / name).read_text())
+    for key in filter(lambda key: not UNREAD.fullmatch(key), keys_of(whole)):
+        content = json.loads(json.dumps(whole))
+        *above, last = key.split(".")
+        place = content
+        for part in above:
+            place = place[int(part) if isinstance(place, list) else part]
+        del place[last]
+        (copy / name).write_text(json.dumps(content))
+        with pytest.raises(RunError) as caught:
+            open_run(copy)
+        assert f"{name}: damaged; the key {key!r} is missing" in str(caught.value)
+
+
+def test_lost_timing(copy):
+    """A finished run opens without its timing; one without its key is told."""
+    (copy / "timing.json").write_text("{}")
+    with pytest.raises(RunError, match=r"timing\.json: .*'training_seconds'"):
+        open_run(copy)
+    (copy / "timing.json").unlink()
+    assert open_run(copy).seconds is None

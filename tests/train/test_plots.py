@@ -1,10 +1,14 @@
 import pytest
 from matplotlib.figure import Figure
 
+from cellwright.cells import load
+from cellwright.language.cell import Cell
+from cellwright.language.report import Source
 from cellwright.tasks import Series
+from cellwright.train import PictureWarning, open_run
 from cellwright.train.plots import COLOURS, _place, _time_axis
 
-from .conftest import wave
+from .conftest import result_bytes, train_tiny, wave
 
 
 def labels(times, start, stop, ticks=5):
@@ -39,3 +43,30 @@ def test_every_forecaster_keeps_its_colour(count):
     assert len(set(colours)) == count
     assert colours[-2:] == list(COLOURS[-2:])
     assert colours[0] == COLOURS[0]
+
+
+def test_names_are_no_formulas(tmp_path):
+    """Columns, labels and cells are drawn as they are written, dollars included."""
+    name = "_cost $a_{ $"
+    times = tuple(f"$\\frac{{ {i} $" for i in range(143))
+    data = Series(name, (name, "x"), wave().values, times)
+    cell = Cell((Source("_a $b_{ $", load("gru").text, "<text>"),))
+    run = train_tiny(tmp_path, data, cell=cell, epochs=1)
+    for picture in ("curves.png", "forecast.png"):
+        assert (run.folder / picture).read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", ["curve_picture", "forecast_picture"])
+def test_a_picture_that_fails_costs_no_result(tmp_path, finished, monkeypatch, name):
+    """The run is whole without its picture, and resuming it draws the picture."""
+
+    def fail(*_):
+        raise ZeroDivisionError("planted")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(f"cellwright.train.results.{name}", fail)
+        with pytest.warns(PictureWarning, match="ZeroDivisionError: planted"):
+            run = train_tiny(tmp_path)
+    assert open_run(tmp_path) == run
+    train_tiny(tmp_path, resume=True)
+    assert result_bytes(tmp_path) == result_bytes(finished)

@@ -3,7 +3,9 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
+from cellwright.checks.tolerances import TOLERANCES, error
 from cellwright.tasks import Plan
 from cellwright.train import open_run
 from cellwright.train.forecasts import predict
@@ -36,8 +38,10 @@ def test_model_score_is_that_of_its_forecasts(finished):
     errors = [r.forecast - (r.actual or 0.0) for r in rows if r.origin in origins]
     score = open_run(finished).scores[0]
     assert len(errors) == 3 * (last - first + 1)
-    assert round(float(np.sqrt(np.mean(np.square(errors)))), 3) == round(score.rmse, 3)
-    assert round(float(np.mean(np.abs(errors))), 3) == round(score.mae, 3)
+    found = [np.sqrt(np.mean(np.square(errors))), np.mean(np.abs(errors))]
+    expected = torch.tensor([score.rmse, score.mae], dtype=torch.float64)
+    bound = TOLERANCES["reference", "float32"].bound
+    assert error(torch.tensor(found), expected) <= bound
 
 
 def test_curves(finished):

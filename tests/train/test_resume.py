@@ -1,4 +1,5 @@
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,8 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from cellwright.errors import CellwrightError
+from cellwright.nn.errors import ShapeError
 from cellwright.train import (
     CheckpointWarning,
+    DivergedError,
     InterruptedRunError,
     RunError,
     SettingsError,
@@ -158,3 +162,46 @@ def test_interrupt_leaves_a_resumable_run(tmp_path):
         assert process.returncode != 0
     assert "resume=True" in told
     assert list((tmp_path / "run" / "checkpoints").glob("*.json"))
+
+
+BEGINNING = """input x [input_size]
+state h [hidden_size]
+weight W [hidden_size, input_size]
+output h'
+"""
+FED = BEGINNING.replace("state", "input z [hidden_size]\nstate") + (
+    "h' = tanh(W @ x + z + h)\n"
+)
+ENDLESS = BEGINNING + "h' = exp(W @ x + h + 1e9)\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"cell": FED}, ShapeError, "z"),
+        ({"cell": ENDLESS}, DivergedError, "not finite"),
+        ({"cell_options": {"haeds": 2}}, CellwrightError, "haeds"),
+    ],
+)
+def test_what_cannot_begin_leaves_nothing(tmp_path, options, error, words):
+    """A cell or an option that cannot work is refused before there is a folder."""
+    with pytest.raises(error, match=words):
+        train_tiny(tmp_path / "run", **options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_start_without_checkpoint_is_replaced(tmp_path, finished):
+    """A config alone is no run to lose; a file beside it still is."""
+    shutil.copy(finished / "config.json", tmp_path)
+    (tmp_path / "thesis.txt").write_text("precious")
+    with pytest.raises(RunError, match=r"no run: thesis\.txt"):
+        train_tiny(tmp_path)
+    (tmp_path / "thesis.txt").unlink()
+    assert train_tiny(tmp_path, epochs=1).config["settings"]["epochs"] == 1
+
+
+def test_file_in_place_of_the_folder(tmp_path):
+    """A result folder that is a file is refused as one."""
+    (tmp_path / "run").write_text("precious")
+    with pytest.raises(RunError, match="run: is a file"):
+        train_tiny(tmp_path / "run")

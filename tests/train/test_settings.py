@@ -59,3 +59,10 @@ def test_changed_cell_does_not_resume(tmp_path):
     moved.write_text(path.read_text().replace("tanh", "sigmoid"))
     with pytest.raises(SettingsError, match="cell: mine"):
         Settings.of({"cell": moved}).require_same(saved, "run")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_cell_options_are_finite(value):
+    """A constant that JSON cannot hold is refused by name."""
+    with pytest.raises(SettingsError, match=r"cell_options\['slope'\] is finite"):
+        Settings.of({"cell_options": {"slope": value}})

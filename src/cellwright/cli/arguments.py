@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from typing import Annotated, TypeVar
 
@@ -57,7 +58,8 @@ def pairs(option: str, given: Sequence[str]) -> dict[str, float | int]:
     """Read options of the form NAME=NUMBER.
 
     Raises:
-        UsageError: for anything else.
+        UsageError: for anything else, a number that is not finite, and a name that is
+            given twice.
 
     Example:
         >>> pairs("--set", ["heads=8", "alpha=0.5"])
@@ -73,6 +75,16 @@ def pairs(option: str, given: Sequence[str]) -> dict[str, float | int]:
         if number is None:
             raise UsageError(
                 f"{option} {text}: takes NAME=NUMBER\n  fix: {option} heads=8"
+            )
+        if not math.isfinite(number):
+            raise UsageError(
+                f"{option} {text}: takes a finite number\n"
+                f"  fix: give {name} a number, such as {option} {name}=1"
+            )
+        if name in found:
+            raise UsageError(
+                f"{option} {text}: {name} is given already, as {found[name]}\n"
+                "  fix: give it once"
             )
         whole = value.strip().lstrip("+-").isdigit()
         found[name] = int(value) if whole else number

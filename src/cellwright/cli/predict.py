@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 import cellwright.train as training
+from cellwright.train.folder import Folder
+from cellwright.train.forecasts import is_forecast
 
-from .arguments import AsJson, examples
+from .arguments import AsJson, UsageError, examples
 from .output import write_json, write_lines
 
 
@@ -42,6 +44,7 @@ def predict(
     The CSV file holds one row for each step of a forecast: the last row that was seen,
     the step, its time, the forecast, and the actual value where there is one.
     """
+    _require_free(out, run, file)
     forecasts = training.predict(run, file, every=every)
     forecasts.to_csv(out)
     last = forecasts.rows[-1]
@@ -52,3 +55,21 @@ def predict(
         count = f"{len(forecasts.rows):,} rows, {forecasts.target} up to {last.time}"
         ahead = f"{last.step} steps after {last.origin}"
         write_lines([f"Wrote {out}: {count} ({ahead})"])
+
+
+def _require_free(out: Path, run: Path, file: Path | None) -> None:
+    """Refuse to write over data, over a run, or over anything but a forecast."""
+    data = file or Path(training.open_run(run).config["data"]["file"])
+    if out.resolve() == data.resolve() or (
+        out.exists() and data.exists() and out.samefile(data)
+    ):
+        what = "is the data that is read"
+    elif Folder(run).owns(out):
+        what = f"is a file of the run {run}"
+    elif out.is_file() and not is_forecast(out):
+        what = "is there already, and is no forecast of an earlier predict"
+    else:
+        return
+    raise UsageError(
+        f"{out}: {what}; it is not overwritten\n  fix: choose another name with -o"
+    )

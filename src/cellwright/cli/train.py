@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 import cellwright.train as training
+from cellwright.train.lock import LOCK
 
 from .arguments import AsJson, complete_cell, examples, pairs
 from .output import write, write_json, write_lines
@@ -179,7 +180,11 @@ def _report(run: training.Run, as_json: bool) -> None:
         write_json({"folder": str(run.folder), **run.metrics})
         return
     write(training.summary(run))
-    files = sorted(path.name for path in run.folder.iterdir() if path.is_file())
+    files = sorted(
+        path.name
+        for path in run.folder.iterdir()
+        if path.is_file() and path.name != LOCK
+    )
     write_lines(
         [
             f"In {run.folder}: {', '.join(files)}",

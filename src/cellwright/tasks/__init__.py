@@ -1,8 +1,8 @@
 """Data with pass rules and baselines: what a forecaster is given and must beat."""
 
-from .baselines import Autoregression, Baseline, all_baselines
+from .baselines import Autoregression, Baseline, all_baselines, check_season
 from .calendar import following
-from .errors import DataError, DataFileError, Fault, TaskError
+from .errors import DataError, DataFileError, Fault, StepWarning, TaskError
 from .scaling import Scale
 from .scores import Score, score
 from .series import Series, check_series, read_series
@@ -21,8 +21,10 @@ __all__ = [
     "Score",
     "Series",
     "Split",
+    "StepWarning",
     "TaskError",
     "all_baselines",
+    "check_season",
     "check_series",
     "following",
     "histories",

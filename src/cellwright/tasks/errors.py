@@ -25,6 +25,8 @@ RULES = {
     "text": "every cell of a used column holds a number",
     "finite": "every number is finite and within ±1e30",
     "constant": "a used column varies over the training block",
+    "scale": "the standard deviation over the training block is at least 1e-30",
+    "order": "rows stand in the order of time, oldest first",
     "rows": "the file has enough rows for the history, the horizon and the split",
 }
 
@@ -74,3 +76,7 @@ class DataFileError(CellwrightError, OSError):
 
 class TaskError(CellwrightValueError):
     """A request that does not fit the series: a season, a lag, a horizon."""
+
+
+class StepWarning(UserWarning):
+    """A series whose times do not stand in even steps: gaps, or a label twice."""

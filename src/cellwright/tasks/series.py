@@ -11,15 +11,25 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 
 from .csvfile import Table, read_table
 from .errors import DataError, Fault
+from .order import order_faults, warn_of_steps
 from .windows import Plan
 
 LARGEST = 1e30
 """Beyond it a float32 overflows once it is squared and summed (3.4e38)."""
+
+SMALLEST = 1 / LARGEST
+"""Of a standard deviation. A float64 that is squared is gone from 1e-162 down, and
+digits are lost from 1e-154 down (2.2e-308); whoever is so small has other units."""
+
+SAME = 1e-12
+"""Relative. The rounding of a float64 is 1e-16; numbers that differ by less than a few
+thousand of it differ by how they were computed, such as 0.1 + 0.2 and 0.3."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _MISSING = {"", "na", "n/a", "null", "none", "-", "?", "."}
@@ -65,6 +75,10 @@ def read_series(
 ) -> Series:
     """Read a target column, and further input columns, of a CSV file.
 
+    Every row is one step. Where the labels are months, days or whole numbers, rows that
+    go back in time are a fault, and steps that differ from the usual one a warning
+    (business days are as they should be); see `cellwright.tasks.order`.
+
     Args:
         path: The file: UTF-8, a header row, one row for each time step, oldest first.
         column: The target. May be left out if only one column holds numbers.
@@ -78,6 +92,9 @@ def read_series(
     Raises:
         DataFileError: The file cannot be opened.
         DataError: The file breaks rules; all its faults are named at once.
+
+    Warns:
+        StepWarning: The times do not stand in even steps.
     """
     table = read_table(path)
     faults = _header_faults(table)
@@ -86,6 +103,8 @@ def read_series(
     chosen = () if column is None else (column, *inputs)
     faults += _column_faults(table, chosen)
     faults += _ragged(table)
+    label, times, lines = _labels(table, chosen)
+    faults += order_faults(label, times, lines)
     known = [name for name in dict.fromkeys(chosen) if name in table.header]
     numbers = {name: _numbers(table, name, faults) for name in known}
     faults += _few(table, plan, rows)
@@ -95,8 +114,8 @@ def read_series(
         faults += _constant(len(table.rows), sound, plan)
     if faults:
         raise DataError(table.file, faults)
+    warn_of_steps(table.file, label, times, lines)
     values = np.stack([numbers[name] for name in chosen], axis=1)
-    times = _labels(table, chosen)
     name = Path(path).stem
     return Series(name, chosen, values, times, table.file, table.sha256)
 
@@ -105,7 +124,11 @@ def check_series(series: Series, plan: Plan) -> None:
     """Check a series that came from no file, by the rules that files have.
 
     Raises:
-        DataError: It is too short, constant, or has a number that is not finite.
+        DataError: It is too short, constant, goes back in time, or has a number that
+            is not finite.
+
+    Warns:
+        StepWarning: The times do not stand in even steps.
     """
     values = series.values
     if values.ndim != 2 or values.shape[1] != len(series.columns):
@@ -124,8 +147,13 @@ def check_series(series: Series, plan: Plan) -> None:
     if not faults:
         numbers = dict(zip(series.columns, values.T, strict=True))
         faults += _constant(len(series), numbers, plan)
+    # What came from a file was judged there, with the file's own lines.
+    times = () if series.file else series.times
+    rows = range(1, len(times) + 1)
+    faults += order_faults("times", times, rows)
     if faults:
         raise DataError(series.name, faults)
+    warn_of_steps(series.name, "times", times, rows)
 
 
 def _too_few(have: int, plan: Plan) -> Fault:
@@ -156,13 +184,30 @@ def _header_faults(table: Table) -> list[Fault]:
 def _only_column(
     table: Table, faults: list[Fault], inputs: Sequence[str]
 ) -> str | None:
-    free = [i for i, name in enumerate(table.header) if name not in inputs]
     first = table.rows[0] if table.rows else ()
-    numeric = [table.header[i] for i in free if i < len(first) and _is_number(first[i])]
+    numbers = [
+        name
+        for name, cell in zip(table.header, first, strict=False)
+        if _is_number(cell)
+    ]
+    numeric = [name for name in numbers if name not in inputs]
     if len(numeric) == 1:
         return numeric[0]
+    if numbers and not numeric:
+        named = ", ".join(map(repr, numbers))
+        found = f"no target was named; every column with numbers is an input: {named}"
+        fix = (
+            f"name the target, column={numbers[0]!r} (--column {quote(numbers[0])}), "
+            "and leave it out of the inputs: its own history is always seen"
+        )
+        faults.append(Fault("column", 1, found, fix))
+        return None
+    example = (numeric or ["y"])[0]
     found = f"no target was named, and the columns are {', '.join(table.header)}"
-    fix = f"name the one to forecast, such as column={(numeric or ['y'])[0]!r}"
+    fix = (
+        f"name the one to forecast, such as column={example!r} "
+        f"(--column {quote(example)})"
+    )
     faults.append(Fault("column", 1, found, fix))
     return None
 
@@ -246,13 +291,34 @@ def _constant(rows: int, numbers: dict[str, np.ndarray], plan: Plan) -> list[Fau
     faults = []
     for name, values in numbers.items():
         block = values[:stop]
-        if stop > 1 and math.isclose(block.min(), block.max(), rel_tol=1e-12):
+        if stop > 1 and math.isclose(block.min(), block.max(), rel_tol=SAME):
             found = f"{block[0]:g} in all of the first {stop} rows"
             fix = "choose a column that varies; a constant says nothing"
             faults.append(Fault("constant", 0, found, fix, name))
+        elif stop > 1:
+            faults += scale_faults(name, float(block.std()))
     return faults
 
 
-def _labels(table: Table, chosen: Sequence[str]) -> tuple[str, ...]:
+def scale_faults(column: str, std: float) -> list[Fault]:
+    """Return the fault of a standard deviation that nothing can be divided by."""
+    if SMALLEST <= std < math.inf:
+        return []
+    found = f"a standard deviation of {std:g}"
+    fix = "give the column in other units: multiply or divide it by a power of ten"
+    return [Fault("scale", 0, found, fix, column)]
+
+
+def _labels(
+    table: Table, chosen: Sequence[str]
+) -> tuple[str, tuple[str, ...], tuple[int, ...]]:
+    """Return the name, cells and lines of the first column that nobody chose.
+
+    Ragged rows are left out: which of their cells is the label is not known.
+    """
     free = [place for place, name in enumerate(table.header) if name not in chosen]
-    return tuple(row[free[0]] for row in table.rows) if free else ()
+    if not free:
+        return "", (), ()
+    whole = [i for i, row in enumerate(table.rows) if len(row) == len(table.header)]
+    times = tuple(table.rows[i][free[0]] for i in whole)
+    return table.header[free[0]], times, tuple(table.lines[i] for i in whole)

@@ -92,18 +92,14 @@ class Plan:
 
         Rounding lets some shorter series fit and a longer one not; none from here on.
         """
-        rows = 10 * (self.horizon + 1) + 2 * (self.history + self.horizon + 10)
-        while self._fits(rows - 1):
-            rows -= 1
-        return rows
-
-    def _fits(self, rows: int) -> bool:
-        split = self.split(rows)
-        return (
-            len(self.starts(split.train)) >= LEAST_WINDOWS
-            and len(self.starts(split.middle)) >= 1
-            and len(self.starts(split.test)) >= 1
-        )
+        # The training block has floor(7 N / 10) rows, which never shrinks with N.
+        in_training = self.history + self.horizon + LEAST_WINDOWS - 1
+        for_training = -(-in_training * 100 // TRAIN_PERCENT)
+        # The middle block of N = 10 q + r rows has q rows, and one more for r = 4, 5,
+        # 7, 8, 9: it is too short for the last time at q = horizon - 1, r = 6. The
+        # test block is at least as long.
+        for_middle = 10 * (self.horizon - 1) + 7
+        return max(for_training, for_middle)
 
 
 def histories(values: np.ndarray, starts: np.ndarray, history: int) -> np.ndarray:

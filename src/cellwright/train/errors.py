@@ -33,5 +33,13 @@ class InputError(CellwrightValueError):
     """An input that a forecaster cannot take: its shape or its columns."""
 
 
+class PictureWarning(UserWarning):
+    """A picture of a run could not be drawn; its numbers are all there."""
+
+
+class LockWarning(UserWarning):
+    """A file system without locks: two processes may train into one folder."""
+
+
 class ResumeWarning(UserWarning):
     """A run goes on with other software or threads than it began with."""

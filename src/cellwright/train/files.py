@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,34 @@ def read_json(path: Path) -> Any:
             f"{path}: damaged; it is no JSON ({error})\n"
             "  fix: restore the file, or train again into another folder"
         ) from error
+
+
+def require_keys(path: Path, content: Any, keys: Iterable[str]) -> None:
+    """Make sure that what was read from a JSON file has these keys.
+
+    Args:
+        path: The file, for the message.
+        content: What it holds.
+        keys: With dots between the levels, such as ``data.columns``; a number is a
+            place in a list.
+
+    Raises:
+        RunError: Names the file and the first key that is missing.
+    """
+    for key in keys:
+        place = content
+        names = key.split(".")
+        for level, name in enumerate(names, 1):
+            if isinstance(place, list) and name.isdigit() and int(name) < len(place):
+                place = place[int(name)]
+            elif isinstance(place, dict) and name in place:
+                place = place[name]
+            else:
+                missing = ".".join(names[:level])
+                raise RunError(
+                    f"{path}: damaged; the key {missing!r} is missing\n"
+                    "  fix: restore the file, or train again into another folder"
+                )
 
 
 def sha256(content: bytes) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,28 @@ import safetensors
 import safetensors.torch
 import torch
 
-from cellwright.tasks import Scale, Series
+from cellwright.tasks import Scale, Score, Series
 
 from .errors import ResumeWarning, RunError
-from .files import read_json, remove_parts, sha256, write_bytes, write_json
+from .files import (
+    read_json,
+    remove_parts,
+    require_keys,
+    sha256,
+    write_bytes,
+    write_json,
+)
+from .lock import LOCK
 from .model import Forecaster
 from .settings import Settings
 
 FORMAT = 1
+CONFIG_KEYS = (
+    "data.name data.file data.sha256 data.columns scale.mean scale.std software".split()  # noqa: SIM905
+)
+METRICS_KEYS = (
+    "test_windows winner epochs best_epoch middle_mse model_sha256 baselines".split()  # noqa: SIM905
+)
 
 
 @dataclass(frozen=True)
@@ -56,8 +70,73 @@ class Folder:
 
     @property
     def metrics(self) -> Path:
-        """The scores; written last, so it says that the run is complete."""
+        """The scores; written after all other numbers: the run is complete."""
         return self.path / "metrics.json"
+
+    @property
+    def curves(self) -> Path:
+        """The errors of each epoch."""
+        return self.path / "curves.csv"
+
+    @property
+    def pictures(self) -> tuple[Path, Path]:
+        """The curves and the forecasts as pictures, written after everything else."""
+        return self.path / "curves.png", self.path / "forecast.png"
+
+    def owns(self, path: Path) -> bool:
+        """Say whether a path is one of the files of the run, there or not."""
+        place, folder = path.resolve(), self.path.resolve()
+        if not place.is_relative_to(folder):
+            return False
+        own = (self.config, self.checkpoints, self.model, self.timing, self.metrics)
+        names = {p.name for p in (*own, self.curves, *self.pictures)} | {LOCK}
+        return place == folder or place.relative_to(folder).parts[0] in names
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is anything to lose: a checkpoint or a result."""
+        results = (self.model, self.metrics)
+        kept = any(self.checkpoints.glob("*.json"))
+        return kept or any(path.exists() for path in results)
+
+
+def check_place(
+    folder: Folder, settings: Settings, series: Series, *, resume: bool
+) -> None:
+    """Make sure that a run may begin or go on here; nothing is changed.
+
+    Raises:
+        RunError: The folder holds a run and ``resume`` is False, or other files.
+        SettingsError: The run began with other settings.
+    """
+    if folder.path.exists() and not folder.path.is_dir():
+        raise RunError(
+            f"{folder.path}: is a file; the results of a run go to a folder\n"
+            "  fix: choose a new folder with out= (--out)"
+        )
+    if folder.begun and folder.config.exists():
+        if not resume:
+            raise RunError(
+                f"{folder.path}: holds a run already, and none is overwritten\n"
+                "  fix: resume=True (--resume) goes on with it or shows its result; "
+                "another out= (--out) starts a new one"
+            )
+        _require_same(folder, read_config(folder), settings, series)
+        return
+    ours = {LOCK}
+    if folder.config.exists():  # A start that came to nothing may be tried again.
+        read_config(folder)
+        ours |= {folder.config.name, folder.checkpoints.name}
+    others = sorted(
+        p.name
+        for p in folder.path.glob("*")
+        if p.suffix != ".part" and p.name not in ours
+    )
+    if others:
+        raise RunError(
+            f"{folder.path}: holds files that are no run: {', '.join(others[:5])}\n"
+            "  fix: choose an empty or a new folder"
+        )
 
 
 def begin(
@@ -65,27 +144,17 @@ def begin(
 ) -> None:
     """Write a new run's config, or make sure that an old run may go on.
 
+    The config of a run that has no checkpoint yet is replaced.
+
     Raises:
         RunError: The folder holds a run and ``resume`` is False, or other files.
         SettingsError: The run began with other settings.
     """
+    check_place(folder, settings, series, resume=resume)
     if folder.config.exists():
-        if not resume:
-            raise RunError(
-                f"{folder.path}: holds a run already, and none is overwritten\n"
-                "  fix: resume=True (--resume) goes on with it or shows its result; "
-                "another out= (--out) starts a new one"
-            )
         remove_parts(folder.path)
-        _require_same(folder, read_config(folder), settings, series)
-        return
-    others = sorted(p.name for p in folder.path.glob("*") if p.suffix != ".part")
-    if others:
-        raise RunError(
-            f"{folder.path}: holds files that are no run: {', '.join(others[:5])}\n"
-            "  fix: choose an empty or a new folder"
-        )
-    write_json(folder.config, _config(settings, series, scale))
+    if not folder.begun:
+        write_json(folder.config, new_config(settings, series, scale))
 
 
 def read_config(folder: Folder) -> dict[str, Any]:
@@ -100,12 +169,36 @@ def read_config(folder: Folder) -> dict[str, Any]:
             "  fix: give the folder that a training run wrote"
         )
     config = read_json(folder.config)
-    found = config.get("format") if isinstance(config, dict) else None
-    if found != FORMAT:
+    require_keys(folder.config, config, ["format"])
+    if config["format"] != FORMAT:
         raise RunError(
-            f"{folder.config}: format {found!r}; this version reads {FORMAT}"
+            f"{folder.config}: format {config['format']!r}; this version reads {FORMAT}"
         )
+    names = [f"settings.{entry.name}" for entry in fields(Settings)]
+    require_keys(folder.config, config, [*names, *CONFIG_KEYS])
+    for place in range(len(config["settings"]["cell"])):
+        links = [f"settings.cell.{place}.{key}" for key in ("name", "text", "label")]
+        require_keys(folder.config, config, links)
     return config
+
+
+def read_metrics(folder: Folder) -> dict[str, Any]:
+    """Read a finished run's scores.
+
+    Raises:
+        RunError: The run is not finished, or the file is damaged.
+    """
+    if not folder.metrics.exists():
+        raise RunError(
+            f"{folder.path}: the run is not finished\n"
+            "  fix: its training command again, with resume=True (--resume)"
+        )
+    metrics = read_json(folder.metrics)
+    require_keys(folder.metrics, metrics, METRICS_KEYS)
+    rows = ["model", *(f"baselines.{i}" for i in range(len(metrics["baselines"])))]
+    names = [entry.name for entry in fields(Score)]
+    require_keys(folder.metrics, metrics, [f"{row}.{n}" for row in rows for n in names])
+    return metrics
 
 
 def build(config: Mapping[str, Any]) -> Forecaster:
@@ -148,12 +241,7 @@ def load(run: str | Path) -> Forecaster:
     """
     folder = Folder(Path(run))
     config = read_config(folder)
-    if not folder.metrics.exists():
-        raise RunError(
-            f"{folder.path}: the run is not finished\n"
-            "  fix: its training command again, with resume=True (--resume)"
-        )
-    digest = read_json(folder.metrics)["model_sha256"]
+    digest = read_metrics(folder)["model_sha256"]
     try:
         content = folder.model.read_bytes()
     except OSError as error:
@@ -173,7 +261,8 @@ def load(run: str | Path) -> Forecaster:
     return model.eval()
 
 
-def _config(settings: Settings, series: Series, scale: Scale) -> dict[str, Any]:
+def new_config(settings: Settings, series: Series, scale: Scale) -> dict[str, Any]:
+    """Return everything that decides a new run, as plain data."""
     split = settings.plan.split(len(series))
     return {
         "format": FORMAT,

@@ -18,6 +18,9 @@ from .files import write_text
 from .folder import Folder, load, read_config
 
 WINDOWS_AT_ONCE = 1024
+BEFORE_TARGET = ("origin", "step", "time")
+AFTER_TARGET = "actual"
+"""The header of a file of forecasts, around the target's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +57,21 @@ class Forecasts:
         """
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["origin", "step", "time", self.target, "actual"])
+        writer.writerow([*BEFORE_TARGET, self.target, AFTER_TARGET])
         for row in self.rows:
             actual = "" if row.actual is None else repr(row.actual)
             writer.writerow([row.origin, row.step, row.time, row.forecast, actual])
         write_text(Path(path), text.getvalue())
         return Path(path)
+
+
+def is_forecast(path: Path) -> bool:
+    """Say whether a file holds forecasts, by its header, or nothing at all."""
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        header = next(csv.reader(file), None)
+    if header is None:
+        return True
+    return tuple(header[:3]) == BEFORE_TARGET and header[4:] == [AFTER_TARGET]
 
 
 def predict(

@@ -191,13 +191,14 @@ class Loop:
 
     def _diverged(self, where: str, found: str) -> DivergedError:
         settings = self.settings
+        former = self.checkpoints.former
+        kept = "" if former is None else f"\n  left:  checkpoint {former}, from before"
         return DivergedError(
             f"training diverged {where}: errors and gradients must be finite\n"
             f"  found: {found}, at learning rate {settings.learning_rate:g}, "
             f"clip {settings.clip:g}\n"
             f"  fix:   a smaller learning_rate, such as "
-            f"{settings.learning_rate / 10:g}, or a smaller clip; the checkpoint "
-            "before is kept"
+            f"{settings.learning_rate / 10:g}, or a smaller clip{kept}"
         )
 
 

@@ -27,6 +27,9 @@ COLOURS = ("#d1495b", "#8d99ae", "#b08968", "#2a7f9e", "#6a994e")
 
 FANS = 3
 STYLE: dict[Any, Any] = {
+    # Names of columns, rows and cells are the user's words; a $ is no formula in them.
+    "text.parse_math": False,
+    "text.usetex": False,
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.spines.top": False,
@@ -98,7 +101,7 @@ def forecast_picture(
         truth = rows["test"].get_legend_handles_labels()[0][0]
         figure.legend(
             [truth, *handles],
-            [series.columns[0], *labels],
+            [_in_legend(series.columns[0]), *labels],
             loc="outside lower center",
             ncols=min(6, 1 + len(labels)),
             title="shaded: the steps to forecast, dotted: what came; "
@@ -171,13 +174,18 @@ def _steps(axes: Axes, scores: Sequence[Score]) -> None:
     for place, entry in enumerate(scores):
         steps = np.arange(1, len(entry.mse_by_step) + 1)
         width = 2.2 if place == 0 else 1.2
-        name = f"{entry.name}: {entry.mse:.3f}"
+        name = _in_legend(f"{entry.name}: {entry.mse:.3f}")
         style = _place(place, len(scores))
         axes.plot(steps, entry.mse_by_step, linewidth=width, label=name, **style)
     axes.set_title("MSE by step (training-std²)")
     axes.set_xlabel("steps ahead")
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
+
+
+def _in_legend(label: str) -> str:
+    """Return a label that matplotlib shows: it hides those that begin with _."""
+    return f" {label}" if label.startswith("_") else label
 
 
 def _place(place: int, count: int) -> dict[str, Any]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from cellwright.tasks import (
     targets,
 )
 
+from .errors import PictureWarning, RunError
 from .files import write_bytes, write_json, write_text
 from .folder import Folder, save_model
 from .loop import Windows, forecast
@@ -75,17 +78,51 @@ def write_results(
     scale: Scale,
     settings: Settings,
 ) -> None:
-    """Write weights, curves, pictures and, last, the metrics."""
+    """Write weights, curves, metrics and then, from all that, the pictures."""
     compared = compare(model, series, scale, settings)
     digest = save_model(folder, model)
-    write_text(folder.path / "curves.csv", curve_text(state.curve))
-    write_bytes(folder.path / "curves.png", curve_picture(state.curve, settings))
-    picture = forecast_picture(
-        series, scale, compared.starts, compared.forecasts, compared.scores
-    )
-    write_bytes(folder.path / "forecast.png", picture)
+    write_text(folder.curves, curve_text(state.curve))
     write_json(folder.timing, {"training_seconds": state.seconds})
     write_json(folder.metrics, _metrics(compared, state, scale, digest))
+    _draw(folder, state.curve, compared, series, scale, settings)
+
+
+def draw_again(
+    folder: Folder, model: Forecaster, series: Series, scale: Scale, settings: Settings
+) -> None:
+    """Draw the pictures of a finished run from what it wrote."""
+    curve = read_curve(folder.curves)
+    compared = compare(model, series, scale, settings)
+    _draw(folder, curve, compared, series, scale, settings)
+
+
+def _draw(
+    folder: Folder,
+    curve: Sequence[Epoch],
+    compared: Comparison,
+    series: Series,
+    scale: Scale,
+    settings: Settings,
+) -> None:
+    def forecasts() -> bytes:
+        return forecast_picture(
+            series, scale, compared.starts, compared.forecasts, compared.scores
+        )
+
+    makers = (lambda: curve_picture(curve, settings), forecasts)
+    for path, make in zip(folder.pictures, makers, strict=True):
+        try:
+            picture = make()
+        except Exception as error:  # noqa: BLE001  # whatever it is, the result stands
+            warnings.warn(
+                f"{path}: could not be drawn ({type(error).__name__}: {error}); "
+                "everything else of the run is there\n"
+                "  fix: resume=True (--resume) tries again",
+                PictureWarning,
+                stacklevel=2,
+            )
+            continue
+        write_bytes(path, picture)
 
 
 def curve_text(curve: Sequence[Epoch]) -> str:
@@ -95,6 +132,31 @@ def curve_text(curve: Sequence[Epoch]) -> str:
     writer.writerow(["epoch", "training_mse", "middle_mse"])
     writer.writerows([row.number, row.training_mse, row.middle_mse] for row in curve)
     return text.getvalue()
+
+
+def read_curve(path: Path) -> list[Epoch]:
+    """Read the curves back.
+
+    Raises:
+        RunError: The file is missing or damaged.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [
+                Epoch(
+                    int(row["epoch"]),
+                    float(row["training_mse"]),
+                    float(row["middle_mse"]),
+                )
+                for row in csv.DictReader(file)
+            ]
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read ({error.strerror})") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{path}: damaged; it holds no curves") from error
+    if not rows:
+        raise RunError(f"{path}: damaged; it holds no epoch")
+    return rows
 
 
 def _metrics(

@@ -10,17 +10,34 @@ from typing import Any
 import numpy as np
 import torch
 
-from cellwright.tasks import Scale, Score, Series, check_series, read_series
+from cellwright.tasks import (
+    Scale,
+    Score,
+    Series,
+    check_season,
+    check_series,
+    read_series,
+)
 from cellwright.tasks import sunspots as sunspot_series
 
 from .checkpoint import Checkpoints
-from .errors import RunError
-from .files import read_json, sha256
-from .folder import Folder, begin, build, load, read_config
+from .errors import DivergedError
+from .files import read_json, require_keys, sha256
+from .folder import (
+    Folder,
+    begin,
+    build,
+    check_place,
+    load,
+    new_config,
+    read_config,
+    read_metrics,
+)
+from .lock import locked
 from .loop import Loop, blocks
 from .model import Forecaster
 from .progress import reporting
-from .results import write_results
+from .results import draw_again, write_results
 from .settings import Settings
 from .stopping import stop_between_steps
 
@@ -35,13 +52,14 @@ class Run:
         folder: Where everything lies.
         config: What decided it, as in ``config.json``.
         metrics: What came out, as in ``metrics.json``.
-        seconds: How long the training took, over all resumptions.
+        seconds: How long the training took, over all resumptions; None where its
+            file is lost.
     """
 
     folder: Path
     config: dict[str, Any]
     metrics: dict[str, Any]
-    seconds: float
+    seconds: float | None
 
     @property
     def scores(self) -> tuple[Score, ...]:
@@ -64,13 +82,13 @@ def open_run(folder: str | Path) -> Run:
     """
     place = Folder(Path(folder))
     config = read_config(place)
-    if not place.metrics.exists():
-        raise RunError(
-            f"{place.path}: the run is not finished\n"
-            "  fix: its training command again, with resume=True (--resume)"
-        )
-    seconds = read_json(place.timing)["training_seconds"]
-    return Run(place.path, config, read_json(place.metrics), seconds)
+    metrics = read_metrics(place)
+    seconds = None
+    if place.timing.exists():
+        timing = read_json(place.timing)
+        require_keys(place.timing, timing, ["training_seconds"])
+        seconds = timing["training_seconds"]
+    return Run(place.path, config, metrics, seconds)
 
 
 def series(
@@ -106,9 +124,11 @@ def series(
 
     Raises:
         DataError: The file breaks rules; all its faults are named.
+        TaskError: The season is longer than the training block.
         SettingsError: A setting cannot be used or is not that of the resumed run.
+        OptionError: The cell cannot be built with these options.
         RunError: The folder is in use, or cannot be written.
-        DivergedError: The loss is no longer finite.
+        DivergedError: The loss, or a forecast before the first step, is not finite.
         InterruptedRunError: Ctrl-C; the run can be resumed.
     """
     chosen = Settings.of(settings)
@@ -117,10 +137,21 @@ def series(
     else:
         data = read_series(data, column, inputs, plan=chosen.plan)
     folder = Folder(Path("runs") / data.name if out is None else Path(out))
-    scale = Scale.of(data, chosen.plan.split(len(data)).train)
-    begin(folder, chosen, data, scale, resume=resume)
+    split = chosen.plan.split(len(data))
+    if chosen.season is not None:
+        check_season(chosen.season, split)
+    scale = Scale.of(data, split.train)
+    check_place(folder, chosen, data, resume=resume)
+    if all(path.exists() for path in (folder.metrics, *folder.pictures)):
+        return open_run(folder.path)
     if not folder.metrics.exists():
-        _train(folder, chosen, data, scale, progress, checkpoint_seconds)
+        _rehearse(chosen, data, scale)
+    with locked(folder.path):
+        begin(folder, chosen, data, scale, resume=resume)
+        if folder.metrics.exists():
+            draw_again(folder, load(folder.path), data, scale, chosen)
+        else:
+            _train(folder, chosen, data, scale, progress, checkpoint_seconds)
     return open_run(folder.path)
 
 
@@ -136,6 +167,21 @@ def _checked(data: Series, settings: Settings) -> Series:
     check_series(data, settings.plan)
     digest = data.sha256 or sha256(np.ascontiguousarray(data.values).tobytes())
     return replace(data, sha256=digest)
+
+
+def _rehearse(settings: Settings, data: Series, scale: Scale) -> None:
+    """Forecast one batch with first weights: what cannot work fails before a file."""
+    split = settings.plan.split(len(data))
+    train, _ = blocks(scale.apply(data.values), split, settings.plan)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(settings.seed)
+        model = build(new_config(settings, data, scale)).eval()
+        forecast = model.scaled(train.batch(slice(0, settings.batch_size))[0])
+    if not torch.isfinite(forecast).all():
+        raise DivergedError(
+            f"{settings.model_name}: forecasts of the first weights are not finite\n"
+            "  fix: change the cell's equations, its constants or its options"
+        )
 
 
 def _train(

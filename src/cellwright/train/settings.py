@@ -75,6 +75,8 @@ class Settings:
         for name, value in self.cell_options.items():
             if not isinstance(value, int | float | str):
                 raise _refusal(f"cell_options[{name!r}]", "is a number or text", value)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise _refusal(f"cell_options[{name!r}]", "is finite", value)
         for name in ("learning_rate", "clip"):
             value = getattr(self, name)
             if not _is_finite(value) or value <= 0:

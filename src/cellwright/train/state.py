@@ -19,7 +19,7 @@ class Epoch:
     Attributes:
         number: Counted from 1.
         training_mse: Mean of the losses while the weights were changing.
-        middle_mse: On the middle block, with the weights at the epoch's end.
+        middle_mse: On the middle block, with the averaged weights at the epoch's end.
     """
 
     number: int
@@ -41,7 +41,7 @@ class State:
     """Sum over the windows of the running epoch."""
     curve: list[Epoch] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
-    """The weights with the least error on the middle block."""
+    """The averaged weights with the least error on the middle block."""
     seconds: float = 0.0
     """Time spent in steps and epochs, over all resumptions."""
 
