@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from inspect import signature
-from numbers import Real
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -46,7 +43,7 @@ def sort_options(cell: Cell, given: Mapping[str, Option]) -> Options:
     options = Options({}, {}, {})
     for name, value in given.items():
         if name in constants:
-            options.constants[name] = _constant(cell.name, name, value)
+            options.constants[name] = torch.as_tensor(value, dtype=torch.float64)
         elif name in sizes:
             options.sizes[name] = whole_number(cell.name, name, value)
         elif name in counts:
@@ -58,87 +55,6 @@ def sort_options(cell: Cell, given: Mapping[str, Option]) -> Options:
             text = f"{cell.name} has no size, count or constant {name!r}: {has}."
             raise OptionError(f"{text} {close}".rstrip())
     return options
-
-
-def check_names(
-    cell: Cell, layer: Callable[..., Any], call: Callable[..., Any]
-) -> None:
-    """Refuse names of a cell that could never be given to its layer.
-
-    Args:
-        cell: declares sizes, counts, constants and inputs.
-        layer: takes the first three by name, beside its own arguments.
-        call: takes every input but the first by name, likewise.
-
-    Raises:
-        OptionError: with every name that is an argument already.
-    """
-    graph = cell.graph
-    own = [("size", s.name) for s in graph.sizes if s.derived is None]
-    own += [("count", name) for name, _ in graph.counts]
-    own += [("constant", c.name) for c in graph.constants]
-    taken = signature(layer).parameters
-    faults = [f"the {kind} {name!r}" for kind, name in own if name in taken]
-    taken = signature(call).parameters
-    faults += [f"the input {i.name!r}" for i in graph.inputs[1:] if i.name in taken]
-    if faults:
-        raise OptionError(
-            f"{cell.name}: {', '.join(faults)} cannot be given, because Recurrent has "
-            "an argument of that name: rename it in the cell"
-        )
-
-
-def _constant(owner: str, name: str, value: object) -> Tensor:
-    try:
-        given = torch.as_tensor(value)
-    except (TypeError, ValueError, RuntimeError) as fault:
-        raise OptionError(
-            f"{owner}: the constant {name} is {value!r}, a number or a tensor"
-        ) from fault
-    if given.is_complex():
-        raise OptionError(f"{owner}: the constant {name} is {value!r}, a real number")
-    exact = torch.as_tensor(value, dtype=torch.float64)
-    return exact.detach().clone()
-
-
-def flag(owner: str, name: str, value: object) -> bool:
-    """Return a flag that a person gave.
-
-    Raises:
-        OptionError: when it is not True or False.
-    """
-    if not isinstance(value, bool):
-        raise OptionError(f"{owner}: {name} is {value!r}, True or False")
-    return value
-
-
-def first_bias(owner: str, value: object) -> float | None:
-    """Return a ``forget_bias`` that a person gave.
-
-    Raises:
-        OptionError: when it is neither a number nor None.
-    """
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise OptionError(f"{owner}: forget_bias is {value!r}, a number or None")
-    return float(value)
-
-
-def float_dtype(owner: str, value: object) -> torch.dtype:
-    """Return the dtype of a layer, torch's default for None.
-
-    Raises:
-        OptionError: when it is no dtype of real floating-point numbers.
-    """
-    if value is None:
-        return torch.get_default_dtype()
-    if not isinstance(value, torch.dtype) or not value.is_floating_point:
-        raise OptionError(
-            f"{owner}: dtype is {value!r}, one of floating-point numbers such as "
-            "torch.float32"
-        )
-    return value
 
 
 def whole_number(owner: str, name: str, value: object) -> int:

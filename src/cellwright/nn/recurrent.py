@@ -280,12 +280,7 @@ class Recurrent(nn.Module):
                 "gate with a bias (an equation described as '# forget gate')"
             )
         for bias in found:
-            parameter = getattr(self, bias.parameter + suffix)
-            if bias.window is not None:
-                start, length = (size.evaluate(sizes) for size in bias.window)
-                parameter = parameter.narrow(0, start, length)
-            # Where a gate has two biases, it is their sum that is asked for.
-            parameter.fill_(self.forget_bias if bias.leads else 0.0)
+            bias.fill(getattr(self, bias.parameter + suffix), sizes, self.forget_bias)
 
     def _like(self) -> Tensor:
         """Return a tensor of the layer's dtype and device."""
