@@ -115,3 +115,36 @@ def test_each_layer_is_drawn_anew(name: str):
     graph = find(TEXT).graph
     one, two = (initial_values(graph, SIZES, {})[0] for _ in range(2))
     assert not one[name].equal(two[name])
+
+
+def test_a_scalar_may_come_from_a_vector():
+    """Sums, means and largest entries of drawn values are numbers of no axis."""
+    text = """input x [input_size]
+state h [hidden_size]
+state s = total
+constant v [hidden_size] = uniform(0, 1)
+constant total = sum(v)
+constant middle = mean(v)
+constant top = max(v)
+constant part [hidden_size] = v / total + top
+constant one = uniform(0, total)
+constant even [hidden_size] = layer_norm(v) + softmax(v)
+weight k = middle
+weight W [hidden_size, input_size]
+output h'
+h' = tanh(W @ x + k * h + s * part + one * even)
+s' = s + top + mean(h)
+"""
+    graph, sizes = find(text).graph, {"input_size": 3, "hidden_size": 4}
+    torch.manual_seed(0)
+    parameters, constants = initial_values(graph, sizes, {})
+    v = constants["v"]
+    expected = {"total": v.sum(), "middle": v.mean(), "top": v.max()}
+    for name, value in expected.items():
+        assert constants[name].shape == ()
+        assert error(constants[name], value) <= REFERENCE, name
+    assert parameters["k"].shape == constants["one"].shape == ()
+    assert error(parameters["k"], v.mean()) <= REFERENCE
+    assert error(constants["part"], v / v.sum() + v.max()) <= REFERENCE
+    normal = torch.nn.functional.layer_norm(v, (4,)) + v.softmax(0)
+    assert error(constants["even"], normal) <= REFERENCE

@@ -194,3 +194,20 @@ def test_function_transforms(cell: str):
     assert torch.autograd.gradgradcheck(
         output, x.clone().requires_grad_(), atol=SECOND, rtol=0
     )
+
+
+def test_first_value_of_a_scalar_state_may_be_a_sum():
+    """What a row op leaves of a vector fills a state that is a number."""
+    text = """input x [input_size]
+state h [hidden_size]
+state s = sum(w)
+weight w [hidden_size]
+output h'
+h' = tanh(w + h + s + sum(x))
+s' = mean(h')
+"""
+    graph = find(text).graph
+    a, xs, _ = values(graph, {"input_size": 2, "hidden_size": 4}, 2)
+    _, s = first_states(graph, a, xs[0])
+    assert s.shape == ()
+    assert error(s, a.parameters["w"].sum()) <= REFERENCE

@@ -51,7 +51,9 @@ def initial_values(
             return constant(str(node.attr))
         args = [values[arg] for arg in node.args]
         shape = tuple(size.evaluate(sizes) for size in node.shape)
-        return _node_value(node, args, shape, sizes, like)
+        found = _node_value(node, args, shape, sizes, like)
+        # A row op keeps an axis of one entry for the batch, which nothing here has.
+        return found if shape else found.reshape(())
 
     def parameter(name: str) -> Tensor:
         if name not in parameters:

@@ -122,7 +122,7 @@ def first_states(
     roots = {state.first for state in graph.states}
     evaluator.compute_weights(sorted(reachable(graph.nodes, roots)))
     return [
-        evaluator.weights[s.first].expand(_resolved_shape(s.shape, arguments.sizes))
+        _exactly(evaluator.weights[s.first], _resolved_shape(s.shape, arguments.sizes))
         for s in graph.states
     ]
 
@@ -260,6 +260,11 @@ def resolve(attr: Attr, sizes: Mapping[str, int]) -> Resolved:
 
 def _resolved_shape(shape: Shape, sizes: Mapping[str, int]) -> tuple[int, ...]:
     return tuple(size.evaluate(sizes) for size in shape)
+
+
+def _exactly(value: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return a value without a batch in its shape; a row op's scalar is ``[1]``."""
+    return value.expand(shape) if shape else value.reshape(())
 
 
 def _full(value: Tensor, batch: torch.Size) -> Tensor:
