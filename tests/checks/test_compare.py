@@ -374,6 +374,40 @@ def test_left_out_weights_are_not_compared():
     found = cw.compare(More(), "elman", names=names)
     assert found
     assert not any("head" in row.quantity for row in found.rows)
+    assert "Left out, and so 0 in the module: head.weight, head.bias." in str(found)
+    assert "Left out" not in str(cw.compare(Step(), "elman"))
+
+
+class Extra(Step):
+    """A step with a second bias, which elman has not; it is 0 when it is made."""
+
+    def __init__(self, at: float = 0.0, fails: bool = False):
+        super().__init__()
+        self.b2 = nn.Parameter(torch.full((H,), at))
+        self.fails = fails
+
+    def forward(self, x: Tensor, state: Tensor) -> Tensor:
+        """Run one step."""
+        if self.fails:
+            raise ValueError("no step today")
+        wx = F.linear(x, self.W, self.b)
+        return torch.tanh(wx + F.linear(state, self.U) + self.b2)
+
+
+@pytest.mark.parametrize("at", [0.0, 5.0])
+def test_a_bias_that_is_left_out_is_zero(at: float):
+    """A module with one bias more is the cell when that bias counts as 0."""
+    module = Extra(at)
+    assert cw.compare(module, "elman", names={"b2": None})
+    assert module.b2.tolist() == [at] * H
+
+
+def test_a_left_out_weight_is_whole_after_an_error():
+    """The module keeps its weights, whatever happens."""
+    module = Extra(5.0, fails=True)
+    with pytest.raises(CompareError, match="no step today"):
+        cw.compare(module, "elman", names={"b2": None})
+    assert module.b2.tolist() == [5.0] * H
 
 
 @pytest.mark.parametrize(

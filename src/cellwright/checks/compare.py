@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -57,7 +57,7 @@ def compare(
         names: for other names, ``{"theirs": "W_i"}``; ``{"theirs": ["W_i", "W_f"]}``
             for a packed matrix, its rows in order; ``{"theirs": [["W_i", "U_i"],
             ["W_f", "U_f"]]}`` when it multiplies the input and the state side by side;
-            None to leave out.
+            None for one that the cell has not: it is 0 in the comparison.
         input_size: when neither the weights' shapes nor the module say it.
         hidden_size: likewise.
         batch_first: whether the module reads ``[B, T, I]``; by default its attribute.
@@ -66,7 +66,8 @@ def compare(
             no default, as for torch.nn.LSTMCell.
         steps: length of the sequence; what begins later is not seen.
         seed: of the random numbers.
-        **sizes_and_constants: the cell's own, as for `cellwright.nn.Recurrent`.
+        **sizes_and_constants: the cell's own, as for `cellwright.nn.Recurrent`; one
+            that is called like an argument above keeps its declared value.
 
     Raises:
         MatchError: listing every weight without a counterpart.
@@ -124,21 +125,30 @@ def compare(
             steps=steps,
             seed=seed,
         )
-        return _answer(trial)
+        return _answer(trial, _leave_out(weights, names or {}))
 
 
-def _answer(trial: Trial) -> Comparison:
+def _leave_out(weights: Mapping[str, nn.Parameter], names: Names) -> tuple[str, ...]:
+    """Set what is left out to 0, after the trial has moved it; say so."""
+    left = [name for name in weights if name in names and names[name] is None]
+    with torch.no_grad():
+        for name in left:
+            weights[name].zero_()
+    return (f"Left out, and so 0 in the module: {', '.join(left)}.",) if left else ()
+
+
+def _answer(trial: Trial, said: tuple[str, ...]) -> Comparison:
     module, cell = type(trial.module).__name__, trial.cell.cell.name
     lengths = trial.x.shape[0], trial.x.shape[1]
     try:
         quantities = both(trial)
-        notes = trial.module_call.notes
+        notes = said + trial.module_call.notes
     except CompareError as error:
         causes = likely_causes(trial)
         if not causes:
             raise
         failed = Row("forward", float("inf"), note=str(error))
-        return Comparison(module, cell, *lengths, (failed,), causes)
+        return Comparison(module, cell, *lengths, (failed,), said + causes)
     gates = {name: labels(name, trial.matched) for name in trial.leaves}
     rows = tuple(
         row(name, theirs, ours, _axes(name, ours), gates.get(name.split()[-1], ()))
