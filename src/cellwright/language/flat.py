@@ -3,6 +3,9 @@
 Three things that a cell may inherit cannot be written plainly: a scalar that fills a
 vector, a state that nothing reads any more but whose ``s'`` is used, and a part of a
 split that nothing uses. A term ``0 * v`` keeps them: it names ``v`` and adds nothing.
+For the scalar nothing plainer gives the same graph: ``f = 1`` alone is a number without
+a shape, and ``constant f [hidden_size] = 1`` an argument of the layer, which is neither
+folded into the equations nor a value to trace.
 """
 
 from __future__ import annotations
