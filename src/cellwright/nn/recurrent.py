@@ -19,6 +19,7 @@ from cellwright.ir.ops import OPS
 from cellwright.ir.sizes import Shape
 from cellwright.language.cell import Cell
 
+from .constants import ExactConstants
 from .eager import eager
 from .errors import OptionError
 from .forget_bias import forget_biases
@@ -28,7 +29,7 @@ from .shapes import Layout, read_input, read_layout, read_states
 from .stack import run_stack
 
 
-class Recurrent(nn.Module):
+class Recurrent(ExactConstants):
     """A recurrent cell, applied step by step over a sequence, in one or more layers.
 
     Args:
@@ -123,8 +124,10 @@ class Recurrent(nn.Module):
         with torch.no_grad():
             for suffix, sizes in self._places():
                 values = initial_values(graph, sizes, self._options.constants)
-                for name, value in {**values[0], **values[1]}.items():
+                for name, value in values[0].items():
                     getattr(self, name + suffix).copy_(value)
+                for name, value in values[1].items():
+                    self._set_constant(name + suffix, value)
                 self._set_forget_bias(suffix, sizes)
 
     @eager
