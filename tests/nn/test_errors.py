@@ -12,6 +12,13 @@ from cellwright.errors import CellwrightError
 WRONG: Any = "wrong"
 GOLDEN = Path(__file__).parent / "golden"
 PHASED = Path(__file__).parents[1] / "language" / "cells" / "phased_lstm.cell"
+RESERVED = """input x [input_size]
+input hx
+state h [hidden_size]
+constant dropout = 1
+output h'
+h' = h + hx * dropout * sum(x)
+"""
 
 
 def zeros(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -68,6 +75,13 @@ CASES: dict[str, Callable[[], object]] = {
     "option_backend": lambda: layer(backend="cuda"),
     "option_backend_dropin": lambda: lstm(backend="cuda"),
     "option_nonlinearity": lambda: cw.nn.RNN(3, 8, nonlinearity=WRONG),
+    "option_reserved": lambda: layer(RESERVED),
+    "option_constant_shape": lambda: layer("izhikevich", a=zeros(3)),
+    "option_constant_value": lambda: layer("izhikevich", slope="steep"),
+    "option_flag": lambda: layer(bidirectional=2),
+    "option_forget_bias": lambda: lstm(forget_bias="one"),
+    "option_projection": lambda: cw.nn.GRU(3, 8, proj_size=2),
+    "option_no_cell": lambda: layer(None),
     "forget_bias": lambda: layer("gru", forget_bias=1.0),
     "forget_bias_dropin": lambda: cw.nn.GRU(3, 8, forget_bias=1.0),
     "from_torch": lambda: cw.nn.LSTM.from_torch(nn.GRU(3, 8)),

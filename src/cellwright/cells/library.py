@@ -6,7 +6,11 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
-from cellwright.errors import CellwrightError, CellwrightValueError
+from cellwright.errors import (
+    CellwrightError,
+    CellwrightTypeError,
+    CellwrightValueError,
+)
 from cellwright.language.cell import Cell, read_cell
 from cellwright.language.report import Source, did_you_mean
 from cellwright.language.source import read_source
@@ -70,9 +74,15 @@ def find(cell: str | os.PathLike[str] | Cell) -> Cell:
         CellError: with every fault of a file or a text.
         CellFileError: when a file cannot be read.
         UnknownCellError: when it is none of these.
+        CellwrightTypeError: when it cannot be one.
     """
     if isinstance(cell, Cell):
         return cell
+    if not isinstance(cell, str | os.PathLike):
+        raise CellwrightTypeError(
+            "a cell is a name of the library, the path or the text of a .cell file, "
+            f"or a Cell; got {cell!r}"
+        )
     text = os.fspath(cell)
     if "\n" in text or "\r" in text:
         return read_cell(Source("cell", text, "<text>"), _resolve, names())

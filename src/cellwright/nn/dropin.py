@@ -20,6 +20,7 @@ from cellwright.compiler import BackendError, choose
 from .eager import eager
 from .errors import OptionError
 from .forget_bias import forget_biases
+from .options import forget_bias_value
 from .report import BackendReport, Row
 from .shapes import Layout, read_layout, read_states
 from .stack import run_stack
@@ -47,7 +48,7 @@ class DropIn(nn.RNNBase):
         choose(backend, torch_has_it=True)
         super().__init__(mode, **arguments)
         self.backend = backend
-        self.forget_bias = forget_bias
+        self.forget_bias = forget_bias_value(type(self).__name__, forget_bias)
         self._set_forget_bias()
 
     @property

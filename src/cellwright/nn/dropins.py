@@ -107,6 +107,7 @@ class GRU(DropIn):
         dtype: of the weights.
         backend: ``"auto"``, ``"reference"`` (the truth, slow) or ``"torch"``.
         forget_bias: an error, as this cell has no forget gate.
+        proj_size: an error, as only an LSTM has a projection.
 
     Shape:
         - input: ``[T, B, I]``, ``[B, T, I]`` with batch_first, ``[T, I]`` unbatched, or
@@ -144,7 +145,9 @@ class GRU(DropIn):
         *,
         backend: str = "auto",
         forget_bias: float | None = None,
+        proj_size: int | None = None,
     ):
+        _refuse_projection("GRU", proj_size)
         super().__init__(
             "GRU",
             backend,
@@ -179,6 +182,7 @@ class RNN(DropIn):
         dtype: of the weights.
         backend: ``"auto"``, ``"reference"`` (the truth, slow) or ``"torch"``.
         forget_bias: an error, as this cell has no forget gate.
+        proj_size: an error, as only an LSTM has a projection.
 
     Shape:
         - input: ``[T, B, I]``, ``[B, T, I]`` with batch_first, ``[T, I]`` unbatched, or
@@ -219,7 +223,9 @@ class RNN(DropIn):
         *,
         backend: str = "auto",
         forget_bias: float | None = None,
+        proj_size: int | None = None,
     ):
+        _refuse_projection("RNN", proj_size)
         if nonlinearity not in ("tanh", "relu"):
             raise OptionError(
                 f"RNN: nonlinearity={nonlinearity!r} is none of 'tanh', 'relu'"
@@ -239,3 +245,11 @@ class RNN(DropIn):
             dtype=dtype,
         )
         self.nonlinearity = nonlinearity
+
+
+def _refuse_projection(layer: str, proj_size: int | None) -> None:
+    # torch.nn refuses a 0 too.
+    if proj_size is not None:
+        raise OptionError(
+            f"{layer}: proj_size is an argument of LSTM only; got proj_size={proj_size}"
+        )

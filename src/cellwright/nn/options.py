@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from cellwright.ir.graph import Graph
+from cellwright.ir.sizes import shape_text
 from cellwright.language.cell import Cell
 from cellwright.language.report import did_you_mean
 
@@ -43,7 +48,7 @@ def sort_options(cell: Cell, given: Mapping[str, Option]) -> Options:
     options = Options({}, {}, {})
     for name, value in given.items():
         if name in constants:
-            options.constants[name] = torch.as_tensor(value, dtype=torch.float64)
+            options.constants[name] = _constant(cell, name, value)
         elif name in sizes:
             options.sizes[name] = whole_number(cell.name, name, value)
         elif name in counts:
@@ -55,6 +60,120 @@ def sort_options(cell: Cell, given: Mapping[str, Option]) -> Options:
             text = f"{cell.name} has no size, count or constant {name!r}: {has}."
             raise OptionError(f"{text} {close}".rstrip())
     return options
+
+
+def refuse_reserved(
+    cell: Cell, constructor: Callable[..., Any], call: Callable[..., Any]
+) -> None:
+    """Raise OptionError with every name of a cell that a layer keeps for itself.
+
+    Args:
+        cell: its sizes, counts and constants are arguments of the constructor, and its
+            inputs but the first are arguments of the call.
+        constructor: of the layer.
+        call: of the layer.
+    """
+    graph = cell.graph
+    sizes = [s.name for s in graph.sizes if s.derived is None]
+    kinds: list[tuple[str, Sequence[str], Callable[..., Any], str]] = [
+        ("size", sizes, constructor, "the layer"),
+        ("count", [name for name, _ in graph.counts], constructor, "the layer"),
+        ("constant", [c.name for c in graph.constants], constructor, "the layer"),
+        ("input", [i.name for i in graph.inputs[1:]], call, "the call"),
+    ]
+    faults = [
+        f"the {kind} {name} can never be given: {name}= is an argument of {whose} "
+        "itself; rename it in the cell's file"
+        for kind, names, function, whose in kinds
+        for name in names
+        if name in _own_arguments(function)
+    ]
+    if faults:
+        raise OptionError("\n  ".join([f"{cell.name}: {faults[0]}", *faults[1:]]))
+
+
+def _own_arguments(function: Callable[..., Any]) -> set[str]:
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name for p in parameters if p.kind is not p.VAR_KEYWORD}
+
+
+def _constant(cell: Cell, name: str, value: object) -> Tensor:
+    """Return a constant that a person gave, in float64, apart from what they hold."""
+    fault = f"{cell.name}: the constant {name} is a number or a tensor of real numbers"
+    if isinstance(value, Tensor):
+        if value.is_complex() or value.is_meta:
+            found = "without values" if value.is_meta else f"of {value.dtype}"
+            raise OptionError(f"{fault}; got a tensor {found}")
+        given = value.detach().to("cpu", torch.float64, copy=True)
+    else:
+        try:
+            given = torch.tensor(value, dtype=torch.float64, device="cpu")
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise OptionError(f"{fault}; got {value!r}") from error
+    return given.reshape(()) if given.numel() == 1 else given
+
+
+def check_constants(
+    cell: Cell, graph: Graph, sizes: Sequence[Mapping[str, int]], options: Options
+) -> None:
+    """Raise OptionError for a constant that has not the shape of its declaration.
+
+    Args:
+        cell: the cell.
+        graph: with the layer's counts and biases.
+        sizes: every named size, layer by layer.
+        options: what the layer was given.
+    """
+    for constant in graph.constants:
+        given = options.constants.get(constant.name)
+        if given is None or not given.shape:
+            continue
+        for layer, each in enumerate(sizes):
+            shape = [size.evaluate(each) for size in constant.shape]
+            if list(given.shape) != shape:
+                declared = f"{shape_text(constant.shape)}, here {shape}, or one number"
+                declared = declared if shape else "one number"
+                place = f" of layer {layer}" if len(sizes) > 1 else ""
+                raise OptionError(
+                    f"{cell.name}: the constant {constant.name}{place} is {declared}; "
+                    f"got a tensor of shape {list(given.shape)}"
+                )
+
+
+def flag(owner: str, name: str, value: object) -> bool:
+    """Return a True or False that a person gave.
+
+    Raises:
+        OptionError: when it is neither.
+    """
+    if not isinstance(value, bool):
+        raise OptionError(f"{owner}: {name} is {value!r}, True or False")
+    return value
+
+
+def share(name: str, value: object) -> float:
+    """Return a share that a person gave.
+
+    Raises:
+        OptionError: when it is no number from 0 to 1.
+    """
+    number = float(value) if isinstance(value, Real) else math.nan
+    if isinstance(value, bool) or not 0 <= number <= 1:
+        raise OptionError(f"{name} is {value!r}, a share from 0 to 1")
+    return number
+
+
+def forget_bias_value(owner: str, value: object) -> float | None:
+    """Return the first value of a forget gate's biases; None sets none.
+
+    Raises:
+        OptionError: when it is no number.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise OptionError(f"{owner}: forget_bias is {value!r}, a number or None")
+    return float(value)
 
 
 def whole_number(owner: str, name: str, value: object) -> int:

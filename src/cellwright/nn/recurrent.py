@@ -23,7 +23,17 @@ from .constants import ExactConstants
 from .eager import eager
 from .errors import OptionError
 from .forget_bias import forget_biases
-from .options import Option, resolve_sizes, sort_options, whole_number
+from .options import (
+    Option,
+    check_constants,
+    flag,
+    forget_bias_value,
+    refuse_reserved,
+    resolve_sizes,
+    share,
+    sort_options,
+    whole_number,
+)
 from .report import BackendReport, Row
 from .shapes import Layout, read_input, read_layout, read_states
 from .stack import run_stack
@@ -94,19 +104,21 @@ class Recurrent(ExactConstants):
     ):
         super().__init__()
         self.cell = find(cell)
+        refuse_reserved(self.cell, Recurrent.__init__, Recurrent.forward)
         self._options = sort_options(self.cell, sizes_and_constants)
         name = type(self).__name__
         self.input_size = whole_number(name, "input_size", input_size)
         self.hidden_size = whole_number(name, "hidden_size", hidden_size)
         self.num_layers = whole_number(name, "num_layers", num_layers)
-        self.bias = bias
-        self.batch_first = batch_first
+        self.bias = flag(name, "bias", bias)
+        self.batch_first = flag(name, "batch_first", batch_first)
         self.dropout = _share(dropout, self.num_layers)
-        self.bidirectional = bidirectional
+        self.bidirectional = flag(name, "bidirectional", bidirectional)
         self.backend = choose(backend).backend
         self._asked = backend
-        self.forget_bias = forget_bias
+        self.forget_bias = forget_bias_value(name, forget_bias)
         self._sizes = self._sizes_of_layers()
+        check_constants(self.cell, self.graph, self._sizes, self._options)
         shape = _numbers(self.graph.output_shape, self._sizes[0])
         self.output_size = shape[0] if shape else 1
         factory = {"device": device, "dtype": dtype or torch.get_default_dtype()}
@@ -305,14 +317,13 @@ def _is_drawn(graph: Graph, init: int) -> bool:
 
 
 def _share(dropout: float, num_layers: int) -> float:
-    if isinstance(dropout, bool) or not 0 <= dropout <= 1:
-        raise OptionError(f"dropout is {dropout!r}, a share from 0 to 1")
+    dropout = share("dropout", dropout)
     if dropout > 0 and num_layers == 1:
         warnings.warn(
             "dropout acts between layers, so with num_layers=1 it does nothing",
             stacklevel=3,
         )
-    return float(dropout)
+    return dropout
 
 
 def _numbers(shape: Shape, sizes: dict[str, int]) -> tuple[int, ...]:
