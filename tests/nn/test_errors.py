@@ -82,6 +82,8 @@ CASES: dict[str, Callable[[], object]] = {
     "option_forget_bias": lambda: lstm(forget_bias="one"),
     "option_projection": lambda: cw.nn.GRU(3, 8, proj_size=2),
     "option_no_cell": lambda: layer(None),
+    "script": lambda: lstm().__prepare_scriptable__(),
+    "script_cell": lambda: layer().__prepare_scriptable__(),
     "forget_bias": lambda: layer("gru", forget_bias=1.0),
     "forget_bias_dropin": lambda: cw.nn.GRU(3, 8, forget_bias=1.0),
     "from_torch": lambda: cw.nn.LSTM.from_torch(nn.GRU(3, 8)),

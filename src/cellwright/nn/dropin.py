@@ -7,7 +7,7 @@ weight_norm, prune and others replace them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from cellwright.backends.reference.interpret import Arguments
 from cellwright.cells import load
 from cellwright.compiler import BackendError, choose
 
-from .eager import eager
+from .eager import eager, refuse_script
 from .errors import OptionError
 from .forget_bias import forget_biases
 from .options import forget_bias_value
@@ -143,6 +143,10 @@ class DropIn(nn.RNNBase):
         own = [("backend", "auto"), ("forget_bias", None)]
         mine = [f"{k}={getattr(self, k)!r}" for k, v in own if getattr(self, k) != v]
         return ", ".join([super().extra_repr(), *mine])
+
+    def __prepare_scriptable__(self) -> NoReturn:
+        fix = "put torch.nn's layers back first: cellwright.convert(model, to='torch')"
+        refuse_script(self._words(), fix)
 
     def _forward_packed(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ from cellwright.ir.sizes import Shape
 from cellwright.language.cell import Cell
 
 from .constants import ExactConstants
-from .eager import eager
+from .eager import eager, refuse_script
 from .errors import OptionError
 from .forget_bias import forget_biases
 from .options import (
@@ -193,6 +193,10 @@ class Recurrent(ExactConstants):
         options = {**self._options.counts, **self._options.sizes}
         parts += [f"{name}={value}" for name, value in options.items()]
         return ", ".join(parts)
+
+    def __prepare_scriptable__(self) -> NoReturn:
+        fix = "torch.export.export records it, for one number of steps"
+        refuse_script(f"{type(self).__name__}({self.extra_repr()})", fix)
 
     def _arguments(self) -> list[list[Arguments]]:
         """Return for every layer the tensors and sizes of each of its directions."""
