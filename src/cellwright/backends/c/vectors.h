@@ -1,0 +1,153 @@
+/* Vectors of floats or doubles, and what moves them.
+ *
+ * Goes in front of every kernel, after CW_DOUBLE (0 or 1) and CW_BYTES (64, 32 or 16)
+ * are defined. C11 with the vector extensions of GCC and Clang: `a + b`, `a < b` work
+ * lane by lane. A number of lanes n is always 0 < n <= LANES.
+ */
+#if !defined CW_DOUBLE || !defined CW_BYTES
+#error "define CW_DOUBLE (0 or 1) and CW_BYTES (64, 32 or 16) first"
+#endif
+
+#include <stdint.h>
+#include <string.h>
+
+/* Always, because a constant n or exponent has to reach the body, and because a call
+ * would spill every accumulator: no vector register survives one. */
+#define INLINE static inline __attribute__((always_inline, unused))
+
+#if CW_DOUBLE
+typedef double real;
+typedef int64_t integer;
+typedef uint64_t natural;
+#else
+typedef float real;
+typedef int32_t integer;
+typedef uint32_t natural;
+#endif
+
+typedef real vec __attribute__((vector_size(CW_BYTES)));
+typedef integer ivec __attribute__((vector_size(CW_BYTES)));
+/* For arithmetic on bits, which may wrap round. */
+typedef natural uvec __attribute__((vector_size(CW_BYTES)));
+
+enum { LANES = CW_BYTES / sizeof(real) };
+
+/* One statement a lane becomes one vector instruction once the loop is unrolled, in GCC
+ * and in Clang. A statement with a choice in it would become a branch a lane. */
+#ifdef __clang__
+#define UNROLLED _Pragma("clang loop unroll(full)")
+#else
+#define UNROLLED _Pragma("GCC unroll 64")
+#endif
+#define EACH_LANE(i) UNROLLED for (int i = 0; i < LANES; i++)
+
+/* Masked moves are named by their builtins, because reading <immintrin.h> takes as long
+ * as compiling a kernel. GCC and Clang know these names; a compiler that does not gets
+ * the loops in load and store. */
+#define FIRST_BITS(n) ((1u << (n)) - 1)
+#ifdef __has_builtin
+#if CW_BYTES == 64 && defined __AVX512F__
+#if !CW_DOUBLE && __has_builtin(__builtin_ia32_loadups512_mask)
+#define MASKED_LOAD(p, n) \
+    __builtin_ia32_loadups512_mask((const void *)(p), splat(0), FIRST_BITS(n))
+#define MASKED_STORE(p, v, n) \
+    __builtin_ia32_storeups512_mask((void *)(p), v, FIRST_BITS(n))
+#elif CW_DOUBLE && __has_builtin(__builtin_ia32_loadupd512_mask)
+#define MASKED_LOAD(p, n) \
+    __builtin_ia32_loadupd512_mask((const void *)(p), splat(0), FIRST_BITS(n))
+#define MASKED_STORE(p, v, n) \
+    __builtin_ia32_storeupd512_mask((void *)(p), v, FIRST_BITS(n))
+#endif
+#elif CW_BYTES == 32 && defined __AVX2__
+#if !CW_DOUBLE && __has_builtin(__builtin_ia32_maskloadps256)
+#define MASKED_LOAD(p, n) \
+    __builtin_ia32_maskloadps256((const void *)(p), first_lanes(n))
+#define MASKED_STORE(p, v, n) \
+    __builtin_ia32_maskstoreps256((void *)(p), first_lanes(n), v)
+#elif CW_DOUBLE && __has_builtin(__builtin_ia32_maskloadpd256)
+/* int64_t is long or long long, this builtin's mask is always the latter. */
+typedef long long mask256 __attribute__((vector_size(32)));
+#define MASKED_LOAD(p, n) \
+    __builtin_ia32_maskloadpd256((const void *)(p), (mask256)first_lanes(n))
+#define MASKED_STORE(p, v, n) \
+    __builtin_ia32_maskstorepd256((void *)(p), (mask256)first_lanes(n), v)
+#endif
+#endif
+#endif
+
+/* x in every lane. Subtracting 0 keeps the sign of -0, which adding it would not. */
+INLINE vec splat(real x) { return x - (vec){0}; }
+
+/* a where m is all ones, b where it is 0, bit by bit. */
+INLINE vec choose(ivec m, vec a, vec b) {
+    return (vec)((m & (ivec)a) | (~m & (ivec)b));
+}
+
+/* 1 where m is all ones, 0 where it is 0. */
+INLINE vec one_if(ivec m) { return (vec)(m & (ivec)splat(1)); }
+
+/* All ones in the first n lanes, 0 in the others. */
+INLINE ivec first_lanes(int n) {
+    ivec lane = {0};
+    EACH_LANE(i) lane[i] = i;
+    return lane < (integer)n;
+}
+
+/* Whether m is all ones in every lane. */
+INLINE int in_all_lanes(ivec m) {
+    typedef int64_t pair __attribute__((vector_size(16)));
+    pair pairs[CW_BYTES / 16];
+    memcpy(pairs, &m, sizeof m);
+    pair both = pairs[0];
+    for (int i = 1; i < CW_BYTES / 16; i++) both &= pairs[i];
+    return (both[0] & both[1]) == -1;
+}
+
+/* The first n values from p on, wherever p points; 0 in the other lanes. Nothing beyond
+ * p[n - 1] is read. */
+INLINE vec load(const real *p, int n) {
+    vec v = {0};
+    if (n == LANES) {
+        memcpy(&v, p, sizeof v);
+        return v;
+    }
+#ifdef MASKED_LOAD
+    return (vec)MASKED_LOAD(p, n);
+#else
+    for (int i = 0; i < n; i++) v[i] = p[i];
+    return v;
+#endif
+}
+
+/* The first n lanes to p on, wherever p points. Nothing beyond p[n - 1] is touched. */
+INLINE void store(real *p, vec v, int n) {
+    if (n == LANES) {
+        memcpy(p, &v, sizeof v);
+        return;
+    }
+#ifdef MASKED_STORE
+    MASKED_STORE(p, v, n);
+#else
+    for (int i = 0; i < n; i++) p[i] = v[i];
+#endif
+}
+
+/* The sum of all lanes: quarters of a 64-byte vector first, then single lanes. */
+INLINE real sum_lanes(vec v) {
+    typedef real part __attribute__((vector_size(16)));
+    part parts[CW_BYTES / 16];
+    memcpy(parts, &v, sizeof v);
+    part sums = parts[0];
+    for (int i = 1; i < CW_BYTES / 16; i++) sums += parts[i];
+    real sum = sums[0];
+    for (int i = 1; i < (int)(16 / sizeof(real)); i++) sum += sums[i];
+    return sum;
+}
+
+/* The largest of the first n lanes; NaN if one of them is NaN. */
+INLINE real max_lanes(vec v, int n) {
+    real largest = v[0];
+    for (int i = 1; i < n; i++)
+        if (v[i] > largest || v[i] != v[i]) largest = v[i];
+    return largest;
+}
