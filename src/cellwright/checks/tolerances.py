@@ -48,6 +48,20 @@ TOLERANCES: dict[tuple[str, str], Tolerance] = {
     ("fold", "float64"): Tolerance(
         1e-15, "Python's and torch's own library functions, one rounding apart"
     ),
+    ("vector functions", "float32"): Tolerance(
+        3e-7,
+        "relative, entry by entry: up to five roundings of 6e-8, and a series that "
+        "leaves out 2e-8",
+    ),
+    ("vector functions", "float64"): Tolerance(
+        1e-14, "as in float32, with roundings of 1.1e-16: what a kernel promises"
+    ),
+    ("vector powers", "float32"): Tolerance(
+        5e-7, "relative, entry by entry: x**-8 is rounded eight times, by 6e-8 each"
+    ),
+    ("vector powers", "float64"): Tolerance(
+        1e-14, "as in float32, with roundings of 1.1e-16: what a kernel promises"
+    ),
     ("torch's gradgradcheck", "float64"): Tolerance(
         1e-6,
         "torch's differences of a gradient, one step of 1e-6 without extrapolation: "
