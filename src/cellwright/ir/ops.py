@@ -16,7 +16,7 @@ from typing import Literal
 from .sizes import Shape, Size, shape_text
 
 Attr = None | str | float | int | Size | tuple[Size, ...]
-Kind = Literal["leaf", "elementwise", "product", "row", "vector", "draw"]
+Kind = Literal["leaf", "elementwise", "product", "row", "vector", "matrix", "draw"]
 
 
 class ShapeRuleError(Exception):
@@ -106,6 +106,21 @@ def _fill(shapes: Sequence[Shape], shape: Attr) -> Shape:
     if shapes[0] or not isinstance(shape, tuple):
         raise ShapeRuleError(f"only a scalar fills, this is {shape_text(shapes[0])}")
     return shape
+
+
+def _transpose(shapes: Sequence[Shape], _: Attr) -> Shape:
+    (matrix,) = shapes
+    if len(matrix) not in (2, 3):
+        raise ShapeRuleError(f"only a matrix is turned, not {shape_text(matrix)}")
+    return (*matrix[:-2], matrix[-1], matrix[-2])
+
+
+def _outer(shapes: Sequence[Shape], blocks: Attr) -> Shape:
+    rows, columns = _vector(shapes[:1]), _vector(shapes[1:])
+    if blocks is None:
+        return (rows, columns)
+    count = _size(blocks)
+    return (count, rows / count, columns / count)
 
 
 def _size(attr: Attr) -> Size:
@@ -199,9 +214,16 @@ _TABLE = (
     Op("slice", 1, "vector", _slice, attr="start and length"),
     Op("repeat", 1, "vector", _repeat, attr="how often each element stands"),
     Op("fill", 1, "vector", _fill, attr="the shape to fill"),
+    # Backward graphs only: a matrix turned round (each block by itself), and what a
+    # matrix's gradient is at one step, or its blocks on the diagonal.
+    Op("transpose", 1, "matrix", _transpose),
+    Op("outer", 2, "product", _outer, attr="number of blocks, or None for a matrix"),
 )
 
 OPS: dict[str, Op] = {op.name: op for op in _TABLE}
 
 INIT_ONLY = frozenset({"index", "uniform", "normal", "glorot", "orthogonal"})
 """Ops that may stand in first values of parameters and constants, never in a step."""
+
+BACKWARD_ONLY = frozenset({"transpose", "outer"})
+"""Ops that differentiation makes; no text of a cell says them."""

@@ -127,6 +127,26 @@ def first_states(
     ]
 
 
+class Weights:
+    """What hangs on weights alone, computed once a call, differentiable.
+
+    Args:
+        graph: the cell.
+        nodes: those whose values are asked for.
+    """
+
+    def __init__(self, graph: Graph, nodes: Sequence[int]):
+        self._graph = graph
+        self._nodes = nodes
+        self._order = sorted(reachable(graph.nodes, set(nodes)))
+
+    def values(self, arguments: Arguments, like: Tensor) -> list[Tensor]:
+        """Return the nodes' values, in the dtype and on the device of ``like``."""
+        evaluator = _Evaluator(self._graph, arguments, like, None)
+        evaluator.compute_weights(self._order)
+        return [evaluator.weights[node] for node in self._nodes]
+
+
 @dataclass(frozen=True)
 class _Plan:
     weights: tuple[int, ...]

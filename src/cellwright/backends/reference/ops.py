@@ -69,6 +69,12 @@ def _matmul(args: Sequence[Tensor], _: Resolved) -> Tensor:
     return torch.einsum("...kq,kpq->...kp", blocks, matrix).flatten(-2)
 
 
+def _outer(args: Sequence[Tensor], blocks: int | None) -> Tensor:
+    rows, columns = (_grouped(v, blocks) for v in args)
+    found = rows.unsqueeze(-1) * columns.unsqueeze(-2)
+    return found.squeeze(-3) if blocks is None else found
+
+
 def _grouped(v: Tensor, groups: int | None) -> Tensor:
     return v.unflatten(-1, (groups or 1, v.shape[-1] // (groups or 1)))
 
@@ -134,6 +140,8 @@ TORCH: dict[str, Implementation] = {
     "slice": _slice,
     "repeat": _repeat,
     "fill": _fill,
+    "transpose": lambda args, _: args[0].mT,
+    "outer": _outer,
 }
 
 

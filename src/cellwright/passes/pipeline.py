@@ -1,0 +1,110 @@
+"""The passes in their order: from a graph to the schedules of both directions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cellwright.ir.graph import Graph
+
+from .differentiate import Backward, differentiate
+from .gather import gather
+from .residuals import recomputed
+from .roots import node_names
+from .schedule import Schedule, schedule
+
+
+@dataclass(frozen=True)
+class Forward:
+    """A forward step, ready for a backend.
+
+    Args:
+        schedule: of the step.
+        names: of all nodes of its graph.
+        traced: nodes of the values asked for, in their order.
+        saved: what the backward step reads, by its name there, to the node whose array
+            holds it; a state's array holds its values after the steps.
+    """
+
+    schedule: Schedule
+    names: tuple[str, ...]
+    traced: tuple[int, ...]
+    saved: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Back:
+    """A backward step, ready for a backend; the rest as in `Forward`.
+
+    Args:
+        gradients: node of every gradient that leaves, by what it is the gradient of.
+        inputs: those among them that are a sequence's rather than a root's.
+    """
+
+    schedule: Schedule
+    names: tuple[str, ...]
+    gradients: Mapping[str, int]
+    inputs: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Both directions of a cell."""
+
+    forward: Forward
+    backward: Back | None
+
+
+def compile_graph(
+    graph: Graph,
+    trace: tuple[str, ...] = (),
+    grad: bool = True,
+    inputs_grad: bool = True,
+) -> Pipeline:
+    """Return the schedules of a cell.
+
+    Args:
+        graph: the cell, rewritten as it will run.
+        trace: names of values to give out at every step.
+        grad: whether there will be a backward pass.
+        inputs_grad: whether gradients of the inputs will be asked for.
+    """
+    graph = gather(graph)
+    backward = _backward(graph, trace) if grad else None
+    saved = {} if backward is None else _saved(graph, backward)
+    traced = [value.node for name in trace if (value := graph.value(name))]
+    outputs = dict.fromkeys([graph.output, *traced, *saved.values()])
+    forward = Forward(
+        schedule(graph, outputs), tuple(node_names(graph)), tuple(traced), saved
+    )
+    if backward is None:
+        return Pipeline(forward, None)
+    return Pipeline(forward, _back(backward.graph, inputs_grad, graph))
+
+
+def _backward(graph: Graph, trace: tuple[str, ...]) -> Backward:
+    plain = differentiate(graph, trace)
+    anew = recomputed(graph, plain.kept.values())
+    return differentiate(graph, trace, anew)
+
+
+def _saved(graph: Graph, backward: Backward) -> dict[str, int]:
+    nexts = {state.name: state.next for state in graph.states}
+    found: dict[str, int] = {}
+    for name, node in backward.kept.items():
+        op = graph.nodes[node].op
+        if op == "state":
+            found[name] = nexts[name]
+        elif op != "input":
+            found[name] = node
+    return found
+
+
+def _back(graph: Graph, inputs_grad: bool, forward: Graph) -> Back:
+    graph = gather(graph)
+    inputs = frozenset(i.name for i in forward.inputs)
+    gradients = {value.name.removeprefix("d."): value.node for value in graph.values}
+    outputs = [node for name, node in gradients.items() if name in inputs]
+    sums = [node for name, node in gradients.items() if name not in inputs]
+    found = schedule(graph, outputs if inputs_grad else [], sums)
+    return Back(found, tuple(node_names(graph)), gradients, inputs)

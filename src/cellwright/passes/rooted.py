@@ -1,0 +1,45 @@
+"""Cut a graph off above its roots: what hangs on weights alone becomes a leaf."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from cellwright.ir.builder import Builder
+from cellwright.ir.graph import Graph, Parameter
+from cellwright.ir.verify import verify
+
+from .simplify import used_only
+
+
+def rooted(graph: Graph, roots: Sequence[int], names: Sequence[str]) -> Graph:
+    """Return the graph as a function of its roots.
+
+    Args:
+        graph: the cell.
+        roots: nodes that become parameters.
+        names: of all nodes; the parameters get those of their roots.
+    """
+    b = Builder(fold=False)
+    place: list[int] = []
+    for position, node in enumerate(graph.nodes):
+        if position in roots:
+            place.append(b.leaf("parameter", names[position], node.shape))
+        else:
+            args = tuple(place[arg] for arg in node.args)
+            place.append(b.put(replace(node, args=args)))
+    zeros = {s.name: b.const(0, s.shape) for s in graph.states}
+    cut = replace(
+        graph,
+        nodes=tuple(b.nodes),
+        states=tuple(
+            replace(s, first=zeros[s.name], next=place[s.next]) for s in graph.states
+        ),
+        parameters=tuple(
+            Parameter(names[root], graph.nodes[root].shape, "weight") for root in roots
+        ),
+        constants=(),
+        values=tuple(replace(v, node=place[v.node]) for v in graph.values),
+        output=place[graph.output],
+    )
+    return verify(used_only(cut))
