@@ -6,12 +6,14 @@ from functools import cached_property
 from random import Random
 
 import torch
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
 from cellwright.backends.reference.initial import initial_values
 from cellwright.backends.reference.interpret import Arguments, first_states, run
 from cellwright.cells import find
+from cellwright.checks.tolerances import TOLERANCES, error
 from cellwright.ir.graph import Graph
 from cellwright.language.assemble import assemble
 from cellwright.language.build import build
@@ -20,6 +22,27 @@ from cellwright.language.definitions import define
 from cellwright.language.report import Report
 from cellwright.nn.options import resolve_sizes
 from random_cells import draw_cell
+
+# Time limits have no place in tests, and a drawn cell is a large example by design.
+random_cells = settings(
+    deadline=None,
+    max_examples=25,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+seeds = st.integers(0, 2**32 - 1)
+
+
+def assert_close(
+    actual: Mapping[str, Tensor],
+    expected: Mapping[str, Tensor],
+    bound: float = TOLERANCES["rewritten", "float64"].bound,
+) -> None:
+    """Compare results by name."""
+    assert actual.keys() == expected.keys()
+    for name, value in expected.items():
+        found = error(actual[name], value)
+        assert found <= bound, f"{name}: {found:.1e} is more than {bound:.0e}"
 
 
 @dataclass(frozen=True)

@@ -5,21 +5,28 @@ from collections.abc import Callable
 from random import Random
 
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import given
 from torch import Tensor
 
 from cell_statistics import REQUIRED, features, table
 from cellwright.cells import find
 from cellwright.checks.gradients import check_gradients
-from cellwright.checks.tolerances import TOLERANCES, error
 from cellwright.ir.graph import Graph
 from cellwright.ir.text import parse_graph, print_graph
 from cellwright.ir.verify import verify
 from random_cells import draw_cell
-from strategies import DrawnCell, Problem, draw_problem, drawn_cells, lengths, unfolded
+from strategies import (
+    DrawnCell,
+    Problem,
+    assert_close,
+    draw_problem,
+    drawn_cells,
+    lengths,
+    random_cells,
+    seeds,
+    unfolded,
+)
 
-REWRITTEN = TOLERANCES["rewritten", "float64"].bound
 CELLS_COUNTED = 300
 CELLS_CHECKED = 80
 UNDECIDED_AT_MOST = 0.15
@@ -30,25 +37,6 @@ right one, or layer_norm of two entries or of nearly equal ones, all but a jump,
 differences do not settle. Of 450 drawn cells 21 did, a share of 0.047; more than 12 of
 80 is chance less than once in 10,000 runs.
 """
-
-# Time limits have no place in tests, and a drawn cell is a large example by design.
-random_cells = settings(
-    deadline=None,
-    max_examples=25,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-seeds = st.integers(0, 2**32 - 1)
-
-
-def assert_close(
-    actual: dict[str, Tensor], expected: dict[str, Tensor], bound: float = REWRITTEN
-) -> None:
-    """Compare results by name."""
-    assert actual.keys() == expected.keys()
-    for name, value in expected.items():
-        found = error(actual[name], value)
-        assert found <= bound, f"{name}: {found:.1e} is more than {bound:.0e}"
 
 
 def test_random_cells_cover_the_language(

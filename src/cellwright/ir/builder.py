@@ -58,6 +58,10 @@ class Builder:
         """Return a node without arguments: an input, a size, an index and the like."""
         return self._add(Node(op, (), shape, attr))
 
+    def copy(self, node: Node, *args: int) -> int:
+        """Return a node of another graph, as it is, on arguments of this one."""
+        return self._add(Node(node.op, args, node.shape, node.attr))
+
     def draw(self, op: str, *args: int, shape: Shape) -> int:
         """Return a random draw of the given shape, different from every other."""
         self._draws += 1
