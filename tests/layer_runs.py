@@ -30,7 +30,7 @@ def outcome(
         loss = loss + (value * cotangent).sum()
     wrt = {"x": x, **{f"first {i}": s for i, s in enumerate(first)}}
     wrt |= dict(layer.named_parameters())
-    grads = torch.autograd.grad(loss, list(wrt.values()))
+    grads = torch.autograd.grad(loss, list(wrt.values()), materialize_grads=True)
     found |= {f"gradient of {n}": g for n, g in zip(wrt, grads, strict=True)}
     return {name: value.detach() for name, value in found.items()}
 

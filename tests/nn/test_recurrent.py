@@ -480,13 +480,6 @@ def test_wrong_further_input_is_an_error():
         made(x, time=sequence(5, 2), clock=sequence(5, 2))
 
 
-def test_packed_sequence_points_to_the_dropins():
-    """Recurrent reads no PackedSequence, and says what does."""
-    packed = nn.utils.rnn.pack_sequence([torch.randn(2, 3)])
-    with pytest.raises(DtypeError, match=r"cellwright\.nn\.LSTM"):
-        layer("lstm")(packed)
-
-
 def test_forget_bias_finds_a_part_of_a_part():
     """A gate cut out of a piece that was cut out itself has its own entries."""
     text = """# Nested splits.

@@ -83,6 +83,9 @@ def _to_ours(module: nn.Module, backend: str) -> tuple[str, str] | None:
 def _to_torch(module: nn.Module, _: str) -> tuple[str, str] | None:
     if type(module) in _OURS.values() and "forward" not in vars(module):
         assert isinstance(module, DropIn)
+        if on := module.regularisers():
+            has_not = f"torch.nn.{type(module).__name__} has no {', '.join(on)}"
+            return _running(module)[0], f"{has_not}: left alone"
         become(module, module.torch_class)
         return "torch", f"torch.nn.{type(module).__name__} again"
     if isinstance(module, Recurrent):

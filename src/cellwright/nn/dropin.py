@@ -7,6 +7,7 @@ weight_norm, prune and others replace them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, NoReturn, TypeVar
 
 import torch
@@ -15,17 +16,30 @@ from torch.nn.utils.rnn import PackedSequence
 
 from cellwright.backends.reference.interpret import Arguments
 from cellwright.cells import load
-from cellwright.compiler import BackendError, choose
+from cellwright.compiler import choose
+from cellwright.ir.graph import Graph
 
 from .eager import eager, refuse_script
+from .engine import choose_engine
 from .errors import OptionError
+from .extras import Request, States, asked_for, read_extras
 from .forget_bias import forget_biases
 from .options import forget_bias_value
+from .packed import run_packed
+from .regularise import (
+    REGULARISERS,
+    Zoneout,
+    drop_weights,
+    set_regularisers,
+    zoneout_shares,
+)
 from .report import BackendReport, Row
 from .shapes import Layout, read_layout, read_states
 from .stack import run_stack
+from .steps import Lengths
 from .swap import become, twin
-from .torch_weights import TORCH, by_suffix, cell_name, from_packed
+from .torch_path import is_cast, run_torch, run_torch_packed
+from .torch_weights import RECURRENT, TORCH, by_suffix, cell_name, from_packed
 
 Weights = Mapping[str, Tensor]
 D = TypeVar("D", bound="DropIn")
@@ -41,14 +55,27 @@ class DropIn(nn.RNNBase):
     # On the class as well, for layers that come from torch.nn or an older pickle.
     backend: str = "auto"
     forget_bias: float | None = None
+    zoneout: Zoneout = 0.0
+    variational_dropout: float = 0.0
+    weight_dropout: float = 0.0
 
     def __init__(
-        self, mode: str, backend: str, forget_bias: float | None, **arguments: Any
+        self,
+        mode: str,
+        backend: str,
+        forget_bias: float | None,
+        zoneout: Zoneout,
+        variational_dropout: float,
+        weight_dropout: float,
+        **arguments: Any,
     ):
         choose(backend, torch_has_it=True)
         super().__init__(mode, **arguments)
         self.backend = backend
         self.forget_bias = forget_bias_value(type(self).__name__, forget_bias)
+        shares = (zoneout, variational_dropout, weight_dropout)
+        set_regularisers(self, self.state_names, *shares)
+        choose_engine(backend, self._beyond())
         self._set_forget_bias()
 
     @property
@@ -84,7 +111,18 @@ class DropIn(nn.RNNBase):
         return become(twin(module), cls, backend)
 
     def to_torch(self) -> nn.RNNBase:
-        """Return the torch.nn layer that shares this one's Parameters."""
+        """Return the torch.nn layer that shares this one's Parameters.
+
+        Raises:
+            OptionError: with zoneout, variational or weight dropout, which torch.nn
+                has not.
+        """
+        if on := self.regularisers():
+            listed = ", ".join(f"{name}={value!r}" for name, value in on.items())
+            raise OptionError(
+                f"{self._words()}: torch.nn.{type(self).__name__} has no {listed}; "
+                f"set {'it' if len(on) == 1 else 'them'} to 0 first"
+            )
         return become(twin(self), self.torch_class)
 
     def reset_parameters(self) -> None:
@@ -92,57 +130,72 @@ class DropIn(nn.RNNBase):
         super().reset_parameters()
         self._set_forget_bias()
 
+    def regularisers(self) -> dict[str, Zoneout]:
+        """Return zoneout, variational and weight dropout, those that are on."""
+        given: dict[str, Zoneout] = {name: getattr(self, name) for name in REGULARISERS}
+        if not zoneout_shares(self.zoneout, self.state_names):
+            del given["zoneout"]
+        return {name: value for name, value in given.items() if value}
+
     def forward(
         self,
         input: Tensor | PackedSequence,  # torch.nn's name
         hx: Tensor | Sequence[Tensor] | None = None,
-    ) -> tuple[Any, Any]:
+        *,
+        lengths: Lengths | None = None,
+        mask: Tensor | None = None,
+        reset: Tensor | None = None,
+        trace: Sequence[str] = (),
+        return_states: States = "last",
+    ) -> tuple[Any, ...]:
         """Run the layer over a sequence.
 
         Args:
             input: ``[T, B, I]``, ``[B, T, I]`` with batch_first, ``[T, I]`` unbatched,
                 or a PackedSequence.
             hx: first states; 0 when it is None.
+            lengths: how many steps each row has; the rest is padding.
+            mask: True where a step happens; where it does not, states stay and the
+                output is 0.
+            reset: True where a new sequence begins: the states before it are 0 again.
+            trace: names of values of the cell to return at every step (``"i"``,
+                ``"c'"``).
+            return_states: ``"last"``, or ``"all"`` for those after every step.
 
         Returns:
             The output of the last layer at every step, in the form of the input, and
-            the last state.
+            the last state, or all states. With ``trace`` a mapping of names such as
+            ``i_l0`` and ``f_l1_reverse`` to their values at every step comes third.
+
+        Shape:
+            - lengths: ``[B]``; one number unbatched.
+            - mask, reset: ``[T, B]``, ``[B, T]`` with batch_first, ``[T]`` unbatched.
+            - all states: ``[T, L*D, B, H]`` each, also with batch_first.
+            - traces: ``[T, B, H]`` in the layout of the input.
         """
         weights = {name: getattr(self, name) for name in self._flat_weights_names}
-        reference = choose(self.backend, torch_has_it=True).backend == "reference"
-        like = next(iter(weights.values()))
+        if self.weight_dropout and self.training:
+            recurrent = [name for name in weights if name.startswith(RECURRENT)]
+            weights = drop_weights(weights, recurrent, self.weight_dropout)
+        request = {
+            "lengths": lengths,
+            "mask": mask,
+            "reset": reset,
+            "trace": trace,
+            "return_states": return_states,
+        }
+        asked = asked_for(request)
+        if choose_engine(self.backend, asked + self._beyond()).backend != "torch":
+            return self._forward_ours(input, hx, weights, Request(**request))
         if isinstance(input, PackedSequence):
-            if reference:
-                raise BackendError(
-                    f"{self._words()}: the reference reads no PackedSequence; give the "
-                    "padded tensor (torch.nn.utils.rnn.pad_packed_sequence), or take "
-                    "backend='auto'"
-                )
             return self._forward_packed(input, hx, weights)
-        x, layout = self._read(input, like, self.batch_first)
+        x, layout = self._read(input, next(iter(weights.values())), self.batch_first)
         given = self._states(hx, x, layout)
-        if reference:
-            output, last = self._run_reference(x, given, weights)
-            output = layout.as_given(output)
-        else:
-            batch_first = layout.batched and self.batch_first
-            x = input if batch_first else x
-            output, *last = self._run_torch(weights, x, given, batch_first=batch_first)
-            output = output if layout.batched else output.squeeze(1)
+        first = layout.batched and self.batch_first
+        output, last = run_torch(self, weights, input if first else x, given, first)
         if not layout.batched:
-            last = [state.squeeze(1) for state in last]
+            output, last = output.squeeze(1), [state.squeeze(1) for state in last]
         return output, tuple(last) if len(last) > 1 else last[0]
-
-    def backend_report(self) -> BackendReport:
-        """Return which backend runs this layer, and why."""
-        choice = choose(self.backend, torch_has_it=True)
-        return BackendReport((Row(type(self).__name__, choice.backend, choice.reason),))
-
-    def extra_repr(self) -> str:
-        """Return torch.nn's words and what differs among our own arguments."""
-        own = [("backend", "auto"), ("forget_bias", None)]
-        mine = [f"{k}={getattr(self, k)!r}" for k, v in own if getattr(self, k) != v]
-        return ", ".join([super().extra_repr(), *mine])
 
     def __prepare_scriptable__(self) -> NoReturn:
         fix = "put torch.nn's layers back first: cellwright.convert(model, to='torch')"
@@ -154,23 +207,41 @@ class DropIn(nn.RNNBase):
         hx: Tensor | Sequence[Tensor] | None,
         weights: Weights,
     ) -> tuple[PackedSequence, Any]:
-        data, sizes, order, back = packed
-        _, layout = self._read(data, next(iter(weights.values())), False)
+        _, layout = self._read(packed.data, next(iter(weights.values())), False)
         # Only B, the dtype and the device of this are looked at.
-        rows = data.new_empty((1, int(sizes[0]), 0))
+        rows = packed.data.new_empty((1, int(packed.batch_sizes[0]), 0))
         given = self._states(hx, rows, Layout(layout.layer, True, False))
-        if hx is not None and order is not None:
-            given = [state.index_select(1, order) for state in given]
-        output, *last = self._run_torch(weights, data, given, sizes=sizes)
-        if back is not None:
-            last = [state.index_select(1, back) for state in last]
-        result = PackedSequence(output, sizes, order, back)
-        return result, tuple(last) if len(last) > 1 else last[0]
+        output, last = run_torch_packed(self, weights, packed, given, hx is not None)
+        return output, tuple(last) if len(last) > 1 else last[0]
+
+    def backend_report(self) -> BackendReport:
+        """Return which backend runs this layer, and why; one row for torch.nn's calls.
+
+        A second one tells what runs calls that ask for more, if that is another.
+        """
+        name = type(self).__name__
+        choice = choose_engine(self.backend, self._beyond())
+        rows = [Row(name, choice.backend, choice.reason)]
+        if choice.backend == "torch" != self.backend:
+            asked = "lengths, mask, reset, trace or return_states"
+            more = choose_engine(self.backend, [asked])
+            rows.append(Row(name, more.backend, f"calls with {asked}"))
+        return BackendReport(tuple(rows))
+
+    def extra_repr(self) -> str:
+        """Return torch.nn's words and what differs among our own arguments."""
+        own = {"backend": "auto", "forget_bias": None, **REGULARISERS}
+        mine = [
+            f"{name}={getattr(self, name)!r}"
+            for name, default in own.items()
+            if getattr(self, name) != default
+        ]
+        return ", ".join([super().extra_repr(), *mine])
 
     def _read(
         self, x: Tensor, like: Tensor, batch_first: bool
     ) -> tuple[Tensor, Layout]:
-        if isinstance(x, Tensor) and _is_cast(x, like):
+        if isinstance(x, Tensor) and is_cast(x, like):
             like = like.to(x.dtype)
         return read_layout(self._words(), x, self.input_size, batch_first, like)
 
@@ -184,32 +255,53 @@ class DropIn(nn.RNNBase):
         if hx is None:
             return [x.new_zeros((rows, x.shape[1], *shape)) for shape in shapes]
         given = [hx] if isinstance(hx, Tensor) else hx
-        if any(isinstance(v, Tensor) and _is_cast(v, x) for v in given):
+        if any(isinstance(v, Tensor) and is_cast(v, x) for v in given):
             hx = [v.to(x.dtype) if isinstance(v, Tensor) else v for v in given]
         return read_states(hx, self.state_names, shapes, rows, x, layout)
 
-    def _run_torch(
-        self,
-        weights: Weights,
-        x: Tensor,
-        given: Sequence[Tensor],
-        sizes: Tensor | None = None,
-        batch_first: bool = False,
-    ) -> tuple[Tensor, ...]:
-        states = list(given) if len(given) > 1 else given[0]
-        arguments = (self.bias, self.num_layers, self.dropout, self.training)
-        rest = (list(weights.values()), *arguments, self.bidirectional)
-        if sizes is not None:
-            return self.torch_functions[self.mode](x, sizes, states, *rest)
-        return self.torch_functions[self.mode](x, states, *rest, batch_first)
+    def _beyond(self) -> list[str]:
+        """Return what every call needs that torch.nn has not.
+
+        Weight dropout is not among it: it changes what torch is handed. And in
+        evaluation variational dropout does nothing, while zoneout mixes.
+        """
+        found = self.regularisers()
+        found.pop("weight_dropout", None)
+        if not self.training:
+            found.pop("variational_dropout", None)
+        return list(found)
 
     @eager
-    def _run_reference(
-        self, x: Tensor, given: Sequence[Tensor], weights: Weights
-    ) -> tuple[Tensor, list[Tensor]]:
-        name = cell_name(self.mode, self.proj_size)
-        graph = load(name).specialise(self.bias)
-        cell = from_packed(TORCH[name], weights)
+    def _forward_ours(
+        self,
+        input: Tensor | PackedSequence,
+        hx: Tensor | Sequence[Tensor] | None,
+        weights: Weights,
+        request: Request,
+    ) -> tuple[Any, ...]:
+        """Run by one of our backends, which do all that a call can ask for."""
+        if isinstance(input, PackedSequence):
+            return run_packed(
+                self._words(),
+                input,
+                self.batch_first,
+                request.lengths,
+                lambda x, lengths: self._forward_ours(
+                    x, hx, weights, replace(request, lengths=lengths)
+                ),
+            )
+        x, layout = self._read(input, next(iter(weights.values())), self.batch_first)
+        given = self._states(hx, x, layout)
+        graph = load(cell_name(self.mode, self.proj_size)).specialise(self.bias)
+        extras = read_extras(request, graph, x, layout, self)
+        rows, dropout = self._arguments(graph, weights), self.dropout * self.training
+        return run_stack(graph, rows, x, given, dropout, extras).returned(
+            layout, extras
+        )
+
+    def _arguments(self, graph: Graph, weights: Weights) -> list[list[Arguments]]:
+        """Return for every layer the tensors and sizes of each of its directions."""
+        cell = from_packed(TORCH[graph.name], weights)
         directions = ("", "_reverse") if self.bidirectional else ("",)
         width = (self.proj_size or self.hidden_size) * len(directions)
         rows: list[list[Arguments]] = []
@@ -224,7 +316,7 @@ class DropIn(nn.RNNBase):
                 suffix = f"_l{layer}{tail}"
                 mine = {p.name: cell[p.name + suffix] for p in graph.parameters}
                 rows[-1].append(Arguments(sizes, mine, {}))
-        return run_stack(graph, rows, x, given, self.dropout * self.training)
+        return rows
 
     def _set_forget_bias(self) -> None:
         if self.forget_bias is None:
@@ -257,14 +349,3 @@ class DropIn(nn.RNNBase):
         if self.bias is not True:
             words += ", bias=False"
         return f"{type(self).__name__}({words})"
-
-
-def _is_cast(value: Tensor, like: Tensor) -> bool:
-    """Tell whether torch itself casts two tensors to one dtype, under autocast."""
-    kind = value.device.type
-    return (
-        value.dtype != like.dtype
-        and value.is_floating_point()
-        and torch.amp.is_autocast_available(kind)
-        and torch.is_autocast_enabled(kind)
-    )

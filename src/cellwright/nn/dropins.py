@@ -10,6 +10,7 @@ from torch import _VF, Tensor, nn
 
 from .dropin import DropIn
 from .errors import OptionError
+from .regularise import Zoneout
 
 
 class LSTM(DropIn):
@@ -30,6 +31,12 @@ class LSTM(DropIn):
         dtype: of the weights.
         backend: ``"auto"``, ``"reference"`` (the truth, slow) or ``"torch"``.
         forget_bias: first value of the forget gate's bias, the sum of both vectors.
+        zoneout: share of the units that keep their value from step to step in training,
+            of every state, or of each by name: ``{"h": 0.05, "c": 0.5}``.
+        variational_dropout: share of x and of h that is dropped before the products in
+            training, the same at every step of a sequence.
+        weight_dropout: share of the entries of the recurrent matrices that is dropped
+            in training, drawn once a call.
 
     Shape:
         - input: ``[T, B, I]``, ``[B, T, I]`` with batch_first, ``[T, I]`` unbatched, or
@@ -47,8 +54,9 @@ class LSTM(DropIn):
         >>> layer = cw.nn.LSTM(input_size=3, hidden_size=8, forget_bias=1.0)
         >>> output, (h, c) = layer(torch.randn(20, 16, 3))
         >>> print(layer.backend_report())
-        layer  backend  reason
-        LSTM   torch    this version has no kernel of its own
+        layer  backend    reason
+        LSTM   torch      this version has no kernel of its own
+        LSTM   reference  calls with lengths, mask, reset, trace or return_states
     """
 
     torch_class = nn.LSTM
@@ -72,11 +80,17 @@ class LSTM(DropIn):
         *,
         backend: str = "auto",
         forget_bias: float | None = None,
+        zoneout: Zoneout = 0.0,
+        variational_dropout: float = 0.0,
+        weight_dropout: float = 0.0,
     ):
         super().__init__(
             "LSTM",
             backend,
             forget_bias,
+            zoneout,
+            variational_dropout,
+            weight_dropout,
             input_size=input_size,
             hidden_size=hidden_size,
             num_layers=num_layers,
@@ -108,6 +122,12 @@ class GRU(DropIn):
         backend: ``"auto"``, ``"reference"`` (the truth, slow) or ``"torch"``.
         forget_bias: an error, as this cell has no forget gate.
         proj_size: an error, as only an LSTM has a projection.
+        zoneout: share of the units that keep their value from step to step in training,
+            of every state, or of each by name: ``{"h": 0.05, "c": 0.5}``.
+        variational_dropout: share of x and of h that is dropped before the products in
+            training, the same at every step of a sequence.
+        weight_dropout: share of the entries of the recurrent matrices that is dropped
+            in training, drawn once a call.
 
     Shape:
         - input: ``[T, B, I]``, ``[B, T, I]`` with batch_first, ``[T, I]`` unbatched, or
@@ -146,12 +166,18 @@ class GRU(DropIn):
         backend: str = "auto",
         forget_bias: float | None = None,
         proj_size: int | None = None,
+        zoneout: Zoneout = 0.0,
+        variational_dropout: float = 0.0,
+        weight_dropout: float = 0.0,
     ):
         _refuse_projection("GRU", proj_size)
         super().__init__(
             "GRU",
             backend,
             forget_bias,
+            zoneout,
+            variational_dropout,
+            weight_dropout,
             input_size=input_size,
             hidden_size=hidden_size,
             num_layers=num_layers,
@@ -183,6 +209,12 @@ class RNN(DropIn):
         backend: ``"auto"``, ``"reference"`` (the truth, slow) or ``"torch"``.
         forget_bias: an error, as this cell has no forget gate.
         proj_size: an error, as only an LSTM has a projection.
+        zoneout: share of the units that keep their value from step to step in training,
+            of every state, or of each by name: ``{"h": 0.05, "c": 0.5}``.
+        variational_dropout: share of x and of h that is dropped before the products in
+            training, the same at every step of a sequence.
+        weight_dropout: share of the entries of the recurrent matrices that is dropped
+            in training, drawn once a call.
 
     Shape:
         - input: ``[T, B, I]``, ``[B, T, I]`` with batch_first, ``[T, I]`` unbatched, or
@@ -224,6 +256,9 @@ class RNN(DropIn):
         backend: str = "auto",
         forget_bias: float | None = None,
         proj_size: int | None = None,
+        zoneout: Zoneout = 0.0,
+        variational_dropout: float = 0.0,
+        weight_dropout: float = 0.0,
     ):
         _refuse_projection("RNN", proj_size)
         if nonlinearity not in ("tanh", "relu"):
@@ -234,6 +269,9 @@ class RNN(DropIn):
             f"RNN_{nonlinearity.upper()}",
             backend,
             forget_bias,
+            zoneout,
+            variational_dropout,
+            weight_dropout,
             input_size=input_size,
             hidden_size=hidden_size,
             num_layers=num_layers,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -149,18 +148,6 @@ def flag(owner: str, name: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise OptionError(f"{owner}: {name} is {value!r}, True or False")
     return value
-
-
-def share(name: str, value: object) -> float:
-    """Return a share that a person gave.
-
-    Raises:
-        OptionError: when it is no number from 0 to 1.
-    """
-    number = float(value) if isinstance(value, Real) else math.nan
-    if isinstance(value, bool) or not 0 <= number <= 1:
-        raise OptionError(f"{name} is {value!r}, a share from 0 to 1")
-    return number
 
 
 def forget_bias_value(owner: str, value: object) -> float | None:

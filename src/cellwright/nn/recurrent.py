@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
 from cellwright.backends.reference.initial import initial_values
 from cellwright.backends.reference.interpret import Arguments
@@ -16,27 +18,37 @@ from cellwright.cells import find
 from cellwright.compiler import choose
 from cellwright.ir.graph import Graph, reachable
 from cellwright.ir.ops import OPS
-from cellwright.ir.sizes import Shape
 from cellwright.language.cell import Cell
+from cellwright.passes.rewrite import recurrent_matrices
 
 from .constants import ExactConstants
 from .eager import eager, refuse_script
 from .errors import OptionError
+from .extras import Request, States, read_extras
 from .forget_bias import forget_biases
+from .layer_sizes import numbers, sizes_of_layers
 from .options import (
     Option,
     check_constants,
     flag,
     forget_bias_value,
     refuse_reserved,
-    resolve_sizes,
-    share,
     sort_options,
     whole_number,
+)
+from .packed import run_packed
+from .regularise import (
+    REGULARISERS,
+    Zoneout,
+    drop_weights,
+    infinite_states,
+    read_share,
+    set_regularisers,
 )
 from .report import BackendReport, Row
 from .shapes import Layout, read_input, read_layout, read_states
 from .stack import run_stack
+from .steps import Lengths
 
 
 class Recurrent(ExactConstants):
@@ -58,12 +70,20 @@ class Recurrent(ExactConstants):
         backend: ``"auto"`` or the name of one; `backend_report` says which one runs.
         forget_bias: first value of the biases of every gate that the cell's file
             describes as a forget gate.
+        zoneout: share of the units that keep their value from step to step in training,
+            of every state, or of each by name: ``{"h": 0.05, "c": 0.5}``.
+        variational_dropout: share of x, and of every vector that enters a product and
+            hangs on a state, that is dropped in training, the same at every step of a
+            sequence.
+        weight_dropout: share of the entries of the recurrent matrices that is dropped
+            in training, drawn once a call.
         device: where the parameters are.
         dtype: of the parameters.
         **sizes_and_constants: the cell's own sizes, counts and constants, by name.
 
     Shape:
-        - input: ``[T, B, I]``, ``[B, T, I]`` with batch_first, ``[T, I]`` unbatched.
+        - input: ``[T, B, I]``, ``[B, T, I]`` with batch_first, ``[T, I]`` unbatched, or
+          a PackedSequence.
         - output: the same axes with the cell's output size, times two if bidirectional.
         - state: ``[L*D, B, H]`` each (L layers, D directions; ``[L*D, H]`` unbatched),
           one tensor, or a tuple in the cell's order if it has more states.
@@ -85,6 +105,11 @@ class Recurrent(ExactConstants):
         ((20, 16, 8), (1, 16, 8))
     """
 
+    # On the class as well, for layers of an older pickle.
+    zoneout: Zoneout = 0.0
+    variational_dropout: float = 0.0
+    weight_dropout: float = 0.0
+
     def __init__(
         self,
         cell: str | os.PathLike[str] | Cell,
@@ -98,6 +123,9 @@ class Recurrent(ExactConstants):
         backend: str = "auto",
         *,
         forget_bias: float | None = None,
+        zoneout: Zoneout = 0.0,
+        variational_dropout: float = 0.0,
+        weight_dropout: float = 0.0,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
         **sizes_and_constants: Option,
@@ -112,14 +140,23 @@ class Recurrent(ExactConstants):
         self.num_layers = whole_number(name, "num_layers", num_layers)
         self.bias = flag(name, "bias", bias)
         self.batch_first = flag(name, "batch_first", batch_first)
-        self.dropout = _share(dropout, self.num_layers)
+        self.dropout = _dropout(name, dropout, self.num_layers)
         self.bidirectional = flag(name, "bidirectional", bidirectional)
         self.backend = choose(backend).backend
         self._asked = backend
         self.forget_bias = forget_bias_value(name, forget_bias)
-        self._sizes = self._sizes_of_layers()
+        shares = (zoneout, variational_dropout, weight_dropout)
+        set_regularisers(self, self._states, *shares, infinite_states(self.graph))
+        self._sizes = sizes_of_layers(
+            self.cell,
+            self.graph,
+            (self.input_size, self.hidden_size),
+            self._options.sizes,
+            self.num_layers,
+            1 + self.bidirectional,
+        )
         check_constants(self.cell, self.graph, self._sizes, self._options)
-        shape = _numbers(self.graph.output_shape, self._sizes[0])
+        shape = numbers(self.graph.output_shape, self._sizes[0])
         self.output_size = shape[0] if shape else 1
         factory = {"device": device, "dtype": dtype or torch.get_default_dtype()}
         self._register(factory)
@@ -129,6 +166,10 @@ class Recurrent(ExactConstants):
     def graph(self) -> Graph:
         """The cell's graph with this layer's counts and biases."""
         return self.cell.specialise(self.bias, self._options.counts)
+
+    @property
+    def _states(self) -> list[str]:
+        return [state.name for state in self.graph.states]
 
     def reset_parameters(self) -> None:
         """Draw every parameter and constant anew, as the cell's file declares them."""
@@ -145,36 +186,76 @@ class Recurrent(ExactConstants):
     @eager
     def forward(
         self,
-        input: Tensor,  # torch.nn's name
+        input: Tensor | PackedSequence,  # torch.nn's name
         hx: Tensor | Sequence[Tensor] | None = None,
+        *,
+        lengths: Lengths | None = None,
+        mask: Tensor | None = None,
+        reset: Tensor | None = None,
+        trace: Sequence[str] = (),
+        return_states: States = "last",
         **inputs: Tensor,
-    ) -> tuple[Tensor, Any]:
+    ) -> tuple[Any, ...]:
         """Run the layer over a sequence.
 
         Args:
             input: the cell's first input.
             hx: first values of the states; what the cell declares when it is None.
+            lengths: how many steps each row has; the rest is padding.
+            mask: True where a step happens; where it does not, states stay and the
+                output is 0.
+            reset: True where a new sequence begins: the states before it are what the
+                cell declares again.
+            trace: names of values of the cell to return at every step (``"i"``,
+                ``"c'"``).
+            return_states: ``"last"``, or ``"all"`` for those after every step.
             **inputs: the cell's further inputs by name, at every step.
 
         Returns:
-            The output of the last layer at every step, and the last state.
+            The output of the last layer at every step, in the form of the input, and
+            the last state, or all states. With ``trace`` a mapping of names such as
+            ``i_l0`` and ``f_l1_reverse`` to their values at every step comes third.
+
+        Shape:
+            - lengths: ``[B]``; one number unbatched.
+            - mask, reset: ``[T, B]``, ``[B, T]`` with batch_first, ``[T]`` unbatched.
+            - all states: ``[T, L*D, B, H]`` each, also with batch_first.
+            - traces: ``[T, B, H]`` in the layout of the input, ``[T, B]`` of a scalar.
         """
-        graph, like = self.graph, self._like()
+        request = Request(lengths, mask, reset, trace, return_states)
+        return self._run(input, hx, request, inputs)
+
+    def _run(
+        self,
+        input: Tensor | PackedSequence,
+        hx: Tensor | Sequence[Tensor] | None,
+        request: Request,
+        inputs: dict[str, Tensor],
+    ) -> tuple[Any, ...]:
         me = f"{type(self).__name__}({self.extra_repr()})"
+        if isinstance(input, PackedSequence):
+            return run_packed(
+                me,
+                input,
+                self.batch_first,
+                request.lengths,
+                lambda x, lengths: self._run(
+                    x, hx, replace(request, lengths=lengths), inputs
+                ),
+            )
+        graph, like = self.graph, self._like()
         x, layout = read_layout(me, input, self.input_size, self.batch_first, like)
         further = self._further_inputs(inputs, x, layout)
         given: list[Tensor] | None = None
         if hx is not None:
-            names = [state.name for state in graph.states]
-            shapes = [_numbers(state.shape, self._sizes[0]) for state in graph.states]
-            given = read_states(hx, names, shapes, len(self._places()), x, layout)
+            shapes = [numbers(state.shape, self._sizes[0]) for state in graph.states]
+            rows = len(self._places())
+            given = read_states(hx, self._states, shapes, rows, x, layout)
+        extras = read_extras(request, graph, x, layout, self)
         dropout = self.dropout if self.training else 0.0
         rows = self._arguments()
-        output, last = run_stack(graph, rows, x, given, dropout, further)
-        if not layout.batched:
-            last = [state.squeeze(1) for state in last]
-        state = last[0] if len(last) == 1 else tuple(last)
-        return layout.as_given(output), state
+        result = run_stack(graph, rows, x, given, dropout, extras, further)
+        return result.returned(layout, extras)
 
     def backend_report(self) -> BackendReport:
         """Return which backend runs this layer, and why."""
@@ -201,10 +282,16 @@ class Recurrent(ExactConstants):
     def _arguments(self) -> list[list[Arguments]]:
         """Return for every layer the tensors and sizes of each of its directions."""
         graph = self.graph
+        share = self.weight_dropout if self.training else 0.0
+        recurrent = recurrent_matrices(graph) if share else ()
         rows = [
             Arguments(
                 sizes,
-                {p.name: getattr(self, p.name + suffix) for p in graph.parameters},
+                drop_weights(
+                    {p.name: getattr(self, p.name + suffix) for p in graph.parameters},
+                    recurrent,
+                    share,
+                ),
                 {c.name: getattr(self, c.name + suffix) for c in graph.constants},
             )
             for suffix, sizes in self._places()
@@ -224,46 +311,10 @@ class Recurrent(ExactConstants):
             )
         return [
             read_input(
-                i.name, inputs.get(i.name), _numbers(i.shape, self._sizes[0]), x, layout
+                i.name, inputs.get(i.name), numbers(i.shape, self._sizes[0]), x, layout
             )
             for i in declared
         ]
-
-    def _sizes_of_layers(self) -> list[dict[str, int]]:
-        graph, sizes = self.graph, [self._resolved(self.input_size)]
-        shape = _numbers(graph.output_shape, sizes[0])
-        below = (shape[0] if shape else 1) * (1 + self.bidirectional)
-        sizes += [self._resolved(below) for _ in range(1, self.num_layers)]
-        for layer, each in enumerate(sizes):
-            self._check_first_input(layer, each)
-        for state in graph.states:
-            shapes = {_numbers(state.shape, each) for each in sizes}
-            if len(shapes) > 1:
-                listed = " and ".join(str(list(s)) for s in sorted(shapes))
-                raise OptionError(
-                    f"{self.cell.name}: the state {state.name} is {listed} in "
-                    "different layers; give each layer its own Recurrent"
-                )
-        return sizes
-
-    def _check_first_input(self, layer: int, sizes: dict[str, int]) -> None:
-        """Raise OptionError unless a layer's input is as wide as the cell declares."""
-        first = self.graph.inputs[0]
-        shape = _numbers(first.shape, sizes)
-        expected = shape[0] if shape else 1
-        if sizes["input_size"] == expected:
-            return
-        declared = f"[{first.shape[0]}]" if shape else "a scalar"
-        below = f"the layer below puts out {sizes['input_size']}"
-        got = f"got input_size={self.input_size}" if layer == 0 else below
-        raise OptionError(
-            f"{self.cell.name}: the input {first.name} is {declared}, so layer {layer} "
-            f"takes {expected} features; {got}"
-        )
-
-    def _resolved(self, input_size: int) -> dict[str, int]:
-        given = self._options.sizes
-        return resolve_sizes(self.cell, self.graph, input_size, self.hidden_size, given)
 
     def _places(self) -> list[tuple[str, dict[str, int]]]:
         """Return the suffix and the sizes of every layer and direction."""
@@ -277,10 +328,10 @@ class Recurrent(ExactConstants):
     def _register(self, factory: dict[str, Any]) -> None:
         for suffix, sizes in self._places():
             for p in self.graph.parameters:
-                empty = torch.empty(_numbers(p.shape, sizes), **factory)
+                empty = torch.empty(numbers(p.shape, sizes), **factory)
                 self.register_parameter(p.name + suffix, nn.Parameter(empty))
             for c in self.graph.constants:
-                empty = torch.empty(_numbers(c.shape, sizes), **factory)
+                empty = torch.empty(numbers(c.shape, sizes), **factory)
                 # A number is an argument of the layer, not its state, unless drawn.
                 kept = bool(c.shape) or _is_drawn(self.graph, c.init)
                 self.register_buffer(c.name + suffix, empty, persistent=kept)
@@ -312,6 +363,7 @@ _DEFAULTS = {
     "dropout": 0.0,
     "bidirectional": False,
     "forget_bias": None,
+    **REGULARISERS,
 }
 
 
@@ -320,15 +372,12 @@ def _is_drawn(graph: Graph, init: int) -> bool:
     return any(OPS[graph.nodes[node].op].kind == "draw" for node in below)
 
 
-def _share(dropout: float, num_layers: int) -> float:
-    dropout = share("dropout", dropout)
-    if dropout > 0 and num_layers == 1:
+def _dropout(owner: str, dropout: float, num_layers: int) -> float:
+    share = read_share(owner, "dropout", dropout)
+    if share > 0 and num_layers == 1:
         warnings.warn(
-            "dropout acts between layers, so with num_layers=1 it does nothing",
+            "dropout acts between layers, so with num_layers=1 it does nothing; "
+            "variational_dropout acts inside of one",
             stacklevel=3,
         )
-    return dropout
-
-
-def _numbers(shape: Shape, sizes: dict[str, int]) -> tuple[int, ...]:
-    return tuple(size.evaluate(sizes) for size in shape)
+    return share

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import PackedSequence
 
 from .errors import DtypeError, ShapeError
 
@@ -55,11 +54,6 @@ def read_layout(
         DtypeError: when it is no tensor, or not of the layer's dtype and device.
         ShapeError: when its shape does not fit.
     """
-    if isinstance(x, PackedSequence):
-        raise DtypeError(
-            f"{layer}: a PackedSequence runs in cellwright.nn.LSTM, GRU and RNN; here "
-            "give the padded tensor (torch.nn.utils.rnn.pad_packed_sequence)"
-        )
     if not isinstance(x, Tensor):
         raise DtypeError(f"{layer}: the input is a {type(x).__name__}, not a Tensor")
     check_dtype(layer, "input", x, like)

@@ -1,15 +1,59 @@
-"""Run layers and directions of a cell on top of one another, by the reference."""
+"""Run layers and directions of a cell on top of one another."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cellwright.backends.reference.interpret import Arguments, first_states, run
+from cellwright.backends.reference.interpret import (
+    Arguments,
+    Result,
+    first_states,
+    run,
+)
 from cellwright.ir.graph import Graph
+from cellwright.passes.rewrite import rewrite
+
+from .extras import Extras
+from .shapes import Layout
+
+_rewritten = lru_cache(maxsize=256)(rewrite)
+
+
+@dataclass(frozen=True)
+class StackResult:
+    """What a stack gives, time first.
+
+    Args:
+        output: of the last layer, ``[T, B, D*O]``.
+        states: in declaration order, ``[L*D, B, H]``, or ``[T, L*D, B, H]`` where all
+            were asked for.
+        traces: by name and suffix (``i_l0_reverse``), ``[T, B, H]`` or ``[T, B]``, and
+            in the order of the input for both directions.
+    """
+
+    output: Tensor
+    states: list[Tensor]
+    traces: Mapping[str, Tensor]
+
+    def returned(self, layout: Layout, extras: Extras) -> tuple[Any, ...]:
+        """Return what the layer's call returns, in the layout of its input."""
+        states = self.states
+        if not layout.batched:
+            axis = 2 if extras.all_states else 1
+            states = [state.squeeze(axis) for state in states]
+        state = states[0] if len(states) == 1 else tuple(states)
+        output = layout.as_given(self.output)
+        if not extras.trace:
+            return output, state
+        traces = {name: layout.as_given(v) for name, v in self.traces.items()}
+        return output, state, traces
 
 
 def run_stack(
@@ -18,8 +62,9 @@ def run_stack(
     x: Tensor,
     given: Sequence[Tensor] | None,
     dropout: float,
+    extras: Extras,
     further: Sequence[Tensor] = (),
-) -> tuple[Tensor, list[Tensor]]:
+) -> StackResult:
     """Run layers over a sequence, each over the output of the one below.
 
     Args:
@@ -29,16 +74,15 @@ def run_stack(
         given: first states, each with a row a layer and direction; what the cell
             declares when it is None.
         dropout: share of a lower layer's output that is dropped; 0 in evaluation.
+        extras: what there is beyond the cell.
         further: the cell's other inputs, the same in every layer.
-
-    Returns:
-        The output of the last layer, and the last states.
 
     Shape:
         - x: ``[T, B, I]``
-        - given, and the states returned: ``[L*D, B, H]``
+        - given: ``[L*D, B, H]``
     """
-    last: list[list[Tensor]] = [[] for _ in graph.states]
+    states: list[list[Tensor]] = [[] for _ in graph.states]
+    traces: dict[str, Tensor] = {}
     for layer, directions in enumerate(rows):
         if layer > 0:
             x = F.dropout(x, dropout, training=dropout > 0)
@@ -46,28 +90,48 @@ def run_stack(
         for direction, arguments in enumerate(directions):
             row = layer * len(directions) + direction
             first = None if given is None else [state[row] for state in given]
-            sequence = [v.flip(0) if direction else v for v in (x, *further)]
-            output, states = _direction(graph, arguments, sequence, first)
-            outputs.append(output.flip(0) if direction else output)
-            for kept, state in zip(last, states, strict=True):
+            result = _direction(
+                graph, arguments, (x, *further), first, extras, direction == 1
+            )
+            outputs.append(result.output)
+            for kept, state in zip(states, result.states, strict=True):
                 kept.append(state)
+            suffix = f"_l{layer}{'_reverse' if direction else ''}"
+            traces |= {name + suffix: v for name, v in result.traces.items()}
         x = torch.cat(outputs, dim=-1) if len(outputs) > 1 else outputs[0]
-    return x, [torch.stack(kept) for kept in last]
+    axis = 1 if extras.all_states else 0
+    return StackResult(x, [torch.stack(kept, axis) for kept in states], traces)
 
 
 def _direction(
-    graph: Graph,
+    cell: Graph,
     arguments: Arguments,
-    inputs: list[Tensor],
+    inputs: Sequence[Tensor],
     first: list[Tensor] | None,
-) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Run one direction; between layers a scalar has an axis of one feature."""
+    extras: Extras,
+    backwards: bool,
+) -> Result:
+    """Run one direction; everything comes and goes in the order of the input.
+
+    Between layers a scalar has an axis of one feature.
+    """
     x = inputs[0]
     if first is None:
-        declared = first_states(graph, arguments, x)
+        declared = first_states(cell, arguments, x)
         first = [value.expand(x.shape[1], *value.shape) for value in declared]
-    if not graph.inputs[0].shape:
-        inputs = [x.squeeze(-1), *inputs[1:]]
-    result = run(graph, arguments, inputs, first)
-    output = result.output if graph.output_shape else result.output.unsqueeze(-1)
-    return output, result.states
+    graph = _rewritten(cell, extras.rewrites())
+    added = graph.inputs[len(cell.inputs) :]
+    more = extras.inputs(added, arguments.sizes, x, backwards)
+    seen = [value.flip(0) for value in inputs] if backwards else list(inputs)
+    if not cell.inputs[0].shape:
+        seen[0] = seen[0].squeeze(-1)
+    after = [f"{state.name}'" for state in cell.states] if extras.all_states else []
+    names = tuple(dict.fromkeys([*extras.trace, *after]))
+    result = run(graph, arguments, [*seen, *more], first, names)
+    output = result.output if cell.output_shape else result.output.unsqueeze(-1)
+    traces = dict(result.traces)
+    if backwards:
+        output = output.flip(0)
+        traces = {name: value.flip(0) for name, value in traces.items()}
+    states = tuple(traces[name] for name in after) if after else result.states
+    return Result(output, states, {name: traces[name] for name in extras.trace})

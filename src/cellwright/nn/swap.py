@@ -7,6 +7,8 @@ from typing import TypeVar
 
 from torch import nn
 
+from .regularise import REGULARISERS
+
 L = TypeVar("L", bound=nn.RNNBase)
 
 
@@ -22,7 +24,7 @@ def become(module: nn.RNNBase, cls: type[L], backend: str | None = None) -> L:
         backend: of one of ours.
     """
     own = {} if backend is None else {"backend": backend}
-    for name in ("_flat_weights", "backend", "forget_bias"):
+    for name in ("_flat_weights", "backend", "forget_bias", *REGULARISERS):
         vars(module).pop(name, None)
     module.__class__ = cls
     vars(module).update(own)

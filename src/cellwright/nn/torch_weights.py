@@ -64,6 +64,9 @@ TORCH: Mapping[str, Packing] = {
 }
 """torch.nn's order for every cell that torch.nn has."""
 
+RECURRENT = ("weight_hh", "weight_hr")
+"""torch.nn's matrices whose product hangs on a state."""
+
 _MODES = {
     ("RNN_TANH", False): "elman",
     ("RNN_RELU", False): "elman_relu",

@@ -1,0 +1,208 @@
+"""What a layer does beyond torch.nn: masks, resets, traces, states, zoneout, dropout.
+
+A `Request` is what one call asks for, as it was given. `Extras` is the same, read and
+joined with what the layer was made with: which rewrites of the cell's graph it needs,
+and the further inputs that these have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cellwright.ir.graph import Graph, Input
+from cellwright.language.report import did_you_mean
+from cellwright.passes.rewrite import Rewrites
+
+from .errors import OptionError
+from .regularise import Regularised, zoneout_shares
+from .shapes import Layout
+from .steps import Lengths, read_flags, read_lengths
+
+States = Literal["last", "all"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a call asks for beyond torch.nn, as the caller gave it.
+
+    Args:
+        lengths: how many steps each row has.
+        mask: where a step happens.
+        reset: where a new sequence begins.
+        trace: names of values to return at every step.
+        return_states: ``"last"`` or ``"all"``.
+    """
+
+    lengths: Lengths | None = None
+    mask: Tensor | None = None
+    reset: Tensor | None = None
+    trace: Sequence[str] = ()
+    return_states: States = "last"
+
+
+def asked_for(request: Mapping[str, Any]) -> list[str]:
+    """Return the names of what a call asks for, among the fields of a `Request`.
+
+    They come as a plain mapping, because torch.compile follows no dataclass in every
+    version of torch.
+    """
+    found = [n for n in ("lengths", "mask", "reset") if request[n] is not None]
+    if len(request["trace"]):
+        found.append("trace")
+    if request["return_states"] != "last":
+        found.append("return_states")
+    return found
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What a run has beyond the cell; by default nothing.
+
+    Args:
+        keep: where a step happens, ``[T, B]`` of 1 and 0.
+        reset: where a new sequence begins, likewise.
+        trace: names of values to return at every step.
+        all_states: whether states are returned at every step.
+        zoneout: share of the units that keep their value, by state.
+        dropout: share that variational dropout drops.
+        training: whether chance is on.
+    """
+
+    keep: Tensor | None = None
+    reset: Tensor | None = None
+    trace: tuple[str, ...] = ()
+    all_states: bool = False
+    zoneout: Mapping[str, float] = field(default_factory=dict[str, float])
+    dropout: float = 0.0
+    training: bool = False
+
+    def rewrites(self) -> Rewrites:
+        """Return which changes of the cell's graph this needs."""
+        zoned = tuple(sorted(self.zoneout))
+        return Rewrites(
+            mask=self.keep is not None,
+            reset=self.reset is not None,
+            zoneout=zoned if self.training else (),
+            zoneout_mean=() if self.training else zoned,
+            dropout=self.training and self.dropout > 0,
+        )
+
+    def inputs(
+        self,
+        declared: Sequence[Input],
+        sizes: Mapping[str, int],
+        x: Tensor,
+        backwards: bool,
+    ) -> list[Tensor]:
+        """Return what the further inputs of a rewritten graph are, drawn anew.
+
+        Args:
+            declared: those that a rewrite added, by its names.
+            sizes: every named size.
+            x: the input of this layer, ``[T, B, I]``.
+            backwards: whether the run reads the sequence from its end.
+        """
+        return [self._input(each, sizes, x, backwards) for each in declared]
+
+    def _input(
+        self, declared: Input, sizes: Mapping[str, int], x: Tensor, backwards: bool
+    ) -> Tensor:
+        kind, _, subject = declared.name.removeprefix("_").partition("_")
+        steps, rows = x.shape[:2]
+        shape = (rows, *(size.evaluate(sizes) for size in declared.shape))
+        match kind:
+            case "keep":
+                assert self.keep is not None
+                return self.keep.flip(0) if backwards else self.keep
+            case "reset":
+                assert self.reset is not None
+                return _seen_backwards(self.reset) if backwards else self.reset
+            case "zone":
+                return x.new_empty(steps, *shape).bernoulli_(self.zoneout[subject])
+            case "share":
+                return x.new_full(shape, self.zoneout[subject]).expand(steps, *shape)
+            case _:
+                # One mask a sequence: every step sees the same.
+                mask = F.dropout(x.new_ones(shape), self.dropout)
+                return mask.expand(steps, *shape)
+
+
+def read_extras(
+    request: Request,
+    graph: Graph,
+    x: Tensor,
+    layout: Layout,
+    layer: Regularised,
+) -> Extras:
+    """Check what a call asks for, and return it with what the layer was made with.
+
+    Args:
+        request: what the call asks for.
+        graph: the cell.
+        x: the input, ``[T, B, I]``.
+        layout: how the input lay.
+        layer: has zoneout and variational dropout, and is in training or not.
+
+    Raises:
+        DtypeError, ShapeError: for lengths, a mask or resets that do not fit.
+        OptionError: for a trace that the cell has not, or other states than
+            ``"last"`` and ``"all"``.
+    """
+    keep, reset = None, None
+    if request.lengths is not None:
+        keep = read_lengths(request.lengths, x, layout)
+    if request.mask is not None:
+        mask = read_flags("mask", request.mask, x, layout)
+        keep = mask if keep is None else keep & mask
+    if request.reset is not None:
+        reset = read_flags("reset", request.reset, x, layout)
+    if request.return_states not in ("last", "all"):
+        raise OptionError(
+            f"{layout.layer}: return_states={request.return_states!r} is none of "
+            "'last', 'all'"
+        )
+    return Extras(
+        None if keep is None else keep.to(x.dtype),
+        None if reset is None else reset.to(x.dtype),
+        _read_trace(request.trace, graph, layout.layer),
+        request.return_states == "all",
+        zoneout_shares(layer.zoneout, [state.name for state in graph.states]),
+        layer.variational_dropout,
+        layer.training,
+    )
+
+
+def _read_trace(trace: Sequence[str], graph: Graph, layer: str) -> tuple[str, ...]:
+    known = [v.name for v in graph.values if len(graph.nodes[v.node].shape) <= 1]
+    listed = ", ".join(known)
+    if isinstance(trace, str):
+        raise OptionError(
+            f"{layer}: trace is a tuple of names, also of one: write trace=({trace!r},)"
+        )
+    for name in trace:
+        if name in known:
+            continue
+        if graph.value(name) is not None:
+            raise OptionError(
+                f"{layer}: {name!r} is a matrix, made of weights: it has no steps to "
+                f"trace; what has some is {listed}"
+            )
+        close = did_you_mean(name, known)
+        text = f"{layer}: {graph.name} has no value {name!r} to trace: it has {listed}."
+        raise OptionError(f"{text} {close}".rstrip())
+    return tuple(dict.fromkeys(trace))
+
+
+def _seen_backwards(reset: Tensor) -> Tensor:
+    """Return resets for a run from the end: a sequence's last step is its first.
+
+    That is the step before the one at which the next sequence begins.
+    """
+    first_step = reset.new_zeros(1, *reset.shape[1:])
+    return torch.cat([reset[1:], first_step]).flip(0)
