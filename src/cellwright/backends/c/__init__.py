@@ -1,5 +1,8 @@
-"""The fast backend: one plain C11 kernel a cell, built by the system's compiler.
+"""The fast backend: plain C11, built on the machine where it runs and kept on its disk.
 
-`vectors.h` and `functions.h` stand in front of every kernel: vectors of floats or
-doubles, what moves them, and the elementwise functions with their accuracy.
+`emit` writes a schedule as C, around `kernel.c` and the headers beside it; `kernel` calls
+what was built, and `program` is a cell in both directions. `levels` knows what a
+processor can do, `toolchain` finds a compiler and runs it, `folder` says where kernels
+lie, `key` which of them is meant, `cache` builds each of them once and loads it, and
+`inventory` lists and removes what is there.
 """
