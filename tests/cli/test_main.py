@@ -18,7 +18,10 @@ from cellwright.errors import CellwrightError
 from cellwright.tasks import read_series
 from command_runs import Run, write_series
 
-COMMANDS = ["cells", "show", "new", "diff", "predict", "train series", "train sunspots"]
+COMMANDS = [
+    *("cells", "show", "new", "diff", "predict", "cache"),
+    *("train series", "train sunspots"),
+]
 QUICK: dict[str, Any] = {"hidden_size": 2, "epochs": 1, "batch_size": 64}
 
 
@@ -116,6 +119,7 @@ def test_no_command_shows_the_help(run: Run):
         (["train", "sunspots", "--set", "heads"], "--set heads: takes NAME=NUMBER"),
         (["predict", "none", "-o", "out.csv"], "none: is no run"),
         (["predict", "none"], "Missing option '--out'"),
+        (["cache", "--claer"], "--clear"),
     ],
 )
 def test_bad_use_is_status_2_and_one_message(run: Run, arguments: list[str], said: str):
@@ -194,6 +198,8 @@ def test_errors_become_messages(run: Run, monkeypatch, error, status: int, said:
         ["show", "rhn", "--stage", "graph", "--json"],
         ["show", "rhn", "--stage", "latex", "--json"],
         ["diff", "gru", "lstm", "--json"],
+        ["cache", "--json"],
+        ["cache", "--clear", "--json"],
     ],
 )
 def test_json_is_pure(run: Run, arguments: list[str]):

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from .arguments import examples
+from .cache import cache
 from .cells import cells
 from .diff import diff
 from .faults import Commands, close_output, own_fault
@@ -61,7 +62,8 @@ def cellwright(
 for command in (cells, show, new, diff):
     app.command()(command)
 app.add_typer(train, name="train")
-app.command()(predict)
+for command in (predict, cache):
+    app.command()(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
