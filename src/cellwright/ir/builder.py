@@ -80,10 +80,6 @@ class Builder:
             return self.const(value, shape)
         return self.op("fill", node, attr=shape)
 
-    def put(self, node: Node) -> int:
-        """Return the place of a node as it stands, without any rule."""
-        return self._add(node)
-
     def op(self, name: str, *args: int, attr: Attr = None) -> int:
         """Return the node of ``name`` applied to ``args``.
 

@@ -75,7 +75,7 @@ class DropIn(nn.RNNBase):
         self.forget_bias = forget_bias_value(type(self).__name__, forget_bias)
         shares = (zoneout, variational_dropout, weight_dropout)
         set_regularisers(self, self.state_names, *shares)
-        choose_engine(backend, self._beyond())
+        choose_engine(backend, self._beyond(), self._like())
         self._set_forget_bias()
 
     @property
@@ -185,8 +185,10 @@ class DropIn(nn.RNNBase):
             "return_states": return_states,
         }
         asked = asked_for(request)
-        if choose_engine(self.backend, asked + self._beyond()).backend != "torch":
-            return self._forward_ours(input, hx, weights, Request(**request))
+        engine = choose_engine(self.backend, asked + self._beyond(), self._like())
+        if engine.backend != "torch":
+            extra = Request(**request)
+            return self._forward_ours(input, hx, weights, extra, engine.backend)
         if isinstance(input, PackedSequence):
             return self._forward_packed(input, hx, weights)
         x, layout = self._read(input, next(iter(weights.values())), self.batch_first)
@@ -220,11 +222,11 @@ class DropIn(nn.RNNBase):
         A second one tells what runs calls that ask for more, if that is another.
         """
         name = type(self).__name__
-        choice = choose_engine(self.backend, self._beyond())
+        choice = choose_engine(self.backend, self._beyond(), self._like())
         rows = [Row(name, choice.backend, choice.reason)]
         if choice.backend == "torch" != self.backend:
             asked = "lengths, mask, reset, trace or return_states"
-            more = choose_engine(self.backend, [asked])
+            more = choose_engine(self.backend, [asked], self._like())
             rows.append(Row(name, more.backend, f"calls with {asked}"))
         return BackendReport(tuple(rows))
 
@@ -259,6 +261,10 @@ class DropIn(nn.RNNBase):
             hx = [v.to(x.dtype) if isinstance(v, Tensor) else v for v in given]
         return read_states(hx, self.state_names, shapes, rows, x, layout)
 
+    def _like(self) -> Tensor:
+        """Return a weight, for its dtype and device."""
+        return getattr(self, self._flat_weights_names[0])
+
     def _beyond(self) -> list[str]:
         """Return what every call needs that torch.nn has not.
 
@@ -278,6 +284,7 @@ class DropIn(nn.RNNBase):
         hx: Tensor | Sequence[Tensor] | None,
         weights: Weights,
         request: Request,
+        backend: str,
     ) -> tuple[Any, ...]:
         """Run by one of our backends, which do all that a call can ask for."""
         if isinstance(input, PackedSequence):
@@ -287,7 +294,7 @@ class DropIn(nn.RNNBase):
                 self.batch_first,
                 request.lengths,
                 lambda x, lengths: self._forward_ours(
-                    x, hx, weights, replace(request, lengths=lengths)
+                    x, hx, weights, replace(request, lengths=lengths), backend
                 ),
             )
         x, layout = self._read(input, next(iter(weights.values())), self.batch_first)
@@ -295,9 +302,9 @@ class DropIn(nn.RNNBase):
         graph = load(cell_name(self.mode, self.proj_size)).specialise(self.bias)
         extras = read_extras(request, graph, x, layout, self)
         rows, dropout = self._arguments(graph, weights), self.dropout * self.training
-        return run_stack(graph, rows, x, given, dropout, extras).returned(
-            layout, extras
-        )
+        return run_stack(
+            graph, rows, x, given, dropout, extras, backend=backend
+        ).returned(layout, extras)
 
     def _arguments(self, graph: Graph, weights: Weights) -> list[list[Arguments]]:
         """Return for every layer the tensors and sizes of each of its directions."""

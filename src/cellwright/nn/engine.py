@@ -1,24 +1,33 @@
-"""Decide what runs a drop-in: torch's own path, or one of our backends."""
+"""Decide what runs a layer: torch's own path, or one of our backends."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
+from functools import lru_cache
+
+from torch import Tensor
 
 from cellwright.compiler import BackendError, Choice, choose
 
 
-def choose_engine(backend: str, beyond: Sequence[str]) -> Choice:
+class SlowPathWarning(UserWarning):
+    """A layer runs by the reference, because no kernel can run it."""
+
+
+def choose_engine(backend: str, beyond: Sequence[str], like: Tensor) -> Choice:
     """Return what runs a drop-in, with the reason in words.
 
     Args:
         backend: what was asked for.
         beyond: what is asked for that torch.nn has not, in words.
+        like: a tensor of its dtype and device.
 
     Raises:
         BackendError: for a name that is no backend, and for ``"torch"`` where torch.nn
             has not what is asked for.
     """
-    choice = choose(backend, torch_has_it=True)
+    choice = choose(backend, True, like.device, like.dtype)
     if choice.backend != "torch" or not beyond:
         return choice
     listed = ", ".join(beyond)
@@ -26,4 +35,18 @@ def choose_engine(backend: str, beyond: Sequence[str]) -> Choice:
         raise BackendError(
             f"backend='torch': torch.nn has no {listed}; take backend='auto'"
         )
-    return Choice("reference", f"torch.nn has no {listed}")
+    return Choice("reference", f"{choice.reason}, and torch.nn has no {listed}")
+
+
+@lru_cache(maxsize=64)
+def warn_of_reference(layer: str, reason: str) -> None:
+    """Warn, once for each reason, that nothing faster than the reference runs.
+
+    Warns:
+        SlowPathWarning: with the reason.
+    """
+    warnings.warn(
+        f"{layer} runs by the reference, step by step in torch: {reason}",
+        SlowPathWarning,
+        stacklevel=2,
+    )

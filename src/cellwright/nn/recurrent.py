@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import PackedSequence
 from cellwright.backends.reference.initial import initial_values
 from cellwright.backends.reference.interpret import Arguments
 from cellwright.cells import find
-from cellwright.compiler import choose
+from cellwright.compiler import Choice, choose
 from cellwright.ir.graph import Graph, reachable
 from cellwright.ir.ops import OPS
 from cellwright.language.cell import Cell
@@ -23,6 +23,7 @@ from cellwright.passes.rewrite import recurrent_matrices
 
 from .constants import ExactConstants
 from .eager import eager, refuse_script
+from .engine import warn_of_reference
 from .errors import OptionError
 from .extras import Request, States, read_extras
 from .forget_bias import forget_biases
@@ -142,7 +143,7 @@ class Recurrent(ExactConstants):
         self.batch_first = flag(name, "batch_first", batch_first)
         self.dropout = _dropout(name, dropout, self.num_layers)
         self.bidirectional = flag(name, "bidirectional", bidirectional)
-        self.backend = choose(backend).backend
+        choose(backend, False, torch.device(device or "cpu"), dtype)
         self._asked = backend
         self.forget_bias = forget_bias_value(name, forget_bias)
         shares = (zoneout, variational_dropout, weight_dropout)
@@ -254,12 +255,26 @@ class Recurrent(ExactConstants):
         extras = read_extras(request, graph, x, layout, self)
         dropout = self.dropout if self.training else 0.0
         rows = self._arguments()
-        result = run_stack(graph, rows, x, given, dropout, extras, further)
+        choice = self._choice()
+        if choice.backend == "reference" != self._asked:
+            warn_of_reference(me, choice.reason)
+        result = run_stack(
+            graph, rows, x, given, dropout, extras, further, choice.backend
+        )
         return result.returned(layout, extras)
+
+    @property
+    def backend(self) -> str:
+        """Which backend runs the layer, where it is and in its dtype."""
+        return self._choice().backend
+
+    def _choice(self) -> Choice:
+        like = self._like()
+        return choose(self._asked, False, like.device, like.dtype)
 
     def backend_report(self) -> BackendReport:
         """Return which backend runs this layer, and why."""
-        choice = choose(self._asked)
+        choice = self._choice()
         return BackendReport((Row(self.cell.name, choice.backend, choice.reason),))
 
     def extra_repr(self) -> str:

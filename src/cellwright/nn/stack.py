@@ -11,12 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cellwright.backends.reference.interpret import (
-    Arguments,
-    Result,
-    first_states,
-    run,
-)
+from cellwright.autograd import run as run_compiled
+from cellwright.backends.reference import interpret
+from cellwright.backends.reference.interpret import Arguments, Result, first_states
 from cellwright.ir.graph import Graph
 from cellwright.passes.rewrite import rewrite
 
@@ -64,6 +61,7 @@ def run_stack(
     dropout: float,
     extras: Extras,
     further: Sequence[Tensor] = (),
+    backend: str = "reference",
 ) -> StackResult:
     """Run layers over a sequence, each over the output of the one below.
 
@@ -76,6 +74,7 @@ def run_stack(
         dropout: share of a lower layer's output that is dropped; 0 in evaluation.
         extras: what there is beyond the cell.
         further: the cell's other inputs, the same in every layer.
+        backend: ``"c"`` or ``"reference"``.
 
     Shape:
         - x: ``[T, B, I]``
@@ -91,7 +90,7 @@ def run_stack(
             row = layer * len(directions) + direction
             first = None if given is None else [state[row] for state in given]
             result = _direction(
-                graph, arguments, (x, *further), first, extras, direction == 1
+                graph, arguments, (x, *further), first, extras, direction == 1, backend
             )
             outputs.append(result.output)
             for kept, state in zip(states, result.states, strict=True):
@@ -110,6 +109,7 @@ def _direction(
     first: list[Tensor] | None,
     extras: Extras,
     backwards: bool,
+    backend: str,
 ) -> Result:
     """Run one direction; everything comes and goes in the order of the input.
 
@@ -127,6 +127,7 @@ def _direction(
         seen[0] = seen[0].squeeze(-1)
     after = [f"{state.name}'" for state in cell.states] if extras.all_states else []
     names = tuple(dict.fromkeys([*extras.trace, *after]))
+    run = run_compiled if backend == "c" else interpret.run
     result = run(graph, arguments, [*seen, *more], first, names)
     output = result.output if cell.output_shape else result.output.unsqueeze(-1)
     traces = dict(result.traces)

@@ -30,8 +30,7 @@ def gather(graph: Graph) -> Graph:
             terms = [place[term] for term in _terms(graph.nodes, position, inner)]
             place.append(_sum_of(b, terms, node))
         else:
-            args = tuple(place[arg] for arg in node.args)
-            place.append(b.put(replace(node, args=args)))
+            place.append(b.copy(node, *(place[arg] for arg in node.args)))
     moved = replace(
         graph,
         nodes=tuple(b.nodes),

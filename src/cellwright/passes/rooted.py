@@ -26,8 +26,7 @@ def rooted(graph: Graph, roots: Sequence[int], names: Sequence[str]) -> Graph:
         if position in roots:
             place.append(b.leaf("parameter", names[position], node.shape))
         else:
-            args = tuple(place[arg] for arg in node.args)
-            place.append(b.put(replace(node, args=args)))
+            place.append(b.copy(node, *(place[arg] for arg in node.args)))
     zeros = {s.name: b.const(0, s.shape) for s in graph.states}
     cut = replace(
         graph,

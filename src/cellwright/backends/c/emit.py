@@ -1,0 +1,318 @@
+"""Write a schedule as C: the two files that `kernel.c` includes.
+
+What does not depend on the cell stands in `kernel.c` and the headers beside it. Here
+are the tables of a cell's sizes and matrices, and a body for each of its loops.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from cellwright.ir.formula import formula
+from cellwright.ir.sizes import Size
+from cellwright.passes.schedule import Loop, Schedule, Whole
+
+from .expressions import Statements
+from .identifiers import identifiers
+from .memory import Memory
+from .ops import WHOLE
+from .runs import Run, runs_of, spread_of
+from .slots import HEAD, INPUT, OUTPUT, ROOT, STATE, Slots, length
+
+_FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Source:
+    """A kernel's C, but for its dtype and level.
+
+    Args:
+        slots: the order of the slots, as C.
+        step: what the schedule says, as C.
+        sizes: lengths that the kernel is called with, in their order.
+        widths: vectors of its tiles.
+    """
+
+    slots: str
+    step: str
+    sizes: tuple[Size, ...]
+    widths: tuple[int, ...]
+
+    def text(self, double: bool, vector_bytes: int, accumulators: int) -> str:
+        """Return the whole translation unit.
+
+        Args:
+            double: whether numbers are float64 rather than float32.
+            vector_bytes: length of a vector register.
+            accumulators: vector registers that sums of products may take.
+        """
+        own = {
+            "configuration.h": configuration(
+                double, vector_bytes, accumulators, self.widths
+            ),
+            "slots.h": self.slots,
+            "step.h": self.step,
+        }
+        return included("kernel.c", own)
+
+
+def configuration(
+    double: bool, vector_bytes: int, accumulators: int, widths: Iterable[int]
+) -> str:
+    """Return the definitions that the C of all kernels is written for."""
+    listed = " ".join(f"X({width})" for width in widths)
+    return "\n".join(
+        [
+            f"#define CW_DOUBLE {int(double)}",
+            f"#define CW_BYTES {vector_bytes}",
+            f"#define ACCUMULATORS {accumulators}",
+            f"#define WIDTHS(X) {listed}",
+        ]
+    )
+
+
+def outer_text(double: bool, vector_bytes: int, accumulators: int) -> str:
+    """Return the C that sums outer products up; it is no particular cell's."""
+    head = configuration(double, vector_bytes, accumulators, (1, 2, 3, 4))
+    return included("outer.c", {"configuration.h": head})
+
+
+def emit(
+    schedule: Schedule, names: Sequence[str], backwards: bool, title: str
+) -> Source:
+    """Return the C of a schedule.
+
+    Args:
+        schedule: of the step.
+        names: of its graph's nodes.
+        backwards: whether it runs from the last step to the first.
+        title: what the kernel is, in words.
+    """
+    writer = _Writer(schedule, names)
+    phases = [writer.phase(i, phase) for i, phase in enumerate(schedule.phases)]
+    head = "\n".join(writer.head(title, backwards))
+    step = "\n".join([*_FRAME, *writer.run_table(), *phases, writer.step()])
+    widths = sorted({len(run.matrices) * run.spread for run in writer.runs})
+    return Source(head, step, tuple(writer.slots.sizes), tuple(widths))
+
+
+@lru_cache(maxsize=16)
+def _file(name: str) -> str:
+    return (_FOLDER / name).read_text(encoding="utf-8")
+
+
+def included(name: str, own: Mapping[str, str]) -> str:
+    """Return a file with the text of what it includes from here in place."""
+
+    def replaced(match: re.Match[str]) -> str:
+        inner = match.group(1)
+        text = own[inner] if inner in own else _file(inner)
+        return f"/* {inner} */\n{text}"
+
+    return re.sub(r'^#include "(.+)"$', replaced, _file(name), flags=re.MULTILINE)
+
+
+class _Writer:
+    """Writes one schedule; its slots know all sizes once everything is written."""
+
+    def __init__(self, schedule: Schedule, names: Sequence[str]):
+        self.schedule = schedule
+        self.graph = schedule.graph
+        self.slots = Slots(schedule)
+        self.memory = Memory(self.slots)
+        self.said = names
+        self.names = identifiers(names)
+        self.runs: list[Run] = []
+
+    def head(self, title: str, backwards: bool) -> list[str]:
+        """Return everything that stands before the phases."""
+        graph, schedule = self.graph, self.schedule
+        nodes = graph.nodes
+        starts = self.slots.starts
+        enum = [f"SLOT_{name.upper()} = {i}" for i, name in enumerate(HEAD)]
+        enum += [f"SLOT_{n.upper()} = {at}" for n, at in starts.items() if n != "sizes"]
+        enum += [f"ROOT_SLOTS = {ROOT}", f"INPUT_SLOTS = {INPUT}"]
+        enum += [f"STATE_SLOTS = {STATE}", f"OUTPUT_SLOTS = {OUTPUT}"]
+        counts = {
+            "ROOTS": [(self.said[n], "") for n in schedule.roots],
+            "INPUTS": [(i.name, "") for i in graph.inputs],
+            "STATES": [(s.name, "") for s in graph.states],
+            "OUTPUTS": [(self.said[n], "") for n in schedule.outputs],
+            "KEPT": [(self.said[n], "") for n in schedule.kept],
+            "SUMS": [(self.said[n], "") for n in schedule.sums],
+        }
+        lines = [f"/* {title} */", "enum {", *(f"    {item}," for item in enum)]
+        for name, items in counts.items():
+            listed = ", ".join(item for item, _ in items)
+            lines.append(f"    {name} = {len(items)}, /* {listed} */")
+        lines += [
+            f"    RUNS = {len(self.runs)},",
+            f"    BACKWARDS = {int(backwards)}",
+            "};",
+        ]
+        tables = {
+            "state_size": [s.shape for s in graph.states],
+            "output_size": [nodes[n].shape for n in schedule.outputs],
+            "kept_size": [nodes[n].shape for n in schedule.kept],
+            "sum_size": [nodes[n].shape for n in schedule.sums],
+        }
+        for name, shapes in tables.items():
+            slots = [str(self.slots.size(length(shape))) for shape in shapes]
+            listed = ", ".join([*slots, "0"])
+            lines.append(f"static const int {name}[] = {{{listed}}};")
+        return lines
+
+    def phase(self, index: int, phase: Loop | Whole) -> str:
+        """Return the function of a phase."""
+        if isinstance(phase, Whole):
+            return self._whole(index, phase)
+        return "\n".join(self._loop(index, phase))
+
+    def step(self) -> str:
+        """Return the function that runs all phases."""
+        calls = [f"    phase_{i}(frame);" for i in range(len(self.schedule.phases))]
+        head = "static void step(const Frame *frame)"
+        return "\n".join([head, "{", *(calls or ["    (void)frame;"]), "}"])
+
+    def run_table(self) -> list[str]:
+        """Return the table of all runs of products."""
+        lines = ["static const Run runs[RUNS + 1] = {"]
+        for run in self.runs:
+            roots = ", ".join(str(self.schedule.roots.index(m)) for m in run.matrices)
+            units, depth = (self.slots.size(size) for size in (run.units, run.depth))
+            heads = -1 if run.heads is None else self.slots.size(run.heads)
+            said = ", ".join(self._said(m) for m in run.matrices)
+            lines.append(
+                f"    {{{len(run.matrices)}, {run.spread}, {units}, {depth}, {heads}, "
+                f"{{{roots}}}}}, /* {said} @ {self._said(run.operand)} */"
+            )
+        return [*lines, "    {0, 0, 0, 0, 0, {0}}", "};"]
+
+    def _said(self, node: int) -> str:
+        name = self.said[node]
+        if not name.startswith("%"):
+            return name
+        return formula(self.graph, node, self.said)
+
+    def _equation(self, node: int) -> str:
+        return f"{self.said[node]} = {formula(self.graph, node, self.said)}"
+
+    def _whole(self, index: int, phase: Whole) -> str:
+        node = self.graph.nodes[phase.node]
+        function = WHOLE[node.op]
+        to = self.memory.place(phase.node).entry("row")
+        lines: list[str] = []
+        at = "0"
+        for arg in node.args:
+            size = self.memory.size(length(self.graph.nodes[arg].shape))
+            place = self.memory.place(arg).entry("row")
+            match node.op:
+                case "concat":
+                    lines.append(f"{function}({place}, {size}, {to} + {at});")
+                    at += f" + {size}"
+                case "repeat":
+                    assert isinstance(node.attr, Size)
+                    times = self.memory.size(node.attr)
+                    lines.append(f"{function}({place}, {size}, {times}, {to});")
+                case _:
+                    groups = self.memory.size(length(node.shape))
+                    lines.append(f"{function}({place}, {size}, {groups}, {to});")
+        return "\n".join(
+            [
+                f"/* {self._equation(phase.node)} */",
+                f"static void phase_{index}(const Frame *frame)",
+                "{",
+                "    for (int row = 0; row < frame->rows; row++) {",
+                *(f"        {line}" for line in lines),
+                "    }",
+                "}",
+            ]
+        )
+
+    def _loop(self, index: int, loop: Loop) -> Iterable[str]:
+        nodes = {a.node for a in loop.accumulators} | set(loop.nodes)
+        named = [n for n in sorted(nodes) if not self.said[n].startswith("%")]
+        comments = {n: self._equation(n) for n in named}
+        spread = spread_of(loop)
+        statements = Statements(self.graph, loop, self.memory, self.names, self.said)
+        lines = statements.print(comments)
+        for accumulator in loop.accumulators:
+            if accumulator.node in comments:
+                lines.append(f"/* {comments[accumulator.node]} */")
+        lines += self._stores(loop, statements)
+        yield f"enum {{ SPREAD_{index} = {spread} }};"
+        yield f"#define SPREAD SPREAD_{index}"
+        yield f"static BODY void body_{index}("
+        yield "    const Frame *frame, int row, int64_t unit, int lanes,"
+        yield "    const vec *acc)"
+        yield "{"
+        yield from (f"    {line}" for line in lines)
+        yield "    (void)frame, (void)row, (void)unit, (void)lanes, (void)acc;"
+        yield "}"
+        yield "#undef SPREAD"
+        size = self.slots.size(length(loop.shape))
+        if loop.accumulators:
+            yield from self._product_phase(index, loop, size, spread)
+        else:
+            yield f"LOOP_PHASE({index}, {size} /* {length(loop.shape)} */)"
+
+    def _stores(self, loop: Loop, statements: Statements) -> Iterable[str]:
+        schedule = self.schedule
+        for node in loop.kept:
+            place = self.memory.place(node).entry("row", "unit")
+            yield f"store({place}, {statements.value(node)}, lanes);"
+        for node in loop.written:
+            value = statements.value(node)
+            if node in schedule.outputs:
+                i = schedule.outputs.index(node)
+                place = f"frame->out[{i}] + row * frame->out_row[{i}] + unit"
+                yield f"store({place}, {value}, lanes);"
+            if node in schedule.sums:
+                place = f"frame->sum[{schedule.sums.index(node)}] + unit"
+                yield f"store({place}, load({place}, lanes) + {value}, lanes);"
+            for i, state in enumerate(self.graph.states):
+                if state.next == node:
+                    place = f"frame->after[{i}] + row * frame->state_row[{i}] + unit"
+                    yield f"store({place}, {value}, lanes);"
+
+    def _product_phase(
+        self, index: int, loop: Loop, size: int, spread: int
+    ) -> Iterable[str]:
+        calls: list[str] = []
+        widest = 1
+        for run in runs_of(self.graph, loop, spread):
+            place = self.memory.place(run.operand)
+            calls.append(
+                f"PRODUCT({len(self.runs)}, {place.pointer}, {place.stride}, "
+                f"{run.first * spread})"
+            )
+            self.runs.append(run)
+            widest = max(widest, len(run.matrices) * spread)
+        count = len(loop.accumulators) * spread
+        walked = f"{size} /* {length(loop.shape)} */"
+        yield f"PRODUCT_PHASE({index}, {walked}, {count}, {widest},"
+        yield f"              {' '.join(calls)})"
+
+
+_FRAME = """
+/* What a step sees: the places of this step's values for the rows of one piece. */
+typedef struct {
+    const int64_t *slot;
+    int rows;
+    const real *packed[RUNS + 1];
+    const real *root[ROOTS + 1];
+    const real *in[INPUTS + 1];
+    int64_t in_row[INPUTS + 1];
+    real *before[STATES + 1], *after[STATES + 1];
+    int64_t state_row[STATES + 1];
+    real *kept[KEPT + 1];
+    int64_t kept_row[KEPT + 1];
+    real *out[OUTPUTS + 1];
+    int64_t out_row[OUTPUTS + 1];
+    real *sum[SUMS + 1];
+} Frame;
+""".splitlines()

@@ -1,0 +1,181 @@
+"""One direction of a cell as a compiled function: tensors in, tensors filled."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from cellwright.ir.sizes import Size
+
+from . import cache
+from .emit import Source, outer_text
+from .errors import BuildError
+from .levels import Level, best_level
+from .sidecar import Description
+from .threads import team
+from .toolchain import find_compiler
+
+DTYPES = {torch.float32: False, torch.float64: True}
+"""What a kernel can be built for, and whether that is double."""
+
+
+@dataclass(frozen=True)
+class Lagging:
+    """A state's value before every step: its first one, then what the steps made.
+
+    Args:
+        first: ``[B, H]``
+        after: the values after every step, ``[T, B, H]``
+    """
+
+    first: Tensor
+    after: Tensor
+
+
+Given = Tensor | Lagging
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A compiled direction of a cell, for one dtype."""
+
+    run_function: Callable[..., int]
+    sizes: tuple[Size, ...]
+
+    def run(
+        self,
+        sizes: Sequence[int],
+        span: tuple[int, int, int],
+        roots: Sequence[Tensor],
+        inputs: Sequence[Given],
+        states: Sequence[tuple[Tensor, Tensor]],
+        outputs: Sequence[tuple[Tensor, int]],
+        sums: Sequence[Tensor],
+    ) -> None:
+        """Run some steps; outputs, last states and sums are filled in place.
+
+        Args:
+            sizes: the kernel's lengths.
+            span: rows of the batch, the first step and the one behind the last.
+            roots: matrices, vectors with their entries side by side, scalars.
+            inputs: ``[T, B, n]`` with entries side by side, or ``[T, B]``.
+            states: first and last values, ``[B, n]``; the last lie side by side.
+            outputs: ``[T, B, n]``, and the step that their first one is.
+            sums: ``[n]``; what they hold is added to.
+
+        Raises:
+            MemoryError: when there was none for the packed weights.
+        """
+        rows, begin, end = span
+        slots = [rows, begin, end, torch.get_num_threads(), *team()]
+        for root in roots:
+            slots += _root_slots(root)
+        for given in inputs:
+            slots += _input_slots(given)
+        for first, last in states:
+            slots += (first.data_ptr(), first.stride(0), last.data_ptr())
+        for output, at in outputs:
+            step = output.stride(0)
+            place = output.data_ptr() + (begin - at) * step * output.element_size()
+            slots += (place, step, output.stride(1))
+        slots += [total.data_ptr() for total in sums]
+        slots += sizes
+        if self.run_function((ctypes.c_int64 * len(slots))(*slots)):
+            raise MemoryError("a kernel found no memory for its packed weights")
+
+
+def build(source: Source, parts: Sequence[str], what: Description) -> Kernel:
+    """Return a kernel, built now or loaded from the cache.
+
+    Args:
+        source: its C.
+        parts: the texts that say which kernel it is.
+        what: the same, for people; its dtype is the kernel's.
+
+    Raises:
+        BuildError: when it cannot be built.
+    """
+    level = best_level()
+    double = what.dtype == "float64"
+
+    def text() -> str:
+        return text_at(source, double, level)
+
+    return Kernel(_function(parts, what, text, level), source.sizes)
+
+
+def _function(
+    parts: Sequence[str], what: Description, text: Callable[[], str], level: Level
+) -> Callable[..., int]:
+    compiler = find_compiler()
+    if compiler is None:
+        raise BuildError("there is no C compiler")
+    library = cache.load(parts, what, text, level, compiler)
+    function = library.cellwright_run
+    function.argtypes = [ctypes.c_void_p]
+    function.restype = ctypes.c_int
+    return function
+
+
+@lru_cache(maxsize=len(DTYPES) * 4)
+def _outer_function(dtype: torch.dtype, level: Level) -> Callable[..., int]:
+    def text() -> str:
+        return outer_text(DTYPES[dtype], level.vector_bytes, level.accumulators)
+
+    word = str(dtype).removeprefix("torch.")
+    what = Description("any", "sums of outer products", word)
+    return _function(["outer", word], what, text, level)
+
+
+def add_outer_products(
+    products: Sequence[tuple[Tensor, Tensor, Tensor, int]],
+) -> None:
+    """Add sums of outer products over all rows to tensors.
+
+    Args:
+        products: left sides ``[N, m]``, right sides ``[N, n]``, where they are added
+            to, ``[m, n]`` or ``[heads, m / heads, n / heads]``, and that number of
+            heads, 1 for a plain matrix.
+
+    Raises:
+        MemoryError: when there was none to pack the right sides.
+    """
+    if not products:
+        return
+    slots = [len(products), torch.get_num_threads(), *team()]
+    for left, right, total, heads in products:
+        slots += (left.data_ptr(), left.stride(0), right.data_ptr(), right.stride(0))
+        entries = (left.shape[1] // heads, right.shape[1] // heads)
+        slots += (len(left), heads, *entries, total.data_ptr())
+    function = _outer_function(products[0][0].dtype, best_level())
+    if function((ctypes.c_int64 * len(slots))(*slots)):
+        raise MemoryError("a kernel found no memory for its packed rows")
+
+
+def text_at(source: Source, double: bool, level: Level) -> str:
+    """Return a kernel's C for a dtype and a level."""
+    return source.text(double, level.vector_bytes, level.accumulators)
+
+
+def _root_slots(root: Tensor) -> tuple[int, ...]:
+    match root.dim():
+        case 3:
+            return (root.data_ptr(), *root.stride())
+        case 2:
+            return (root.data_ptr(), 0, *root.stride())
+        case _:
+            return (root.data_ptr(), 0, 0, 0)
+
+
+def _input_slots(given: Given) -> tuple[int, int, int, int, int]:
+    if isinstance(given, Lagging):
+        step, row, *_ = given.after.stride()
+        place, first = given.after.data_ptr(), given.first
+        return (place, step, row, first.data_ptr(), first.stride(0))
+    step, row, *_ = given.stride()
+    return (given.data_ptr(), step, row, 0, 0)

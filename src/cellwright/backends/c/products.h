@@ -1,0 +1,163 @@
+/* Products of matrices with rows of vectors, summed onto accumulators in registers.
+ *
+ * A tile is up to four vectors of units: one vector of up to four accumulators, or up to
+ * four vectors of one. Its weights are packed so that for every entry of the operand they
+ * lie side by side.
+ */
+
+/* Products that share an operand, and a matrix's place among the accumulators.
+ *
+ * units, depth, heads are slots of sizes; heads is -1 for a plain matrix, else the matrix
+ * stands in that many blocks on the diagonal. */
+typedef struct {
+    int count, spread;
+    int units, depth, heads;
+    int root[4];
+} Run;
+
+static inline int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* How many entries of the operand one tile looks at, at most. */
+static inline int64_t tile_depth(const Run *run, const int64_t *slot)
+{
+    int64_t depth = slot[run->depth];
+    if (run->heads < 0)
+        return depth;
+    int64_t heads = slot[run->heads], each = slot[run->units] / heads;
+    int64_t touched = (run->spread * LANES + each - 2) / each + 1;
+    return smaller(touched, heads) * (depth / heads);
+}
+
+static inline int64_t tile_size(const Run *run, const int64_t *slot)
+{
+    return tile_depth(run, slot) * run->count * run->spread * LANES;
+}
+
+static inline int64_t tile_count(const Run *run, const int64_t *slot)
+{
+    int64_t units = run->spread * LANES;
+    return (slot[run->units] + units - 1) / units;
+}
+
+/* The entries of the operand that units from `unit` on look at: [from, to). */
+static inline void tile_range(const Run *run, const int64_t *slot, int64_t unit,
+                              int64_t *from, int64_t *to)
+{
+    *from = 0;
+    *to = slot[run->depth];
+    if (run->heads < 0)
+        return;
+    int64_t heads = slot[run->heads];
+    int64_t units = slot[run->units] / heads, depth = slot[run->depth] / heads;
+    int64_t last = smaller(unit + run->spread * LANES, slot[run->units]) - 1;
+    *from = unit / units * depth;
+    *to = (last / units + 1) * depth;
+}
+
+/* One vector of units of one matrix: to[k * step + lane] = matrix[unit + lane][from + k].
+ *
+ * slots of a root: pointer, strides of block, row and column. */
+static void pack_vector(const Run *run, const int64_t *slot, const int64_t *root,
+                        int64_t unit, int64_t from, int64_t to, real *packed, int64_t step)
+{
+    const real *matrix = (const real *)(intptr_t)root[0];
+    int64_t units = slot[run->units], block_units = units, block_depth = to - from;
+    if (run->heads >= 0) {
+        block_units = units / slot[run->heads];
+        block_depth = slot[run->depth] / slot[run->heads];
+    }
+    int plain = run->heads < 0;
+    int whole = unit + LANES <= units;
+    if (plain && whole && root[2] == 1) {
+        for (int64_t k = 0; k < to; k++)
+            memcpy(packed + k * step, matrix + unit + k * root[3], sizeof(vec));
+        return;
+    }
+    for (int lane = 0; lane < LANES; lane++) {
+        int64_t at = unit + lane;
+        int64_t head = at / block_units;
+        const real *row = matrix + (plain ? at * root[2]
+                                          : head * root[1] + at % block_units * root[2]);
+        int64_t first = plain ? 0 : head * block_depth;
+        int64_t last = plain ? to : first + block_depth;
+        for (int64_t k = from; k < to; k++)
+            packed[(k - from) * step + lane] =
+                at < units && k >= first && k < last ? row[(k - first) * root[3]] : 0;
+    }
+}
+
+static void pack_tile(const Run *run, const int64_t *slot, int64_t tile, real *packed)
+{
+    int64_t unit = tile * run->spread * LANES, from, to;
+    int64_t step = run->count * run->spread * LANES;
+    tile_range(run, slot, unit, &from, &to);
+    packed += tile * tile_size(run, slot);
+    for (int i = 0; i < run->count; i++) {
+        const int64_t *root = slot + SLOT_ROOTS + ROOT_SLOTS * run->root[i];
+        for (int v = 0; v < run->spread; v++) {
+            int64_t at = (int64_t)(i * run->spread + v) * LANES;
+            pack_vector(run, slot, root, unit + v * LANES, from, to, packed + at, step);
+        }
+    }
+}
+
+/* Add a run's products for units from `unit` on to the accumulators of `rows` rows. */
+static inline void multiply(const Run *run, const int64_t *slot, const real *packed,
+                            int64_t unit, int rows, const real *x, int64_t row, vec *acc,
+                            int64_t stride)
+{
+    int64_t from, to, width = run->count * run->spread;
+    tile_range(run, slot, unit, &from, &to);
+    packed += unit / (run->spread * LANES) * tile_size(run, slot);
+    multiply_table[width][rows](acc, stride, packed, x + from, row, 1, to - from);
+}
+
+#define BODY inline __attribute__((always_inline))
+
+/* A loop without products: body_I for every vector of every row. */
+#define LOOP_PHASE(I, SIZE)                                                              \
+    static void phase_##I(const Frame *frame)                                            \
+    {                                                                                    \
+        int64_t size = frame->slot[SIZE];                                                \
+        for (int row = 0; row < frame->rows; row++) {                                    \
+            int64_t unit = 0;                                                            \
+            for (; unit + LANES <= size; unit += LANES)                                  \
+                body_##I(frame, row, unit, LANES, 0);                                    \
+            if (unit < size)                                                             \
+                body_##I(frame, row, unit, (int)(size - unit), 0);                       \
+        }                                                                                \
+    }
+
+#define PRODUCT(RUN, X, STRIDE, FIRST)                                                   \
+    multiply(&runs[RUN], frame->slot, frame->packed[RUN], unit, now, X + row * (STRIDE), \
+             STRIDE, acc + FIRST, stride);
+
+/* A loop with products: for every tile of units and every few rows the accumulators are
+ * filled, and body_I is run on them while they are at hand. */
+#define PRODUCT_PHASE(I, SIZE, COUNT, WIDEST, ...)                                       \
+    static void phase_##I(const Frame *frame)                                            \
+    {                                                                                    \
+        enum { stride = COUNT };                                                         \
+        vec acc[6 * stride];                                                             \
+        int64_t size = frame->slot[SIZE];                                                \
+        int most = rows_at_once(frame->rows, ROWS_OF(WIDEST));                           \
+        for (int64_t unit = 0; unit < size; unit += SPREAD_##I * LANES)                  \
+            for (int row = 0; row < frame->rows; row += most) {                          \
+                int now = frame->rows - row < most ? frame->rows - row : most;           \
+                for (int k = 0; k < now * stride; k++)                                   \
+                    acc[k] = splat(0);                                                   \
+                __VA_ARGS__                                                              \
+                for (int r = 0; r < now; r++)                                            \
+                    for (int v = 0; v < SPREAD_##I; v++) {                               \
+                        int64_t at = unit + v * LANES;                                   \
+                        const vec *own = acc + r * stride + v;                           \
+                        if (at + LANES <= size)                                          \
+                            body_##I(frame, row + r, at, LANES, own);                    \
+                        else if (at < size)                                              \
+                            body_##I(frame, row + r, at, (int)(size - at), own);         \
+                    }                                                                    \
+            }                                                                            \
+    }
