@@ -14,13 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from cellwright.backends.reference.interpret import Arguments
 from cellwright.cells import load
 from cellwright.compiler import choose
-from cellwright.ir.graph import Graph
 
 from .eager import eager, refuse_script
-from .engine import choose_engine
+from .engine import choose_engine, engine_name
 from .errors import OptionError
 from .extras import Request, States, asked_for, read_extras
 from .forget_bias import forget_biases
@@ -39,7 +37,8 @@ from .stack import run_stack
 from .steps import Lengths
 from .swap import become, twin
 from .torch_path import is_cast, run_torch, run_torch_packed
-from .torch_weights import RECURRENT, TORCH, by_suffix, cell_name, from_packed
+from .torch_weights import RECURRENT, TORCH, by_suffix, cell_name
+from .traced import DropInForm, run_traced
 
 Weights = Mapping[str, Tensor]
 D = TypeVar("D", bound="DropIn")
@@ -184,11 +183,16 @@ class DropIn(nn.RNNBase):
             "trace": trace,
             "return_states": return_states,
         }
-        asked = asked_for(request)
-        engine = choose_engine(self.backend, asked + self._beyond(), self._like())
-        if engine.backend != "torch":
-            extra = Request(**request)
-            return self._forward_ours(input, hx, weights, extra, engine.backend)
+        beyond = asked_for(request) + self._beyond()
+        like = self._like()
+        engine = engine_name(
+            self.backend, ", ".join(beyond), like.device.type, like.dtype
+        )
+        packed = isinstance(input, PackedSequence)
+        if engine == "c" and torch.compiler.is_compiling() and not (beyond or packed):
+            return self._forward_traced(input, hx, weights)
+        if engine != "torch":
+            return self._forward_ours(input, hx, weights, Request(**request), engine)
         if isinstance(input, PackedSequence):
             return self._forward_packed(input, hx, weights)
         x, layout = self._read(input, next(iter(weights.values())), self.batch_first)
@@ -299,31 +303,32 @@ class DropIn(nn.RNNBase):
             )
         x, layout = self._read(input, next(iter(weights.values())), self.batch_first)
         given = self._states(hx, x, layout)
-        graph = load(cell_name(self.mode, self.proj_size)).specialise(self.bias)
+        form = DropInForm.read(self._form())
+        graph = form.graph()
         extras = read_extras(request, graph, x, layout, self)
-        rows, dropout = self._arguments(graph, weights), self.dropout * self.training
+        rows, dropout = form.arguments(graph, weights), self.dropout * self.training
         return run_stack(
             graph, rows, x, given, dropout, extras, backend=backend
         ).returned(layout, extras)
 
-    def _arguments(self, graph: Graph, weights: Weights) -> list[list[Arguments]]:
-        """Return for every layer the tensors and sizes of each of its directions."""
-        cell = from_packed(TORCH[graph.name], weights)
-        directions = ("", "_reverse") if self.bidirectional else ("",)
-        width = (self.proj_size or self.hidden_size) * len(directions)
-        rows: list[list[Arguments]] = []
-        for layer in range(self.num_layers):
-            sizes = {
-                "input_size": width if layer else self.input_size,
-                "hidden_size": self.hidden_size,
-                "proj_size": self.proj_size,
-            }
-            rows.append([])
-            for tail in directions:
-                suffix = f"_l{layer}{tail}"
-                mine = {p.name: cell[p.name + suffix] for p in graph.parameters}
-                rows[-1].append(Arguments(sizes, mine, {}))
-        return rows
+    def _form(self) -> str:
+        """Return the layer as the text of a `DropInForm`."""
+        # Formatted, because torch.compile may hold these numbers as symbols otherwise.
+        sizes = f"{self.input_size},{self.hidden_size},{self.proj_size}"
+        return f"{self.mode},{sizes},{self.num_layers},{self.bias},{self.bidirectional}"
+
+    def _forward_traced(
+        self, input: Tensor, hx: Tensor | Sequence[Tensor] | None, weights: Weights
+    ) -> tuple[Tensor, Any]:
+        """Run by the kernels, as torch.compile can follow."""
+        x, layout = self._read(input, next(iter(weights.values())), self.batch_first)
+        given = self._states(hx, x, layout)
+        tensors = [x, *given, *weights.values()]
+        dropout = self.dropout if self.training else 0.0
+        output, *last = run_traced(self._form(), dropout, list(weights), tensors)
+        if not layout.batched:
+            last = [state.squeeze(1) for state in last]
+        return layout.as_given(output), tuple(last) if len(last) > 1 else last[0]
 
     def _set_forget_bias(self) -> None:
         if self.forget_bias is None:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 
+import torch
 from torch import Tensor
 
 from cellwright.compiler import BackendError, Choice, choose
@@ -36,6 +37,24 @@ def choose_engine(backend: str, beyond: Sequence[str], like: Tensor) -> Choice:
             f"backend='torch': torch.nn has no {listed}; take backend='auto'"
         )
     return Choice("reference", f"{choice.reason}, and torch.nn has no {listed}")
+
+
+@torch.compiler.assume_constant_result
+def engine_name(backend: str, beyond: str, device: str, dtype: torch.dtype) -> str:
+    """Return the name of what `choose_engine` chooses.
+
+    Its arguments are plain, because torch.compile takes the answer for a constant.
+
+    Args:
+        backend: what was asked for.
+        beyond: what is asked for that torch.nn has not, in words; empty for nothing.
+        device: type of the device.
+        dtype: of all tensors.
+    """
+    asked = [beyond] if beyond else []
+    return choose_engine(
+        backend, asked, torch.empty(0, dtype=dtype, device=device)
+    ).backend
 
 
 @lru_cache(maxsize=64)

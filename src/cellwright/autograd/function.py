@@ -16,36 +16,43 @@ import torch
 from torch import _C, Tensor
 from torch._C import _functorch  # pyright: ignore[reportAttributeAccessIssue]
 from torch.autograd import forward_ad
+from torch.nn import Parameter
 
 from cellwright.backends.c.program import Program
 from cellwright.backends.reference import interpret
 from cellwright.backends.reference.interpret import Arguments, Result, Weights
 from cellwright.compiler import program
 from cellwright.ir.graph import Graph
-from cellwright.passes.differentiate import OUTPUT
 from cellwright.passes.rooted import rooted
+
+from .kernels import Compiled, backward_arrays, forward_arrays
+from .operators import backward_operator, forward_operator, spec_of
 
 
 @dataclass(frozen=True)
-class _Call:
+class _Call(Compiled):
     """What one call's functions share that is no tensor."""
 
-    program: Program
-    sizes: Mapping[str, int]
-    trace: tuple[str, ...]
+    spec: str
 
-    @property
-    def counts(self) -> tuple[int, int, int]:
-        """Numbers of inputs, states and roots."""
-        schedule = self.program.ahead.schedule
-        graph = schedule.graph
-        return len(graph.inputs), len(graph.states), len(schedule.roots)
+    def forward(self, tensors: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """Run the forward kernel, by its operator where something traces."""
+        if all(map(_is_plain, tensors)):
+            return forward_arrays(self, tensors)
+        found = forward_operator(list(tensors), self.spec, list(self.sizes.values()))
+        states = self.counts[1]
+        return found[: len(found) - states], found[len(found) - states :]
 
-    def split(self, tensors: Sequence[Tensor]) -> tuple[Sequence[Tensor], ...]:
-        """Return inputs, states, roots, and what comes behind."""
-        inputs, states, roots = self.counts
-        a, b, c = inputs, inputs + states, inputs + states + roots
-        return tensors[:a], tensors[a:b], tensors[b:c], tensors[c:]
+    def backward(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """Run the backward kernel, likewise."""
+        if all(map(_is_plain, tensors)):
+            return backward_arrays(self, tensors)
+        return backward_operator(list(tensors), self.spec, list(self.sizes.values()))
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Whether a tensor is numbers in memory, not what tracers pass round."""
+    return type(tensor) in (Tensor, Parameter)
 
 
 def run(
@@ -69,14 +76,26 @@ def run(
         roots = _roots(compiled).values(arguments, x)
         tensors = (*inputs, *states, *roots)
         if any(t.requires_grad for t in tensors):
-            call = _Call(compiled, arguments.sizes, names)
+            call = _call(graph, compiled, arguments.sizes, names, x)
             return _result(call, _Forward.apply(call, *tensors))
-    compiled = program(graph, names, False, x.dtype)
-    call = _Call(compiled, arguments.sizes, names)
+    # A traced graph has one operator for both cases, the one that keeps more.
+    compiled = program(graph, names, not _is_plain(x), x.dtype)
+    call = _call(graph, compiled, arguments.sizes, names, x)
     with torch.no_grad():
         roots = _roots(compiled).values(arguments, x)
-        arrays, last = compiled.forward(arguments.sizes, roots, inputs, states)
+        arrays, last = call.forward([*inputs, *states, *roots])
     return _result(call, (*_given_out(call, arrays), *last))
+
+
+def _call(
+    graph: Graph,
+    compiled: Program,
+    sizes: Mapping[str, int],
+    trace: tuple[str, ...],
+    x: Tensor,
+) -> _Call:
+    spec = "" if _is_plain(x) else spec_of(graph, trace, x.dtype, tuple(sizes))
+    return _Call(compiled, sizes, trace, spec)
 
 
 def is_transformed() -> bool:
@@ -118,15 +137,10 @@ class _Forward(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, call: _Call, *tensors: Tensor) -> tuple[Tensor, ...]:
-        inputs, states, roots, _ = call.split(tensors)
-        arrays, last = call.program.forward(call.sizes, roots, inputs, states)
-        schedule = call.program.ahead.schedule
-        needed = set(call.program.ahead.saved.values())
-        saved = [
-            a for n, a in zip(schedule.outputs, arrays, strict=True) if n in needed
-        ]
+        arrays, last = call.forward(tensors)
+        by_node = dict(zip(call.program.ahead.schedule.outputs, arrays, strict=True))
         ctx.call = call
-        ctx.save_for_backward(*tensors, *saved)
+        ctx.save_for_backward(*tensors, *(by_node[node] for node in call.saved_nodes))
         ctx.set_materialize_grads(False)
         return (*_given_out(call, arrays), *last)
 
@@ -156,25 +170,16 @@ class _Backward(torch.autograd.Function):
         present: tuple[bool, ...],
         *tensors: Tensor,
     ) -> tuple[Tensor, ...]:
-        inputs, states, roots, rest = call.split(tensors)
-        ahead = call.program.ahead
-        needed = set(ahead.saved.values())
-        nodes = [node for node in ahead.schedule.outputs if node in needed]
-        saved = dict(zip(nodes, rest, strict=False))
-        given = iter(rest[len(nodes) :])
-        gradients = [next(given) if there else None for there in present]
-        output, traces, last = _arriving(call, gradients, inputs, states)
-        arriving = {OUTPUT: output, **{f"d.{n}": g for n, g in traces.items()}}
-        found, first = call.program.backward(
-            call.sizes, roots, inputs, states, saved, arriving, last
-        )
-        names = [i.name for i in ahead.schedule.graph.inputs]
-        own = [found.get(name) for name in names]
-        weights = [found.get(ahead.names[root]) for root in ahead.schedule.roots]
         ctx.call, ctx.needs, ctx.present = call, needs, present
         ctx.save_for_backward(*tensors)
-        wanted = zip(tensors, [*own, *first, *weights], needs, strict=False)
-        return tuple(_or_zeros(g, tensor) for tensor, g, need in wanted if need)
+        count = len(tensors) - sum(present)
+        given = iter(tensors[count:])
+        arriving = _arriving(
+            call, [next(given) if p else None for p in present], tensors
+        )
+        found = call.backward([*tensors[:count], *arriving])
+        pairs = zip(found, needs, strict=True)
+        return tuple(gradient for gradient, need in pairs if need)
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
@@ -220,29 +225,21 @@ def _gradients(
 
 
 def _arriving(
-    call: _Call,
-    gradients: Sequence[Tensor | None],
-    inputs: Sequence[Tensor],
-    states: Sequence[Tensor],
-) -> tuple[Tensor, dict[str, Tensor], list[Tensor]]:
+    call: _Call, gradients: Sequence[Tensor | None], tensors: Sequence[Tensor]
+) -> list[Tensor]:
     """Return gradients of output, traces and last states, 0 where none came."""
+    inputs, states, _, _ = call.split(tensors)
     ahead = call.program.ahead
     graph = ahead.schedule.graph
-    lead = inputs[0].shape[:2]
-    nodes = [graph.output, *ahead.traced]
+    like, lead = inputs[0], inputs[0].shape[:2]
     shapes = [
         (*lead, *(size.evaluate(call.sizes) for size in graph.nodes[node].shape))
-        for node in nodes
+        for node in (graph.output, *ahead.traced)
     ]
-    found = [
-        inputs[0].new_zeros((1, 1, *shape[2:])).expand(shape) if g is None else g
-        for g, shape in zip(gradients, shapes, strict=False)
-    ]
-    last = [
-        torch.zeros_like(state) if g is None else g
-        for g, state in zip(gradients[len(nodes) :], states, strict=True)
-    ]
-    return found[0], dict(zip(call.trace, found[1:], strict=True)), last
+    zeros = [like.new_zeros((1, 1, *shape[2:])).expand(shape) for shape in shapes]
+    zeros += [torch.zeros_like(state) for state in states]
+    pairs = zip(gradients, zeros, strict=True)
+    return [zero if gradient is None else gradient for gradient, zero in pairs]
 
 
 def _by_reference(
