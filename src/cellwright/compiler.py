@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -73,6 +74,12 @@ def why_not_c(device: torch.device | None, dtype: torch.dtype | None) -> str | N
     if dtype is not None and dtype not in DTYPES:
         word = str(dtype).removeprefix("torch.")
         return f"kernels compute in float32 and float64, not in {word}"
+    return _why_unavailable(*map(os.environ.get, ("CC", "PATH", "CELLWRIGHT_LEVEL")))
+
+
+@lru_cache(maxsize=16)
+def _why_unavailable(*_: str | None) -> str | None:
+    # A layer asks at every call; the answer hangs on these words of the environment.
     return why_unavailable()
 
 

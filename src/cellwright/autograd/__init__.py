@@ -3,4 +3,6 @@
 `function` is what layers call, `operators` are the two that torch.compile sees.
 """
 
+from .function import is_plain as is_plain
+from .function import is_transformed as is_transformed
 from .function import run as run

@@ -37,7 +37,7 @@ class _Call(Compiled):
 
     def forward(self, tensors: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         """Run the forward kernel, by its operator where something traces."""
-        if all(map(_is_plain, tensors)):
+        if all(map(is_plain, tensors)):
             return forward_arrays(self, tensors)
         found = forward_operator(list(tensors), self.spec, list(self.sizes.values()))
         states = self.counts[1]
@@ -45,12 +45,12 @@ class _Call(Compiled):
 
     def backward(self, tensors: Sequence[Tensor]) -> list[Tensor]:
         """Run the backward kernel, likewise."""
-        if all(map(_is_plain, tensors)):
+        if all(map(is_plain, tensors)):
             return backward_arrays(self, tensors)
         return backward_operator(list(tensors), self.spec, list(self.sizes.values()))
 
 
-def _is_plain(tensor: Tensor) -> bool:
+def is_plain(tensor: Tensor) -> bool:
     """Whether a tensor is numbers in memory, not what tracers pass round."""
     return type(tensor) in (Tensor, Parameter)
 
@@ -79,7 +79,7 @@ def run(
             call = _call(graph, compiled, arguments.sizes, names, x)
             return _result(call, _Forward.apply(call, *tensors))
     # A traced graph has one operator for both cases, the one that keeps more.
-    compiled = program(graph, names, not _is_plain(x), x.dtype)
+    compiled = program(graph, names, not is_plain(x), x.dtype)
     call = _call(graph, compiled, arguments.sizes, names, x)
     with torch.no_grad():
         roots = _roots(compiled).values(arguments, x)
@@ -94,7 +94,7 @@ def _call(
     trace: tuple[str, ...],
     x: Tensor,
 ) -> _Call:
-    spec = "" if _is_plain(x) else spec_of(graph, trace, x.dtype, tuple(sizes))
+    spec = "" if is_plain(x) else spec_of(graph, trace, x.dtype, tuple(sizes))
     return _Call(compiled, sizes, trace, spec)
 
 

@@ -7,13 +7,17 @@ is. Other frameworks' orders are further tables of the same form.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
+from cellwright.autograd import is_plain, is_transformed
 from cellwright.errors import CellwrightValueError
+
+from .unpack import Unpack
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,9 @@ def split_suffix(name: str) -> tuple[str, str]:
     return found.group(1), found.group(2)
 
 
+_split = lru_cache(maxsize=1024)(split_suffix)
+
+
 def from_packed(packing: Packing, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return a cell's parameters from packed tensors; two biases become their sum.
 
@@ -122,11 +129,29 @@ def from_packed(packing: Packing, tensors: Mapping[str, Tensor]) -> dict[str, Te
     biases = [name for name in sources if name.startswith("bias")]
     for suffix, mine in by_suffix(tensors).items():
         _check(sources, biases, mine, suffix)
-        for name, pieces in packing.items():
-            if pieces[0].source in mine:
-                first, *rest = (piece.of(mine) for piece in pieces)
-                found[name + suffix] = sum(rest, start=first)
+        found |= {name + suffix: part for name, part in _unpacked(packing, mine)}
     return found
+
+
+def _unpacked(
+    packing: Packing, mine: Mapping[str, Tensor]
+) -> Iterable[tuple[str, Tensor]]:
+    """Return the parameters of one layer and direction, by name."""
+    there = {n: pieces for n, pieces in packing.items() if pieces[0].source in mine}
+    # Two biases are added as they are packed, once for all gates.
+    wholes = dict.fromkeys(tuple(p.source for p in each) for each in there.values())
+    packed = [sum((mine[s] for s in rest), start=mine[s0]) for s0, *rest in wholes]
+    order = list(wholes)
+    places = tuple(
+        (order.index(tuple(p.source for p in each)), each[0].part, each[0].parts)
+        for each in there.values()
+    )
+    if all(map(is_plain, packed)) and not is_transformed():
+        parts = Unpack.apply(places, *packed)
+    else:
+        # What traces or transforms sees through torch's own functions only.
+        parts = [packed[which].chunk(of)[part] for which, part, of in places]
+    return zip(there, parts, strict=True)
 
 
 def to_packed(packing: Packing, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -167,7 +192,7 @@ def by_suffix(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
     """
     groups: dict[str, dict[str, Tensor]] = {}
     for name, value in tensors.items():
-        bare, suffix = split_suffix(name)
+        bare, suffix = _split(name)
         groups.setdefault(suffix, {})[bare] = value
     return groups
 

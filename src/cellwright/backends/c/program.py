@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -104,12 +106,15 @@ class Program:
     def _weights(
         self, sizes: Mapping[str, int], roots: Sequence[Tensor], like: Tensor
     ) -> list[Tensor]:
-        assert self.back is not None
-        ahead, schedule = self.ahead, self.back.schedule
+        ahead = self.ahead
         names = [ahead.names[node] for node in ahead.schedule.roots]
         given = dict(zip(names, roots, strict=True))
-        arguments = Arguments(sizes, given, {})
-        return Weights(schedule.graph, schedule.roots).values(arguments, like)
+        return self._back_roots.values(Arguments(sizes, given, {}), like)
+
+    @cached_property
+    def _back_roots(self) -> Weights:
+        assert self.back is not None
+        return Weights(self.back.schedule.graph, self.back.schedule.roots)
 
 
 class _BackwardRun:
@@ -156,7 +161,7 @@ class _BackwardRun:
             if node in schedule.outputs and name in back.inputs
         }
         outers = Outers(schedule, self.sizes, self.like, chunk, self.rows, list(whole))
-        sums = [self._zeros(node) for node in schedule.sums]
+        sums = self._zeros(schedule.sums)
         lengths = resolved(self.kernel.sizes, self.sizes)
         carried = [flat(adjoint) for adjoint in adjoints]
         for begin in reversed(range(0, self.steps, chunk)):
@@ -185,9 +190,15 @@ class _BackwardRun:
         shape = resolved(self.schedule.graph.nodes[node].shape, self.sizes)
         return self.like.new_empty((steps, self.rows, *shape))
 
-    def _zeros(self, node: int) -> Tensor:
-        shape = resolved(self.schedule.graph.nodes[node].shape, self.sizes)
-        return self.like.new_zeros(shape)
+    def _zeros(self, nodes: Sequence[int]) -> list[Tensor]:
+        """Return zeros for sums, one behind the other in one piece of memory."""
+        shapes = [self.schedule.graph.nodes[node].shape for node in nodes]
+        resolved_shapes = [resolved(shape, self.sizes) for shape in shapes]
+        counts = [math.prod(shape) for shape in resolved_shapes]
+        parts = self.like.new_zeros(sum(counts)).split(counts)
+        return [
+            part.view(shape) for part, shape in zip(parts, resolved_shapes, strict=True)
+        ]
 
 
 def flat(value: Tensor) -> Tensor:
