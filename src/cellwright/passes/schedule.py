@@ -233,6 +233,7 @@ class _Scheduler:
             self.levels[source] = _FIRST
         elif self.nodes[source].op == "fill":
             self.levels[source] = self._entry(source)
+            self._keep(self._read(source))
         self._keep(source)
         return self.levels.get(source, _FIRST) + 1
 
@@ -251,8 +252,12 @@ class _Scheduler:
         return node
 
     def _read(self, node: int) -> int:
-        """Return the node at whose memory a reader of single entries looks."""
-        while node not in self.levels and self.binding[node] > Binding.WEIGHTS:
+        """Return the node at whose memory a reader of single entries looks.
+
+        That is never a fill, though it may lie in memory for a product: who reads
+        single entries of it may come before it is laid there.
+        """
+        while self.binding[node] > Binding.WEIGHTS:
             if self.nodes[node].op not in ("slice", "fill"):
                 break
             node = self.nodes[node].args[0]

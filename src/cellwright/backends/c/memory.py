@@ -50,13 +50,18 @@ class Memory:
 
     def load(self, node: int, shape: Shape) -> str:
         """Return a node's value in a loop over vectors of a shape."""
-        source, _ = self._source(node)
+        # A fill may lie in memory too, but a reader of entries can come before that.
+        source = node
+        while self._binding[source] > Binding.WEIGHTS:
+            if self._graph.nodes[source].op not in ("slice", "fill"):
+                break
+            source = self._graph.nodes[source].args[0]
         at = self._graph.nodes[source]
         if at.op == "const":
             assert isinstance(at.attr, float)
             return f"splat({number(at.attr)})"
         if not at.shape and shape:
-            return f"splat(*({self.place(node).entry('row')}))"
+            return f"splat(*({self.place(source).entry('row')}))"
         return f"load({self.place(node).entry('row', 'unit')}, lanes)"
 
     def size(self, size: Size) -> str:
