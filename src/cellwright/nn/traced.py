@@ -38,7 +38,9 @@ class DropInForm:
     def read(cls, text: str) -> DropInForm:
         """Return what a text of fields between commas says."""
         mode, *numbers, bias, bidirectional = text.split(",")
-        return cls(mode, *map(int, numbers), bias == "True", bidirectional == "True")
+        features, units, projected, layers = map(int, numbers)
+        flags = bias == "True", bidirectional == "True"
+        return cls(mode, features, units, projected, layers, *flags)
 
     def graph(self) -> Graph:
         """Return the graph of its cell."""

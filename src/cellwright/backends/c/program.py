@@ -68,7 +68,7 @@ class Program:
         self.kernel.run(
             resolved(self.kernel.sizes, sizes),
             (rows, 0, steps),
-            roots,
+            _laid_out(roots),
             [flat(given) for given in inputs],
             list(zip(map(flat, states), last, strict=True)),
             [(array, 0) for array in arrays],
@@ -109,7 +109,8 @@ class Program:
         ahead = self.ahead
         names = [ahead.names[node] for node in ahead.schedule.roots]
         given = dict(zip(names, roots, strict=True))
-        return self._back_roots.values(Arguments(sizes, given, {}), like)
+        values = self._back_roots.values(Arguments(sizes, given, {}), like)
+        return _laid_out(values)
 
     @cached_property
     def _back_roots(self) -> Weights:
@@ -199,6 +200,11 @@ class _BackwardRun:
         return [
             part.view(shape) for part, shape in zip(parts, resolved_shapes, strict=True)
         ]
+
+
+def _laid_out(roots: Sequence[Tensor]) -> list[Tensor]:
+    """Return roots as kernels read them: a filled vector has its entries nowhere."""
+    return [root if root.dim() > 1 else flat(root) for root in roots]
 
 
 def flat(value: Tensor) -> Tensor:
