@@ -44,6 +44,7 @@ LOOPS: Mapping[str, tuple[Any, int, int]] = {
     "slstm": (slstm_step, 4, 4),
     "lstm_norm_joint": (norm_step, 4, 2),
 }
+OPTIONS: Mapping[str, dict[str, int]] = {"slstm": {"heads": 1}}
 TORCH: Mapping[str, Make] = {"lstm": nn.LSTM, "gru": nn.GRU, "elman": nn.RNN}
 DROP_INS: Mapping[str, Make] = {
     "lstm": cw.nn.LSTM,
@@ -52,7 +53,7 @@ DROP_INS: Mapping[str, Make] = {
 }
 
 
-def contenders(cell: str, hidden: int) -> dict[str, nn.Module]:
+def contenders(cell: str, hidden: int) -> dict[str, Any]:
     """Return the layers of a row, by what they are called in the table."""
     if cell in TORCH:
         return {
@@ -60,14 +61,13 @@ def contenders(cell: str, hidden: int) -> dict[str, nn.Module]:
             "cellwright": DROP_INS[cell](hidden, hidden),
         }
     step, gates, states = LOOPS[cell]
-    options = {"heads": 1} if cell == "slstm" else {}
     return {
         "PyTorch loop": Loop(step, gates, states, hidden, hidden),
-        "cellwright": cw.nn.Recurrent(cell, hidden, hidden, **options),
+        "cellwright": cw.nn.Recurrent(cell, hidden, hidden, **OPTIONS.get(cell, {})),
     }
 
 
-def checked(layers: Mapping[str, nn.Module], x: Tensor) -> None:
+def checked(cell: str, layers: Mapping[str, Any], x: Tensor) -> None:
     """Stop unless ours equals the reference, or torch's layer with the same weights."""
     ours = layers["cellwright"]
     assert ours.backend_report().rows[0].backend == "c", ours.backend_report()
@@ -75,13 +75,9 @@ def checked(layers: Mapping[str, nn.Module], x: Tensor) -> None:
         ours.load_state_dict(layers["torch.nn"].state_dict())
         expected = layers["torch.nn"](x)[0]
     else:
-        truth = cw.nn.Recurrent(
-            ours.cell,
-            ours.input_size,
-            ours.hidden_size,
-            backend="reference",
-            **ours._options.sizes,
-        )
+        options = OPTIONS.get(cell, {})
+        hidden = ours.hidden_size
+        truth = cw.nn.Recurrent(cell, hidden, hidden, backend="reference", **options)
         truth.load_state_dict(ours.state_dict())
         expected = truth(x)[0]
     assert (ours(x)[0] - expected).abs().max() < 1e-4
@@ -135,7 +131,7 @@ def rows() -> list[dict[str, Any]]:
                 torch.manual_seed(0)
                 layers = contenders(cell, hidden)
                 x = torch.randn(STEPS, batch, hidden)
-                checked(layers, x)
+                checked(cell, layers, x)
                 row: dict[str, Any] = {"cell": cell, "B": batch, "H": hidden}
                 row["forward"] = measured(partial(forward, x=x), layers)
                 row["forward and backward"] = measured(partial(both, x=x), layers)
@@ -211,10 +207,10 @@ def page(results: Mapping[str, Any]) -> str:
         "# Performance",
         "",
         "A first table, as measured, also where we lose. Times are medians in",
-        f"milliseconds for {m['steps']} steps, float32, as many inputs as units (I = H),",
-        f"on {m['cores']} cores ({m['processor']}, {m['threads']} threads, torch",
-        f"{m['torch']}). All contenders of a row ran in turn in one process. The ratio is",
-        "the peer's time over ours: above 1 we are faster.",
+        f"milliseconds for {m['steps']} steps, float32, as many inputs as units, on",
+        f"{m['cores']} cores ({m['processor']}, {m['threads']} threads, torch",
+        f"{m['torch']}). All contenders of a row ran in turn in one process. The ratio",
+        "is the peer's time over ours: above 1 we are faster.",
         "",
         "`python studies/performance.py` measures it anew; the settings stand in that",
         "file, the raw numbers in `studies/performance.json`.",
@@ -238,13 +234,14 @@ def page(results: Mapping[str, Any]) -> str:
             )
         lines.append("")
     s, b = results["sequences"], results["build"]
+    padded, ours, packed = s["padded"], s["lengths"], s[PACKED]
     lines += [
         "## Sequences of different lengths",
         "",
-        "LSTM, forward and backward, B=32, T=400, I=64, H=128, lengths from 200 to 400:",
-        f"{s['padded']:.3g} ms for the padded batch, {s['lengths']:.3g} ms with `lengths=`",
-        f"({s['lengths'] / s['padded']:.2f} times), {s[PACKED]:.3g} ms on torch's packed",
-        f"path ({s[PACKED] / s['lengths']:.1f} times ours).",
+        "LSTM, forward and backward, B=32, T=400, I=64, H=128, lengths from 200 to",
+        f"400: {padded:.3g} ms for the padded batch, {ours:.3g} ms with `lengths=`",
+        f"({ours / padded:.2f} times), {packed:.3g} ms on torch's packed path",
+        f"({packed / ours:.1f} times ours).",
         "",
         "## The first call",
         "",

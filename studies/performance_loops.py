@@ -81,5 +81,5 @@ def norm_step(cell: Loop, wx: Tensor, states: Sequence[Tensor]) -> tuple[Tensor,
     ours = F.layer_norm(F.linear(h, cell.u), size, cell.gain[1])
     a_i, a_f, a_g, a_o = (F.layer_norm(wx, size, cell.gain[0]) + ours).chunk(4, 1)
     c = torch.sigmoid(a_f) * c + torch.sigmoid(a_i) * torch.tanh(a_g)
-    normal = F.layer_norm(c, size[:0] + (cell.hidden_size,))
+    normal = F.layer_norm(c, (cell.hidden_size,))
     return torch.sigmoid(a_o) * torch.tanh(normal), c
