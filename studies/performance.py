@@ -44,7 +44,7 @@ LOOPS: Mapping[str, tuple[Any, int, int]] = {
     "slstm": (slstm_step, 4, 4),
     "lstm_norm_joint": (norm_step, 4, 2),
 }
-OPTIONS: Mapping[str, dict[str, int]] = {"slstm": {"heads": 1}}
+OPTIONS: Mapping[str, dict[str, Any]] = {"slstm": {"heads": 1}}
 TORCH: Mapping[str, Make] = {"lstm": nn.LSTM, "gru": nn.GRU, "elman": nn.RNN}
 DROP_INS: Mapping[str, Make] = {
     "lstm": cw.nn.LSTM,

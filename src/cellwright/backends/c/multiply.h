@@ -10,8 +10,8 @@
                                    int64_t row, int64_t step, int64_t depth)             \
     {                                                                                    \
         vec sum[R][W];                                                                   \
-        for (int r = 0; r < R; r++)                                                      \
-            for (int j = 0; j < W; j++)                                                  \
+        _Pragma("GCC unroll 8") for (int r = 0; r < R; r++)                              \
+            _Pragma("GCC unroll 8") for (int j = 0; j < W; j++)                          \
                 sum[r][j] = acc[r * stride + j];                                         \
         for (int64_t k = 0; k < depth; k++, w += W * LANES, x += step) {                 \
             vec b[W];                                                                    \
@@ -24,8 +24,8 @@
                     sum[r][j] += value * b[j];                                           \
             }                                                                            \
         }                                                                                \
-        for (int r = 0; r < R; r++)                                                      \
-            for (int j = 0; j < W; j++)                                                  \
+        _Pragma("GCC unroll 8") for (int r = 0; r < R; r++)                              \
+            _Pragma("GCC unroll 8") for (int j = 0; j < W; j++)                          \
                 acc[r * stride + j] = sum[r][j];                                         \
     }
 
