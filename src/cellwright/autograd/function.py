@@ -150,10 +150,9 @@ class _Forward(torch.autograd.Function):
         present = tuple(gradient is not None for gradient in arriving)
         given = [gradient for gradient in arriving if gradient is not None]
         if is_transformed() or not all(map(_has_memory, given)):
-            return (
-                None,
-                *_by_reference(ctx.call, ctx.saved_tensors, needs, present, given),
-            )
+            with torch.enable_grad():
+                own = [_apart(tensor) for tensor in ctx.saved_tensors]
+            return (None, *_by_reference(ctx.call, own, needs, present, given))
         found = _Backward.apply(ctx.call, needs, present, *ctx.saved_tensors, *given)
         gradients = iter(found)
         return (None, *(next(gradients) if need else None for need in needs))
@@ -188,11 +187,12 @@ class _Backward(torch.autograd.Function):
         given = list(tensors[len(tensors) - sum(ctx.present) :])
         with torch.enable_grad():
             own = [
-                t if t.requires_grad else t.detach().requires_grad_(need)
+                _apart(t) if t.requires_grad else t.detach().requires_grad_(need)
                 for t, need in zip(tensors[:count], ctx.needs, strict=True)
             ]
             given = [
-                g if g.requires_grad else g.detach().requires_grad_() for g in given
+                _apart(g) if g.requires_grad else g.detach().requires_grad_()
+                for g in given
             ]
             first = _by_reference(ctx.call, own, ctx.needs, ctx.present, given, True)
             wrt = [*(t for t, need in zip(own, ctx.needs, strict=True) if need), *given]
@@ -208,6 +208,15 @@ class _Backward(torch.autograd.Function):
         head = [next(second) if need else None for need in ctx.needs]
         kept = [None] * (len(tensors) - count - len(given))
         return (None, None, None, *head, *kept, *second)
+
+
+def _apart(tensor: Tensor) -> Tensor:
+    """Return a tensor that hangs on the given one, and on which nothing hangs yet.
+
+    What arrives may hang on the inputs too, as the slope of a squared loss does, and
+    an input on a weight. Gradients with respect to both would count such a path twice.
+    """
+    return tensor.view_as(tensor)
 
 
 def _gradients(
