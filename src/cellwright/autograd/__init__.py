@@ -3,6 +3,8 @@
 `function` is what layers call, `operators` are the two that torch.compile sees.
 """
 
+from .autocast import is_autocast as is_autocast
+from .autocast import without_autocast as without_autocast
 from .function import is_plain as is_plain
 from .function import is_transformed as is_transformed
 from .function import run as run

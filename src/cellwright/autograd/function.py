@@ -25,6 +25,7 @@ from cellwright.compiler import program
 from cellwright.ir.graph import Graph
 from cellwright.passes.rooted import rooted
 
+from .autocast import without_autocast
 from .kernels import Compiled, backward_arrays, forward_arrays
 from .operators import backward_operator, forward_operator, spec_of
 
@@ -176,7 +177,9 @@ class _Backward(torch.autograd.Function):
         arriving = _arriving(
             call, [next(given) if p else None for p in present], tensors
         )
-        found = call.backward([*tensors[:count], *arriving])
+        # The caller's block may reach as far as here, with its casts.
+        with without_autocast(tensors[0].device.type):
+            found = call.backward([*tensors[:count], *arriving])
         pairs = zip(found, needs, strict=True)
         return tuple(gradient for gradient, need in pairs if need)
 
@@ -203,7 +206,8 @@ class _Backward(torch.autograd.Function):
                 )
                 if gradient.requires_grad and cotangent is not None
             ]
-        found = _gradients(pairs, wrt, torch.is_grad_enabled())
+        with without_autocast(tensors[0].device.type):
+            found = _gradients(pairs, wrt, torch.is_grad_enabled())
         second = iter(found)
         head = [next(second) if need else None for need in ctx.needs]
         kept = [None] * (len(tensors) - count - len(given))
@@ -265,7 +269,7 @@ def _by_reference(
     schedule = ahead.schedule
     names = [ahead.names[root] for root in schedule.roots]
     graph = _rooted(call.program)
-    with torch.enable_grad():
+    with torch.enable_grad(), without_autocast(inputs[0].device.type):
         arguments = Arguments(call.sizes, dict(zip(names, roots, strict=True)), {})
         result = interpret.run(graph, arguments, inputs, states, call.trace)
         values = [result.output, *result.traces.values(), *result.states]

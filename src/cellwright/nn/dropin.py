@@ -36,7 +36,7 @@ from .shapes import Layout, read_layout, read_states
 from .stack import run_stack
 from .steps import Lengths
 from .swap import become, twin
-from .torch_path import is_cast, run_torch, run_torch_packed
+from .torch_path import cast_as, is_cast, run_torch, run_torch_packed
 from .torch_weights import RECURRENT, TORCH, by_suffix, cell_name
 from .traced import DropInForm, run_traced
 
@@ -260,10 +260,8 @@ class DropIn(nn.RNNBase):
         shapes = [(width,) for width in widths[: len(self.state_names)]]
         if hx is None:
             return [x.new_zeros((rows, x.shape[1], *shape)) for shape in shapes]
-        given = [hx] if isinstance(hx, Tensor) else hx
-        if any(isinstance(v, Tensor) and is_cast(v, x) for v in given):
-            hx = [v.to(x.dtype) if isinstance(v, Tensor) else v for v in given]
-        return read_states(hx, self.state_names, shapes, rows, x, layout)
+        given = cast_as(hx, x)
+        return read_states(given, self.state_names, shapes, rows, x, layout)
 
     def _like(self) -> Tensor:
         """Return a weight, for its dtype and device."""
@@ -301,7 +299,8 @@ class DropIn(nn.RNNBase):
                     x, hx, weights, replace(request, lengths=lengths), backend
                 ),
             )
-        x, layout = self._read(input, next(iter(weights.values())), self.batch_first)
+        like = next(iter(weights.values()))
+        x, layout = self._read(cast_as(input, like), like, self.batch_first)
         given = self._states(hx, x, layout)
         form = DropInForm.read(self._form())
         graph = form.graph()
@@ -321,7 +320,8 @@ class DropIn(nn.RNNBase):
         self, input: Tensor, hx: Tensor | Sequence[Tensor] | None, weights: Weights
     ) -> tuple[Tensor, Any]:
         """Run by the kernels, as torch.compile can follow."""
-        x, layout = self._read(input, next(iter(weights.values())), self.batch_first)
+        like = next(iter(weights.values()))
+        x, layout = self._read(cast_as(input, like), like, self.batch_first)
         given = self._states(hx, x, layout)
         tensors = [x, *given, *weights.values()]
         dropout = self.dropout if self.training else 0.0

@@ -50,6 +50,7 @@ from .report import BackendReport, Row
 from .shapes import Layout, read_input, read_layout, read_states
 from .stack import run_stack
 from .steps import Lengths
+from .torch_path import cast_as
 
 
 class Recurrent(ExactConstants):
@@ -245,7 +246,9 @@ class Recurrent(ExactConstants):
                 ),
             )
         graph, like = self.graph, self._like()
-        x, layout = read_layout(me, input, self.input_size, self.batch_first, like)
+        x, hx, *rest = cast_as((input, hx, *inputs.values()), like)
+        inputs = dict(zip(inputs, rest, strict=True))
+        x, layout = read_layout(me, x, self.input_size, self.batch_first, like)
         further = self._further_inputs(inputs, x, layout)
         given: list[Tensor] | None = None
         if hx is not None:
@@ -254,8 +257,7 @@ class Recurrent(ExactConstants):
             given = read_states(hx, self._states, shapes, rows, x, layout)
         extras = read_extras(request, graph, x, layout, self)
         dropout = self.dropout if self.training else 0.0
-        rows = self._arguments()
-        choice = self._choice()
+        rows, choice = self._arguments(), self._choice()
         if choice.backend == "reference" != self._asked:
             warn_of_reference(me, choice.reason)
         result = run_stack(

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cellwright.autograd import run as run_compiled
+from cellwright.autograd import without_autocast
 from cellwright.backends.reference import interpret
 from cellwright.backends.reference.interpret import Arguments, Result, first_states
 from cellwright.ir.graph import Graph
@@ -65,6 +66,8 @@ def run_stack(
 ) -> StackResult:
     """Run layers over a sequence, each over the output of the one below.
 
+    All of it computes in the dtype of the tensors, also where torch.autocast is on.
+
     Args:
         graph: the cell.
         rows: for every layer, the arguments of each of its directions.
@@ -80,6 +83,20 @@ def run_stack(
         - x: ``[T, B, I]``
         - given: ``[L*D, B, H]``
     """
+    with without_autocast(x.device.type):
+        return _stacked(graph, rows, x, given, dropout, extras, further, backend)
+
+
+def _stacked(
+    graph: Graph,
+    rows: Sequence[Sequence[Arguments]],
+    x: Tensor,
+    given: Sequence[Tensor] | None,
+    dropout: float,
+    extras: Extras,
+    further: Sequence[Tensor],
+    backend: str,
+) -> StackResult:
     states: list[list[Tensor]] = [[] for _ in graph.states]
     traces: dict[str, Tensor] = {}
     for layer, directions in enumerate(rows):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
+
+from cellwright.autograd import is_autocast
 
 
 class TorchLayer(Protocol):
@@ -74,13 +76,24 @@ def run_torch_packed(
 
 def is_cast(value: Tensor, like: Tensor) -> bool:
     """Tell whether torch itself casts two tensors to one dtype, under autocast."""
-    kind = value.device.type
     return (
-        value.dtype != like.dtype
+        value.dtype not in (like.dtype, torch.float64)
         and value.is_floating_point()
-        and torch.amp.is_autocast_available(kind)
-        and torch.is_autocast_enabled(kind)
+        and is_autocast(value.device.type)
     )
+
+
+def cast_as(value: Any, like: Tensor) -> Any:
+    """Return a tensor that autocast would cast in the dtype of another.
+
+    Our backends compute in the dtype of the weights. Lists and tuples are looked
+    through; anything else, and every tensor without autocast, comes back as it is.
+    """
+    if isinstance(value, Tensor):
+        return value.to(like.dtype) if is_cast(value, like) else value
+    if type(value) in (list, tuple):
+        return type(value)([cast_as(each, like) for each in value])
+    return value
 
 
 def _rest(
