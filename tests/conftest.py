@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 
 CELL_SEED = "CELLWRIGHT_TEST_CELL_SEED"
 """Carries the seed of the random cells to the worker processes of pytest-xdist."""
+KERNELS = "CELLWRIGHT_CACHE_DIR"
+"""Names the folder of the kernels, here too."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -43,11 +46,22 @@ def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Draw the random cells' seed once, in the process that starts the others."""
+    """Settle once, in the process that starts the others, what all of them share.
+
+    The seed of the random cells, and a folder for kernels: what one process has built
+    the others load, and the folder of whoever runs the tests stays as it is.
+    """
     given = config.getoption("--cell-seed")
     if given is not None:
         os.environ[CELL_SEED] = str(given)
     os.environ.setdefault(CELL_SEED, str(random.SystemRandom().randrange(10**9)))
+    if KERNELS not in os.environ:
+        # A kernel that is loaded may be a file that cannot be removed.
+        folder = tempfile.TemporaryDirectory(
+            prefix="cellwright-tests-", ignore_cleanup_errors=True
+        )
+        os.environ[KERNELS] = folder.name
+        config.add_cleanup(folder.cleanup)
 
 
 def pytest_report_header() -> str:
