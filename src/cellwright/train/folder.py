@@ -278,11 +278,12 @@ def new_config(settings: Settings, series: Series, scale: Scale) -> dict[str, An
             "test_rows": split.test.stop - split.test.start,
         },
         "scale": {"mean": scale.mean.tolist(), "std": scale.std.tolist()},
-        "software": _software(),
+        "software": software(),
     }
 
 
-def _software() -> dict[str, Any]:
+def software() -> dict[str, Any]:
+    """Return what computes here: versions, and torch's threads."""
     return {
         "cellwright": metadata.version("cellwright"),
         "torch": torch.__version__,
@@ -306,7 +307,7 @@ def _require_same(
             f"sha256 {series.sha256[:12]}…\n"
             "  fix:   give the same file and columns, or choose another folder"
         )
-    before, now = config["software"], _software()
+    before, now = config["software"], software()
     changed = [f"{key} {before.get(key)} → {now[key]}" for key in now]
     changed = [
         text
