@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cellwright.errors import CellwrightError, CellwrightValueError
 
@@ -41,6 +42,17 @@ class Fault:
     fix: str
     column: str = ""
 
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data; what the message calls the fault is its code."""
+        return {
+            "line": self.line,
+            "column": self.column,
+            "code": self.rule,
+            "rule": RULES[self.rule],
+            "found": self.found,
+            "fix": self.fix,
+        }
+
     def __str__(self) -> str:
         where = f"line {self.line}" if self.line else "the whole file"
         if self.column:
@@ -68,6 +80,11 @@ class DataError(CellwrightValueError):
 
     def __reduce__(self) -> tuple[type[DataError], tuple[str, tuple[Fault, ...]]]:
         return DataError, (self.file, self.faults)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the message and all faults, those too that it only counts."""
+        faults = [{"file": self.file, **fault.to_json()} for fault in self.faults]
+        return {"error": str(self), "faults": faults}
 
 
 class DataFileError(CellwrightError, OSError):

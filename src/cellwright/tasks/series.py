@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +16,9 @@ import numpy as np
 
 from .csvfile import Table, read_table
 from .errors import DataError, Fault
+from .numbers import LARGEST, cell_fault, column_numbers, is_number
 from .order import order_faults, warn_of_steps
 from .windows import Plan
-
-LARGEST = 1e30
-"""Beyond it a float32 overflows once it is squared and summed (3.4e38)."""
 
 SMALLEST = 1 / LARGEST
 """Of a standard deviation. A float64 that is squared is gone from 1e-162 down, and
@@ -30,10 +27,6 @@ digits are lost from 1e-154 down (2.2e-308); whoever is so small has other units
 SAME = 1e-12
 """Relative. The rounding of a float64 is 1e-16; numbers that differ by less than a few
 thousand of it differ by how they were computed, such as 0.1 + 0.2 and 0.3."""
-
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_MISSING = {"", "na", "n/a", "null", "none", "-", "?", "."}
-_NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -106,7 +99,7 @@ def read_series(
     label, times, lines = _labels(table, chosen)
     faults += order_faults(label, times, lines)
     known = [name for name in dict.fromkeys(chosen) if name in table.header]
-    numbers = {name: _numbers(table, name, faults) for name in known}
+    numbers = {name: column_numbers(table, name, faults) for name in known}
     faults += _few(table, plan, rows)
     if plan is not None:
         spoilt = {fault.column for fault in faults}
@@ -141,7 +134,7 @@ def check_series(series: Series, plan: Plan) -> None:
     for place, name in enumerate(series.columns):
         column = values[:, place]
         faults += [
-            _cell_fault(str(column[row]), int(row) + 1, name)
+            cell_fault(str(column[row]), int(row) + 1, name)
             for row in np.flatnonzero(~(np.abs(column) <= LARGEST))
         ]
     if not faults:
@@ -162,14 +155,10 @@ def _too_few(have: int, plan: Plan) -> Fault:
     return Fault("rows", 0, found, fix)
 
 
-def _is_number(cell: str) -> bool:
-    return _NUMBER.fullmatch(cell) is not None
-
-
 def _header_faults(table: Table) -> list[Fault]:
     header = table.header
     faults = []
-    if all(_is_number(cell) for cell in header):
+    if all(is_number(cell) for cell in header):
         found = f"only numbers: {', '.join(header[:4])}"
         fix = "put a line with the columns' names first, such as: month,value"
         faults.append(Fault("header", 1, found, fix))
@@ -186,9 +175,7 @@ def _only_column(
 ) -> str | None:
     first = table.rows[0] if table.rows else ()
     numbers = [
-        name
-        for name, cell in zip(table.header, first, strict=False)
-        if _is_number(cell)
+        name for name, cell in zip(table.header, first, strict=False) if is_number(cell)
     ]
     numeric = [name for name in numbers if name not in inputs]
     if len(numeric) == 1:
@@ -242,38 +229,6 @@ def _ragged(table: Table) -> list[Fault]:
         fix = "fill or remove the row; check the cells for a stray or lost delimiter"
         faults.append(Fault("ragged", line, found, fix))
     return faults
-
-
-def _numbers(table: Table, name: str, faults: list[Fault]) -> np.ndarray:
-    """Return the column; cells that hold no number become 0 and leave a fault."""
-    place = table.header.index(name)
-    values = np.zeros(len(table.rows))
-    for i, row in enumerate(table.rows):
-        if len(row) != len(table.header):
-            continue
-        cell = row[place]
-        if _is_number(cell) and abs(float(cell)) <= LARGEST:
-            values[i] = float(cell)
-        else:
-            faults.append(_cell_fault(cell, table.lines[i], name))
-    return values
-
-
-def _cell_fault(cell: str, line: int, name: str) -> Fault:
-    shown = repr(cell if len(cell) <= 40 else cell[:40] + "…")
-    if cell.lower() in _MISSING:
-        fix = "fill the gap, or cut the series there: a window may not jump over time"
-        found = f"the mark {shown} for a missing value" if cell else "an empty cell"
-        return Fault("gap", line, found, fix, name)
-    if _NOT_FINITE.fullmatch(cell) or _is_number(cell):
-        fix = "replace it by the value that was meant, or cut the series there"
-        return Fault("finite", line, shown, fix, name)
-    fix = "write a number, such as 12.5"
-    if re.fullmatch(r"[+-]?\d*,\d+", cell):
-        fix = f"write the decimal point as a point: {cell.replace(',', '.')}"
-    elif re.fullmatch(r"[+-]?\d{1,3}([ ,'_]\d{3})+(\.\d+)?", cell):
-        fix = f"leave out the thousands' marks: {re.sub(r'[ ,_]', '', cell)}"
-    return Fault("text", line, shown, fix, name)
 
 
 def _few(table: Table, plan: Plan | None, rows: int) -> list[Fault]:
