@@ -22,6 +22,11 @@ COMMANDS = [
     *("cells", "show", "new", "diff", "predict", "cache"),
     *("train series", "train sunspots"),
 ]
+BAD_CELL = (
+    "input x [input_size]\nstate h [hidden_size]\n"
+    "weight W [hidden_size, inptu_size]\noutput h'\n"
+    "h' = tahn(W @ x) + h\n"
+)
 QUICK: dict[str, Any] = {"hidden_size": 2, "epochs": 1, "batch_size": 64}
 
 
@@ -208,6 +213,49 @@ def test_json_is_pure(run: Run, arguments: list[str]):
 
     assert json.loads(result.out)
     assert result.err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "codes"),
+    [
+        ("show bad.cell", ["unknown-function", "unknown-size"]),
+        ("show bad.cell --stage graph", ["unknown-function", "unknown-size"]),
+        ("show none.cell", []),
+        ("show lstm --size a=1", []),
+        ("diff lstm bad.cell", ["unknown-function", "unknown-size"]),
+        ("diff lsmt lstm", []),
+        ("train sunspots --cell bad.cell", ["unknown-function", "unknown-size"]),
+        ("train sunspots --epochs 0", []),
+        ("train series load.csv --column city --inputs y", ["gap", "text"]),
+        ("train series none.csv --column y", []),
+        ("predict run load.csv -o out.csv", ["gap"]),
+        ("predict none -o out.csv", []),
+    ],
+)
+def test_bad_input_is_json_where_json_was_asked(
+    run: Run, tmp_path, arguments: str, codes: list[str]
+):
+    """With --json, what is refused is JSON as well, with every fault of a file."""
+    (tmp_path / "bad.cell").write_text(BAD_CELL, encoding="utf-8")
+    sound = write_series(tmp_path / "sound.csv")
+    if arguments.startswith("predict run"):
+        train_module.training.series(sound, "y", out="run", progress=False, **QUICK)
+    lines = sound.read_text(encoding="utf-8").splitlines()
+    lines[5] = ",1,2"
+    rows = [f"{line},Bonn" for line in lines[1:]]
+    (tmp_path / "load.csv").write_text("\n".join(["y,a,b,city", *rows]) + "\n")
+    plain = run(*arguments.split())
+    result = run(*arguments.split(), "--json")
+    found = json.loads(result.out)
+
+    assert (plain.status, plain.out) == (2, "")
+    assert (result.status, result.err) == (2, plain.err)
+    assert found["error"] + "\n" == plain.err
+    assert sorted(fault["code"] for fault in found["faults"]) == codes
+    for fault in found["faults"]:
+        assert fault["file"] in ("bad.cell", "load.csv")
+        assert fault["line"] > 0
+        assert all(fault[key] for key in ("column", "rule", "found", "fix"))
 
 
 def test_output_that_is_no_terminal_is_plain(run: Run):

@@ -14,6 +14,9 @@ from cellwright.errors import CellwrightValueError
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
+JSON = "cellwright.json"
+"""Under this key a command's context, and so its parents', knows of ``--json``."""
+
 
 class UsageError(CellwrightValueError):
     """An option that cannot be understood."""
@@ -32,8 +35,20 @@ CellName = Annotated[
         autocompletion=complete_cell,
     ),
 ]
+
+
+def _note_json(context: typer.Context, asked: bool) -> bool:
+    context.meta[JSON] = asked
+    return asked
+
+
 AsJson = Annotated[
-    bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")
+    bool,
+    typer.Option(
+        "--json",
+        help="Print JSON, and nothing else, on stdout.",
+        callback=_note_json,
+    ),
 ]
 
 

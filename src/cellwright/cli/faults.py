@@ -14,7 +14,8 @@ from typer.core import TyperGroup
 
 from cellwright.errors import CellwrightError
 
-from .output import message
+from .arguments import JSON
+from .output import message, write_json
 
 NO = 1
 BAD_INPUT = 2
@@ -33,13 +34,22 @@ class Commands(TyperGroup):
         try:
             with warnings.catch_warnings():
                 warnings.showwarning = _show_warning
-                return super().invoke(ctx)
+                return self._answer(ctx)
         except BrokenPipeError:
             raise typer.Exit(close_output()) from None
         except KeyboardInterrupt as stop:
             message(str(stop) or "Interrupted.")
             raise typer.Exit(INTERRUPTED) from None
+
+    def _answer(self, ctx: Any) -> Any:
+        """Run the command; bad input is told in words and, with --json, as JSON."""
+        try:
+            return super().invoke(ctx)
+        except (BrokenPipeError, KeyboardInterrupt):
+            raise
         except (CellwrightError, OSError) as error:
+            if ctx.meta.get(JSON):
+                write_json(as_data(error))
             message(describe(error))
             raise typer.Exit(BAD_INPUT) from None
 
@@ -49,6 +59,13 @@ def describe(error: CellwrightError | OSError) -> str:
     if isinstance(error, CellwrightError) or error.filename is None:
         return str(error)
     return f"{error.filename}: {error.strerror}"
+
+
+def as_data(error: CellwrightError | OSError) -> dict[str, Any]:
+    """Return an error as plain data: its message, and the faults of a file."""
+    if isinstance(error, CellwrightError):
+        return error.to_json()
+    return {"error": describe(error), "faults": []}
 
 
 def close_output() -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from cellwright.errors import CellwrightValueError
 
@@ -63,6 +64,19 @@ class Fault:
         """The rule, in one sentence."""
         return RULES[self.code]
 
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data; line and column count from 1, as in the message."""
+        return {
+            "file": self.span.source.label,
+            "line": self.span.line,
+            "column": self.span.column + 1,
+            "length": self.span.length,
+            "code": self.code,
+            "rule": self.rule,
+            "found": self.found,
+            "fix": self.fix,
+        }
+
     def __str__(self) -> str:
         span = self.span
         where = f"{span.source.label}:{span.line}:{span.column + 1}: {self.code}"
@@ -91,6 +105,13 @@ class CellError(CellwrightValueError):
 
     def __reduce__(self) -> tuple[type[CellError], tuple[tuple[Fault, ...]]]:
         return CellError, (self.faults,)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the message and all faults, those too that it only counts."""
+        return {
+            "error": str(self),
+            "faults": [fault.to_json() for fault in self.faults],
+        }
 
 
 class Report:
