@@ -26,7 +26,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 # No window and no display is needed for any picture.
 export MPLBACKEND := Agg
 
-.PHONY: help demo test lint types docs format clean
+.PHONY: help demo test lint types docs study format clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
@@ -34,6 +34,7 @@ export MPLBACKEND := Agg
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed -n '1,7p'
 	@echo
+	@echo "make study   train the sunspot forecaster anew, write the README's figures"
 	@echo "make docs    build the pages and run their examples"
 	@echo "make format  let ruff format the code and mend what it can"
 	@echo "make clean   remove everything that the other commands made, runs excepted"
@@ -67,6 +68,9 @@ docs: $(VENV)/dev.stamp
 	@$(SPHINX) -b html docs docs/_build/html
 	@$(SPHINX) -b doctest docs docs/_build/doctest
 	@echo "The first page: docs/_build/html/index.html"
+
+study: $(VENV)/demo.stamp
+	@$(BIN)/python studies/sunspots.py
 
 format: $(VENV)/dev.stamp
 	@$(BIN)/ruff check --fix-only --quiet .

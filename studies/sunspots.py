@@ -1,13 +1,16 @@
 """Train the sunspot forecaster with five seeds and write down what came out.
 
-``python studies/sunspots.py`` writes ``sunspots.md`` and ``sunspots.json`` beside it.
-It takes some ten minutes with the defaults of `cellwright.train.sunspots`.
+``python studies/sunspots.py`` (``make study``) writes ``sunspots.md`` and
+``sunspots.json`` beside it, and from them the table of the README and its picture.
+It takes some minutes with the defaults of `cellwright.train.sunspots`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
+import shutil
 import statistics
 import tempfile
 from pathlib import Path
@@ -18,6 +21,9 @@ import torch
 from cellwright import train
 
 HERE = Path(__file__).parent
+README = HERE.parent / "README.md"
+PICTURE = HERE.parent / "docs" / "pictures" / "sunspots.png"
+TABLE = re.compile(r"^\| forecaster, \d+ months ahead .*\n(\|.*\n)*", re.MULTILINE)
 SHOWN = [
     "history",
     "horizon",
@@ -47,11 +53,14 @@ def main() -> None:
             train.sunspots(seed=seed, out=place / str(seed), resume=True)
             for seed in range(options.seeds)
         ]
+        shutil.copyfile(runs[0].folder / "forecast.png", PICTURE)
     found = study(runs)
     text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
     (HERE / "sunspots.json").write_text(text, encoding="utf-8")
     page = report(found)
     (HERE / "sunspots.md").write_text(page, encoding="utf-8")
+    readme = README.read_text(encoding="utf-8")
+    README.write_text(with_table(readme, found), encoding="utf-8")
     print(page)
 
 
@@ -145,6 +154,44 @@ def _comparison(found: dict[str, Any], name: str) -> str:
         for row in found["baselines"]
     ]
     return "\n".join(lines)
+
+
+def with_table(readme: str, found: dict[str, Any]) -> str:
+    """Return the README with the study's table in the place of the one it has."""
+    table = _readme_table(found)
+    changed, count = TABLE.subn(lambda _: table, readme)
+    if count != 1:
+        raise SystemExit(f"{README}: has {count} tables of the study; one is written")
+    return changed
+
+
+def _readme_table(found: dict[str, Any]) -> str:
+    settings, model = found["settings"], found["model"]
+    name = f"{found['cell']}({settings['hidden_size']})"
+    *others, same, best = found["baselines"]
+    rows = [
+        (
+            f"{name}, mean of {len(model['seeds'])} seeds (range)",
+            settings["history"],
+            model["mean_mse"],
+            f" ({model['least_mse']:.3f} to {model['largest_mse']:.3f})",
+        ),
+        ("linear autoregression, the same months", same["lags"], same["mse"], ""),
+        ("linear autoregression, its best lag", best["lags"], best["mse"], ""),
+        *((re.sub(r" \(.*", "", r["name"]), r["lags"], r["mse"], "") for r in others),
+    ]
+    lowest = min(mse for _, _, mse, _ in rows)
+    lines = [
+        (
+            f"| forecaster, {settings['horizon']} months ahead | months seen | "
+            "mean squared error |"
+        ),
+        "|---|---:|---:|",
+    ]
+    for name, lags, mse, span in rows:
+        bold = "**" if mse == lowest else ""
+        lines.append(f"| {bold}{name}{bold} | {lags} | {bold}{mse:.3f}{bold}{span} |")
+    return "\n".join(lines) + "\n"
 
 
 def _seeds(seeds: list[dict[str, Any]], horizon: int) -> str:
