@@ -29,6 +29,7 @@ SHOWN = [
     "horizon",
     "hidden_size",
     "num_layers",
+    "change",
     "dropout",
     "epochs",
     "patience",
@@ -111,11 +112,7 @@ def report(found: dict[str, Any]) -> str:
             f"training-std units (one is {found['training_std']:.2f} sunspot numbers)."
         ),
         _comparison(found, name),
-        (
-            f"From the same {settings['history']} months, {name} is "
-            f"{model['below_same_inputs']:.1%} below the linear autoregression, in the "
-            "mean of the seeds."
-        ),
+        _beside_the_line(found, name),
         _seeds(model["seeds"], settings["horizon"]),
         "Settings: " + ", ".join(f"{k} {v}" for k, v in settings.items()) + ".",
         "Software: "
@@ -134,6 +131,22 @@ def report(found: dict[str, Any]) -> str:
         ),
     ]
     return "\n\n".join(paragraphs) + "\n"
+
+
+def _beside_the_line(found: dict[str, Any], name: str) -> str:
+    """Say how the mean of the seeds stands beside the AR of the same months."""
+    errors = [row["mse"] for row in found["model"]["seeds"]]
+    below = found["model"]["below_same_inputs"]
+    side = "below" if below > 0 else "above"
+    spread = ""
+    if len(errors) > 1:
+        error = statistics.stdev(errors) / len(errors) ** 0.5
+        spread = f" The standard error of that mean is {error:.3f}."
+    return (
+        f"From the same {found['settings']['history']} months, {name} is "
+        f"{abs(below):.1%} {side} the linear autoregression, in the mean of the seeds."
+        f"{spread}"
+    )
 
 
 def _comparison(found: dict[str, Any], name: str) -> str:

@@ -19,13 +19,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
-from torch import Tensor
 
 from cellwright.tasks import (
     Block,
@@ -43,6 +42,7 @@ from cellwright.train.files import read_json, sha256, write_json, write_text
 from cellwright.train.folder import software
 from cellwright.train.loop import Loop, Windows, blocks, forecast
 from cellwright.train.progress import Reporter
+from sunspots_folds_page import report
 
 HERE = Path(__file__).parent
 RUNS = HERE.parent / "runs" / "sunspots-folds"
@@ -54,18 +54,10 @@ RULE = (
     "tie, the one with the fewest additions to the plain one is chosen; of several "
     "such, the one with the lowest mean."
 )
+RATE, GENTLE = 3e-3, 1e-3
 EIGHTHS = 8
 TRAINED_ON = (3, 4, 5, 6)
 SEEDS = (0, 1)
-
-
-class Levels(Forecaster):
-    """The linear layer says the values themselves, not the change from the last one."""
-
-    def scaled(self, x: Tensor) -> Tensor:
-        """Forecast from and in training-std units."""
-        output, _ = self.recurrent(x)
-        return self.head(self.dropout(output[..., -1, :]))
 
 
 @dataclass(frozen=True)
@@ -99,16 +91,9 @@ class Candidate:
 
     def settings(self, base: Settings, seed: int) -> Settings:
         """Return the settings of one training."""
-        return replace(
-            base,
-            average=self.average,
-            dropout=self.dropout,
-            learning_rate=self.learning_rate,
-            seed=seed,
-        )
+        return replace(base, **asdict(self), seed=seed)
 
 
-RATE, GENTLE = 3e-3, 1e-3
 CANDIDATES = (
     *itertools.starmap(
         Candidate, itertools.product((False, True), (0.0, 0.98), (0.0, 0.2), (RATE,))
@@ -181,20 +166,21 @@ class Inputs:
         return cls(series.columns, split, scale, scaled)
 
 
-def measure(inputs: Inputs, settings: Settings, *, change: bool) -> dict[str, Any]:
+def measure(inputs: Inputs, settings: Settings) -> dict[str, Any]:
     """Train as the job does, and measure on the fold's validation block."""
     plan, split = settings.plan, inputs.split
     train, stopping = blocks(inputs.scaled, split, plan)
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as place, torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        model = (Forecaster if change else Levels)(
+        model = Forecaster(
             settings.cell,
             inputs.columns,
             settings.history,
             settings.horizon,
             hidden_size=settings.hidden_size,
             num_layers=settings.num_layers,
+            change=settings.change,
             dropout=settings.dropout,
             cell_options=settings.cell_options,
         )
@@ -230,13 +216,15 @@ def study(
     rows = list(_trainings(series, prepared, base, runs, tell, candidates))
     shown = base.to_json()
     del shown["cell"], shown["season"], shown["seed"]
-    # These three are the candidates' own.
-    del shown["average"], shown["dropout"], shown["learning_rate"]
+    # The rest is the candidates' own.
+    for entry in fields(Candidate):
+        del shown[entry.name]
     return {
         "rule": RULE,
         "known": {"rows": len(series), "sha256": series.sha256},
         "folds": [_months(series, split) for split in splits],
         "seeds": SEEDS,
+        "rate": RATE,
         "cell": base.cell.name,
         "settings": shown,
         "software": software(),
@@ -274,7 +262,7 @@ def _trainings(
                 )
             yield kept
             continue
-        found = measure(prepared[fold], settings, change=candidate.change)
+        found = measure(prepared[fold], settings)
         place = {"candidate": candidate.name, "fold": fold + 1, "seed": seed}
         row = {**place, **found, "decided_by": decided_by}
         write_json(path, row)
@@ -366,81 +354,6 @@ def _baselines(inputs: Inputs, base: Settings) -> dict[str, Any]:
         }
         for name, row in rows.items()
     }
-
-
-def report(found: dict[str, Any]) -> str:
-    """Return the study as a Markdown page."""
-    settings = found["settings"]
-    size = f"{found['cell']}({settings['hidden_size']})"
-    paragraphs = [
-        "# Which sunspot forecaster: folds of the first four fifths",
-        (
-            "Made by `python studies/sunspots_folds.py` from the first "
-            f"{found['known']['rows']:,} months, {found['folds'][0]['training'][0]} to "
-            f"{found['folds'][-1]['validation'][1]}; the last fifth of the series is "
-            "cut off before anything else sees it."
-        ),
-        _fold_table(found["folds"]),
-        f"The rule, written down before the first training: {found['rule']}",
-        (
-            f"Every forecaster is {size} and a linear layer (*plain*), with up to "
-            "three additions: the linear layer says the *change* from the last known "
-            "value; "
-            "the weights are a running *average* (0.98); *dropout* (0.2) before the "
-            f"linear layer. Adam's rate is {RATE:g} where no other is named. Seeds "
-            f"{' and '.join(map(str, found['seeds']))}."
-        ),
-        _candidate_table(found),
-        (
-            f"Lowest is **{found['lowest']}**; by the rule **{found['chosen']}** is "
-            "chosen."
-        ),
-        "Settings: " + ", ".join(f"{k} {v}" for k, v in settings.items() if v) + ".",
-        "Software: "
-        + ", ".join(f"{k} {v}" for k, v in found["software"].items())
-        + ".",
-    ]
-    return "\n\n".join(paragraphs) + "\n"
-
-
-def _fold_table(rows: Sequence[dict[str, list[str]]]) -> str:
-    lines = ["| fold | training | stopping | validation |", "|---:|---|---|---|"]
-    lines += [
-        f"| {number} | "
-        + " | ".join(
-            " to ".join(row[part]) for part in ("training", "stopping", "validation")
-        )
-        + " |"
-        for number, row in enumerate(rows, 1)
-    ]
-    return "\n".join(lines)
-
-
-def _candidate_table(found: dict[str, Any]) -> str:
-    numbers = range(1, len(found["folds"]) + 1)
-    lines = [
-        "| forecaster | mean MSE | "
-        + " | ".join(f"fold {number}" for number in numbers)
-        + " | above the lowest | ties |",
-        "|---|" + "---:|" * (len(numbers) + 2) + "---|",
-    ]
-    for row in sorted(found["candidates"], key=lambda row: row["mean_mse"]):
-        mark = "**" if row["name"] == found["chosen"] else ""
-        above = f"{row['above_lowest']:.4f} ± {row['standard_error']:.4f}"
-        lines.append(
-            f"| {mark}{row['name']}{mark} | {mark}{row['mean_mse']:.4f}{mark} | "
-            + " | ".join(f"{error:.4f}" for error in row["mse_by_fold"])
-            + (f" | {above} | " if row["name"] != found["lowest"] else " | | ")
-            + ("yes |" if row["ties"] else "no |")
-        )
-    for name in found["baselines"][0]:
-        errors = [row[name]["mse"] for row in found["baselines"]]
-        lines.append(
-            f"| {name} | {statistics.fmean(errors):.4f} | "
-            + " | ".join(f"{error:.4f}" for error in errors)
-            + " | | |"
-        )
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

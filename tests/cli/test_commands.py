@@ -14,6 +14,7 @@ from cellwright.cells import load, names
 from cellwright.cli import train as train_module
 from cellwright.ir.text import parse_graph
 from cellwright.train import Settings
+from cellwright.train.run import SUNSPOTS
 from command_runs import Run, write_series
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -135,9 +136,10 @@ def test_diff_shows_every_change(run: Run, tmp_path: Path):
 def test_every_setting_is_an_option(command):
     """What Python's `train.Settings` has, the command line has, with its default."""
     parameters = inspect.signature(command).parameters
+    settings = Settings.of(SUNSPOTS if command is train_module.sunspots else {})
 
     for entry in fields(Settings):
-        found, plain = parameters[entry.name].default, getattr(Settings(), entry.name)
+        found, plain = parameters[entry.name].default, getattr(settings, entry.name)
         expected = {"cell": "lstm", "cell_options": None}.get(entry.name, plain)
         assert found == expected, entry.name
 

@@ -3,10 +3,11 @@ import re
 from typing import Any
 
 import pytest
-from sunspots import HERE, README, SHOWN, TABLE, report, with_table
 
 from cellwright.tasks import sunspots
 from cellwright.train import Settings
+from cellwright.train.run import SUNSPOTS
+from sunspots import HERE, README, SHOWN, TABLE, report, with_table
 
 
 @pytest.fixture(scope="module")
@@ -85,10 +86,10 @@ def test_study_writes_what_the_readme_has(found, readme: str):
 
 def test_study_is_of_the_present_job(found):
     """Settings and data of the study are those that the command trains with today."""
-    plain = Settings()
+    present = Settings.of(SUNSPOTS)
 
-    assert found["settings"] == {name: getattr(plain, name) for name in SHOWN}
-    assert found["cell"] == plain.cell.name
+    assert found["settings"] == {name: getattr(present, name) for name in SHOWN}
+    assert found["cell"] == present.cell.name
     assert found["data"]["sha256"] == sunspots().sha256
 
 

@@ -14,6 +14,8 @@ TINY = {
     "epochs": 3,
     "num_layers": 2,
     "dropout": 0.3,
+    "average": 0.98,
+    "learning_rate": 3e-3,
 }
 """Settings of a run of a second; dropout makes it depend on the randomness."""
 

@@ -23,13 +23,14 @@ def test_raw_values_to_raw_values():
     assert error(found, plain(x)) <= TOLERANCES["reference", "float32"].bound
 
 
-def test_linear_layer_says_the_change_from_the_last_value():
-    """Without any change said, a forecast is the target's last known value."""
-    model = forecaster(("y", "x"), mean=[5.0, 7.0], std=[2.0, 3.0])
+@pytest.mark.parametrize(("change", "expected"), [(True, 9.0), (False, 5.0)])
+def test_linear_layer_that_says_nothing(change: bool, expected: float):
+    """No change said is the target's last known value; no value said is its mean."""
+    model = forecaster(("y", "x"), change=change, mean=[5.0, 7.0], std=[2.0, 3.0])
     torch.nn.init.zeros_(model.head.weight)
     torch.nn.init.zeros_(model.head.bias)
     x = torch.tensor([[[1.0, 50.0], [9.0, 60.0]]])
-    assert model(x).tolist() == [[9.0, 9.0, 9.0]]
+    assert model(x).tolist() == [[expected] * 3]
 
 
 def test_shapes_and_dtypes():

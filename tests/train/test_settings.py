@@ -19,6 +19,7 @@ from cellwright.train import Settings, SettingsError
         ({"learning_rate": float("nan")}, "learning_rate=nan"),
         ({"clip": float("inf")}, "clip=inf"),
         ({"dropout": 1.0}, "dropout=1.0"),
+        ({"change": 1}, "change is True or False; found change=1"),
         ({"cell_options": {"a": [1]}}, "cell_options"),
     ],
 )

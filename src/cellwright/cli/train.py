@@ -11,6 +11,7 @@ import typer
 
 import cellwright.train as training
 from cellwright.train.lock import LOCK
+from cellwright.train.run import SUNSPOTS
 
 from .arguments import AsJson, complete_cell, examples, pairs
 from .output import write, write_json, write_lines
@@ -41,6 +42,14 @@ CellOptions = Annotated[
 ]
 HiddenSize = Annotated[int, typer.Option(help="Units of each layer.")]
 NumLayers = Annotated[int, typer.Option(help="Recurrent layers.")]
+Change = Annotated[
+    bool,
+    typer.Option(
+        "--change/--values",
+        help="Say the change from the last known value, which suits a series that "
+        "rises or falls for long; or say the values.",
+    ),
+]
 Dropout = Annotated[
     float, typer.Option(help="Dropout between layers and before the linear one.")
 ]
@@ -108,6 +117,7 @@ def series(
     cell_options: CellOptions = None,
     hidden_size: HiddenSize = DEFAULTS.hidden_size,
     num_layers: NumLayers = DEFAULTS.num_layers,
+    change: Change = DEFAULTS.change,
     dropout: Dropout = DEFAULTS.dropout,
     epochs: Epochs = DEFAULTS.epochs,
     patience: Patience = DEFAULTS.patience,
@@ -148,6 +158,7 @@ def sunspots(
     cell_options: CellOptions = None,
     hidden_size: HiddenSize = DEFAULTS.hidden_size,
     num_layers: NumLayers = DEFAULTS.num_layers,
+    change: Change = SUNSPOTS["change"],
     dropout: Dropout = DEFAULTS.dropout,
     epochs: Epochs = DEFAULTS.epochs,
     patience: Patience = DEFAULTS.patience,

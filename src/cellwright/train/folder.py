@@ -211,6 +211,7 @@ def build(config: Mapping[str, Any]) -> Forecaster:
         settings.horizon,
         hidden_size=settings.hidden_size,
         num_layers=settings.num_layers,
+        change=settings.change,
         dropout=settings.dropout,
         cell_options=settings.cell_options,
         mean=config["scale"]["mean"],

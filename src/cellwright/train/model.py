@@ -17,9 +17,7 @@ from .errors import InputError
 class Forecaster(nn.Module):
     """Forecast the target from the last rows of a series, raw values to raw values.
 
-    The linear layer says how far each step lies from the last known value, so a series
-    may rise to where it never was. The scale travels as buffers, in float64: a series
-    far from 0 keeps its digits.
+    The scale travels as buffers, in float64: a series far from 0 keeps its digits.
 
     Args:
         cell: What `cellwright.nn.Recurrent` takes: a name, a path, a text, a Cell.
@@ -28,6 +26,8 @@ class Forecaster(nn.Module):
         horizon: Steps of a forecast.
         hidden_size: Units of each layer.
         num_layers: Recurrent layers.
+        change: The linear layer says how far each step lies from the last known value,
+            so that a series may rise to where it never was; else the values themselves.
         dropout: Between layers and before the linear layer, in training only.
         cell_options: Further arguments of `cellwright.nn.Recurrent`: the cell's sizes
             and constants, ``forget_bias``, ...
@@ -51,6 +51,7 @@ class Forecaster(nn.Module):
         *,
         hidden_size: int,
         num_layers: int = 1,
+        change: bool = True,
         dropout: float = 0.0,
         cell_options: Mapping[str, Any] | None = None,
         mean: Sequence[float] | None = None,
@@ -61,6 +62,7 @@ class Forecaster(nn.Module):
         self.columns = tuple(columns)
         self.history = history
         self.horizon = horizon
+        self.change = change
         self.recurrent = Recurrent(
             cell,
             input_size=width,
@@ -94,5 +96,5 @@ class Forecaster(nn.Module):
     def scaled(self, x: Tensor) -> Tensor:
         """Forecast from and in training-std units; training works here."""
         output, _ = self.recurrent(x)  # [B, T, H]
-        change = self.head(self.dropout(output[..., -1, :]))  # [B, horizon]
-        return x[..., -1, :1] + change
+        said = self.head(self.dropout(output[..., -1, :]))  # [B, horizon]
+        return x[..., -1, :1] + said if self.change else said

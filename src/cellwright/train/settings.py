@@ -33,6 +33,8 @@ class Settings:
         cell: The equations of one step.
         hidden_size: Units of each layer.
         num_layers: Recurrent layers.
+        change: The linear layer says how far each step lies from the last known value,
+            so that a series may rise to where it never was; else the values themselves.
         dropout: Between layers and before the linear layer, in training only.
         cell_options: Further arguments of `cellwright.nn.Recurrent`: the cell's sizes
             and constants, ``forget_bias``, ...
@@ -52,14 +54,15 @@ class Settings:
     cell: Cell = field(default_factory=partial(load, "lstm"))
     hidden_size: int = 300
     num_layers: int = 1
-    dropout: float = 0.2
+    change: bool = True
+    dropout: float = 0.0
     cell_options: Mapping[str, float | int | str | bool] = field(default_factory=dict)
     epochs: int = 20
     patience: int = 10
     batch_size: int = 64
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-3
     clip: float = 1.0
-    average: float = 0.98
+    average: float = 0.0
     season: int | None = None
     seed: int = 0
 
@@ -72,6 +75,8 @@ class Settings:
             raise _refusal("season", "is None or a whole number of rows", self.season)
         if not _is_whole(self.seed) or not 0 <= self.seed < 2**63:
             raise _refusal("seed", "is a whole number from 0 to 2**63 - 1", self.seed)
+        if not isinstance(self.change, bool):
+            raise _refusal("change", "is True or False", self.change)
         for name, value in self.cell_options.items():
             if not isinstance(value, int | float | str):
                 raise _refusal(f"cell_options[{name!r}]", "is a number or text", value)
