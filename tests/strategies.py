@@ -140,8 +140,22 @@ def unfolded(cell: Cell) -> Graph:
     return assemble(build(define(cell.chain, report), report, fold=False))
 
 
+def fixed_sizes(cell: Cell) -> dict[str, int]:
+    """Return sizes that every published cell can have, the same each time."""
+    declared = {s.name: s for s in cell.graph.sizes}
+    free = [n for n, s in declared.items() if s.derived is None and s.default is None]
+    more = {name: 3 for name in free if name not in ("input_size", "hidden_size")}
+    derived = declared["input_size"].derived if "input_size" in declared else None
+    width = derived.evaluate({"hidden_size": 8}) if derived is not None else 3
+    return resolve_sizes(cell, cell.graph, width, 8, more)
+
+
 def draw_problem(
-    cell: Cell, random: Random, graph: Graph | None = None, steps: int = 0
+    cell: Cell,
+    random: Random,
+    graph: Graph | None = None,
+    steps: int = 0,
+    sizes: Mapping[str, int] | None = None,
 ) -> Problem:
     """Return what a cell runs on: sizes, weights, a sequence and first states.
 
@@ -150,9 +164,11 @@ def draw_problem(
         random: the only source of chance.
         graph: another graph of the same cell.
         steps: length of the sequence; drawn when it is 0.
+        sizes: every named size; drawn when it is None.
     """
     graph = cell.graph if graph is None else graph
-    sizes = resolve_sizes(cell, cell.graph, *lengths(cell, random), {})
+    if sizes is None:
+        sizes = resolve_sizes(cell, cell.graph, *lengths(cell, random), {})
     generator = torch.Generator().manual_seed(random.getrandbits(32))
 
     def normal(shape: Sequence[int]) -> Tensor:

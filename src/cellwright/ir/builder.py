@@ -196,6 +196,13 @@ def _same_everywhere(b: Builder, args: tuple[int, ...], shape: Shape) -> int | N
     return b.const(value, shape) if value is not None and not values else None
 
 
+def _slice(b: Builder, args: tuple[int, ...], shape: Shape) -> int | None:
+    whole = b.nodes[args[0]]
+    if whole.op == "fill":
+        return b.fill(whole.args[0], shape)
+    return _same_everywhere(b, args, shape)
+
+
 _RULES: dict[str, Rule] = {
     "add": _add,
     "sub": _sub,
@@ -208,7 +215,7 @@ _RULES: dict[str, Rule] = {
     "row_sum": _row_sum,
     "row_max": _same_everywhere,
     "concat": _same_everywhere,
-    "slice": _same_everywhere,
+    "slice": _slice,
     "repeat": _same_everywhere,
     "fill": _same_everywhere,
 }

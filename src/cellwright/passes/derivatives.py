@@ -59,7 +59,8 @@ def _div(s: Site, g: int) -> Sequence[Gradient]:
 
 
 def _mod(s: Site, g: int) -> Sequence[Gradient]:
-    whole = s.op("floor", s.op("div", s[0], s[1]))
+    # The quotient of exact division: floor(1 / 0.1) is 10, and 1 % 0.1 is not 0.
+    whole = s.op("div", s.op("sub", s[0], s.out), s[1])
     return g, s.op("neg", s.op("mul", g, whole))
 
 

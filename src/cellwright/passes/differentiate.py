@@ -24,7 +24,7 @@ from cellwright.ir.sizes import ZERO, Shape, Size
 from cellwright.ir.verify import verify
 
 from .derivatives import DERIVATIVES, Site
-from .roots import learned, live_nodes, node_names, weight_roots
+from .roots import learned, live_nodes, node_names, step_roots
 from .simplify import used_only
 
 
@@ -73,7 +73,7 @@ def differentiate(
     for position in reversed(live):
         if binding[position] > Binding.WEIGHTS and needed[position]:
             sweep.visit(position)
-    roots = weight_roots(graph, live, [graph.output, *traced])
+    roots = step_roots(graph, [graph.output, *traced])
     return sweep.finish([root for root in roots if needed[root]])
 
 

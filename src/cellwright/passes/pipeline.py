@@ -10,7 +10,7 @@ from cellwright.ir.graph import Graph
 from .differentiate import Backward, differentiate
 from .gather import gather
 from .residuals import recomputed
-from .roots import node_names
+from .roots import node_names, step_roots
 from .schedule import Schedule, schedule
 
 
@@ -73,10 +73,11 @@ def compile_graph(
     backward = _backward(graph, trace) if grad else None
     saved = {} if backward is None else _saved(graph, backward)
     traced = [value.node for name in trace if (value := graph.value(name))]
-    outputs = dict.fromkeys([graph.output, *traced, *saved.values()])
-    forward = Forward(
-        schedule(graph, outputs), tuple(node_names(graph)), tuple(traced), saved
-    )
+    wanted = [graph.output, *traced]
+    # Whatever has a gradient, or takes part in one, is given: to the forward step too.
+    roots = step_roots(graph, wanted) if grad else []
+    found = schedule(graph, dict.fromkeys([*wanted, *saved.values()]), roots=roots)
+    forward = Forward(found, tuple(node_names(graph)), tuple(traced), saved)
     if backward is None:
         return Pipeline(forward, None)
     return Pipeline(forward, _back(backward.graph, inputs_grad, graph))

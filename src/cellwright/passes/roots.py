@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from cellwright.ir.graph import Binding, Graph, Node, bindings, reachable
 
-_LEAVES = ("input", "state", "parameter", "constant")
+LEAVES = ("input", "state", "parameter", "constant")
 
 
 def node_names(graph: Graph) -> list[str]:
@@ -22,12 +22,19 @@ def node_names(graph: Graph) -> list[str]:
         >>> [name for name in node_names(graph) if "%" not in name]
         ['x', 'h', 'W', 'U', 'b', "h'"]
     """
-    names = [f"%{position}" for position in range(len(graph.nodes))]
-    for value in reversed(graph.values):
-        names[value.node] = value.name
-    for position, node in enumerate(graph.nodes):
-        if node.op in _LEAVES:
-            names[position] = str(node.attr)
+    own = {n: str(node.attr) for n, node in enumerate(graph.nodes) if node.op in LEAVES}
+    # A backward graph may give out the gradient of what has one arriving, by one name.
+    taken = set(own.values())
+    for value in graph.values:
+        if value.node not in own and value.name not in taken:
+            own[value.node] = value.name
+    names: list[str] = []
+    for position in range(len(graph.nodes)):
+        # A leaf may be called by its place in the graph that it comes from.
+        place = f"%{position}"
+        while place in taken:
+            place += "'"
+        names.append(own.get(position, place))
     return names
 
 
@@ -38,31 +45,37 @@ def value_args(node: Node) -> tuple[int, ...]:
 
 def live_nodes(graph: Graph, wanted: Iterable[int]) -> list[int]:
     """Return what a step computes for ``wanted`` and the next states, in order."""
-    roots = {*wanted, *(state.next for state in graph.states)}
-    return sorted(reachable(graph.nodes, roots))
+    return sorted(reachable(graph.nodes, {*wanted, *_nexts(graph)}))
 
 
-def weight_roots(graph: Graph, live: Iterable[int], also: Iterable[int]) -> list[int]:
-    """Return the nodes at which a step's dependence on weights begins.
+def step_roots(graph: Graph, wanted: Iterable[int]) -> list[int]:
+    """Return all roots of a step, those of its slopes too: a proxy's are among them.
 
     Args:
         graph: the cell.
-        live: nodes that the step computes.
-        also: nodes that are needed whoever uses them.
-
-    Returns:
-        Nodes that hang on weights alone, plain numbers left out.
+        wanted: nodes that are asked for beside the next states.
     """
     binding = bindings(graph)
-    used = set(also)
-    for position in live:
+    wanted = list(wanted)
+    used = {*wanted, *_nexts(graph)}
+    for position in live_nodes(graph, wanted):
         if binding[position] > Binding.WEIGHTS:
-            used.update(value_args(graph.nodes[position]))
+            used.update(graph.nodes[position].args)
+    return roots_among(graph, used)
+
+
+def roots_among(graph: Graph, nodes: Iterable[int]) -> list[int]:
+    """Return those nodes that hang on weights alone, plain numbers left out."""
+    binding = bindings(graph)
     return [
         position
-        for position in sorted(used)
+        for position in sorted(nodes)
         if binding[position] == Binding.WEIGHTS and graph.nodes[position].op != "const"
     ]
+
+
+def _nexts(graph: Graph) -> list[int]:
+    return [state.next for state in graph.states]
 
 
 def learned(graph: Graph) -> list[bool]:

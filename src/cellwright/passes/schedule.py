@@ -16,7 +16,7 @@ from cellwright.ir.graph import Binding, Graph, bindings
 from cellwright.ir.ops import OPS
 from cellwright.ir.sizes import Shape
 
-from .roots import value_args, weight_roots
+from .roots import roots_among, value_args
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,11 @@ class Loop:
     Args:
         shape: of everything that is computed here.
         accumulators: products that are summed up first.
-        nodes: elementwise ops, in order, and what is only copied.
+        nodes: elementwise ops, in order.
         kept: nodes that are laid into memory for later phases.
         written: nodes that are outputs, parts of sums or next values of states.
+
+    What is kept or written and not computed here is copied from where it lies.
     """
 
     shape: Shape
@@ -70,7 +72,7 @@ class Schedule:
 
     Args:
         graph: of the step.
-        roots: nodes that hang on weights alone; they are given.
+        roots: nodes that hang on weights alone; they are given, to slopes too.
         phases: in the order of their work.
         kept: nodes that a later phase reads, and that are no output.
         outputs: nodes whose values at every step are asked for.
@@ -88,7 +90,10 @@ class Schedule:
 
 
 def schedule(
-    graph: Graph, outputs: Iterable[int], sums: Iterable[int] = ()
+    graph: Graph,
+    outputs: Iterable[int],
+    sums: Iterable[int] = (),
+    roots: Iterable[int] = (),
 ) -> Schedule:
     """Return the phases of a step.
 
@@ -97,6 +102,7 @@ def schedule(
         outputs: nodes whose values at every step are asked for.
         sums: nodes whose sums over steps and rows are asked for; matrices among them
             are sums of outer products.
+        roots: nodes that are given beside those that the step reads.
     """
     listed = list(dict.fromkeys(sums))
     matrices = [n for n in listed if len(graph.nodes[n].shape) > 1]
@@ -106,9 +112,8 @@ def schedule(
     # An operand that is given, or that is another output, has an array already.
     made = [n for n in needed if not _is_given(graph, n)]
     stored = tuple(dict.fromkeys([*outputs, *made]))
-    return _Scheduler(graph, stored, tuple(vectors)).schedule(
-        tuple(dict.fromkeys(after))
-    )
+    scheduler = _Scheduler(graph, stored, tuple(vectors), tuple(roots))
+    return scheduler.schedule(tuple(dict.fromkeys(after)))
 
 
 def outer_products(graph: Graph, node: int) -> list[int]:
@@ -143,11 +148,13 @@ class _Scheduler:
     graph: Graph
     outputs: tuple[int, ...]
     sums: tuple[int, ...]
+    roots: tuple[int, ...]
     levels: dict[int, int] = field(default_factory=dict[int, int])
     products: dict[int, tuple[Product, ...]] = field(
         default_factory=dict[int, "tuple[Product, ...]"]
     )
     absorbed: set[int] = field(default_factory=set[int])
+    filled: set[int] = field(default_factory=set[int])
     kept: dict[int, None] = field(default_factory=dict[int, None])
 
     def __post_init__(self) -> None:
@@ -162,16 +169,18 @@ class _Scheduler:
     def schedule(self, after: tuple[int, ...]) -> Schedule:
         """Return the phases of the step."""
         self._find_products()
+        self._find_vectors()
         work = [n for n in self.loop if n not in self.absorbed]
         for node in work:
             self._place(node)
         for node in self.written:
             if not self._is_local(node):
                 self._keep(self._read(node))
-        roots = [n for n in self.written if self.binding[n] == Binding.WEIGHTS]
+        read = {arg for n in self.loop for arg in value_args(self.nodes[n])}
+        given = roots_among(self.graph, {*self.roots, *self.written, *read})
         return Schedule(
             self.graph,
-            tuple(weight_roots(self.graph, self.loop, roots)),
+            tuple(given),
             tuple(self._phases(work)),
             tuple(sorted(self.kept)),
             self.outputs,
@@ -204,36 +213,53 @@ class _Scheduler:
                 self.products[node] = tuple(parts)
                 self.absorbed.update(args)
 
+    def _find_vectors(self) -> None:
+        """Find numbers, and scalars that fill, which are needed as vectors."""
+        for node in self.loop:
+            for arg in self._operands(node):
+                source = self._behind_slices(arg)
+                if self.nodes[source].op == "const":
+                    self.levels[source] = _FIRST
+                elif self.nodes[source].op == "fill":
+                    self.filled.add(source)
+
+    def _operands(self, node: int) -> Sequence[int]:
+        """Return the arguments that a node needs as whole vectors."""
+        if node in self.products:
+            return [product.operand for product in self.products[node]]
+        kind = OPS[self.nodes[node].op].kind
+        whole = kind == "row" or self._is_move(node)
+        return self.nodes[node].args if whole else ()
+
     def _place(self, node: int) -> None:
         """Give a node its level, and its arguments memory where it needs that."""
-        found, shape = self.nodes[node], self.nodes[node].shape
-        if node in self.products:
-            operands = [p.operand for p in self.products[node]]
+        if operands := self._operands(node):
             self.levels[node] = max(map(self._whole, operands))
-        elif found.op in ("slice", "fill"):
-            return
-        elif OPS[found.op].kind != "elementwise":
-            self.levels[node] = max(map(self._whole, found.args))
-            self._keep(node)
-        else:
-            level = 0
-            for arg in value_args(found):
-                local = self._is_local(arg) and self.nodes[arg].shape == shape
-                level = max(level, self.levels[arg] if local else self._entry(arg))
-            self.levels[node] = level
-            for arg in value_args(found):
-                same = self._is_local(arg) and self.nodes[arg].shape == shape
-                if not (same and self.levels[arg] == level):
-                    self._keep(self._read(arg))
+            if node not in self.products:
+                self._keep(node)
+        elif node in self.filled:
+            scalar = self._read(node)
+            self.levels[node] = self._entry(scalar)
+            self._keep(scalar)
+        elif OPS[self.nodes[node].op].kind == "elementwise":
+            self._place_in_loop(node)
+
+    def _place_in_loop(self, node: int) -> None:
+        args = value_args(self.nodes[node])
+        local = [
+            arg
+            for arg in args
+            if self._is_local(arg) and self.nodes[arg].shape == self.nodes[node].shape
+        ]
+        levels = [self.levels[n] if n in local else self._entry(n) for n in args]
+        self.levels[node] = max(levels)
+        for arg in args:
+            if arg not in local or self.levels[arg] < self.levels[node]:
+                self._keep(self._read(arg))
 
     def _whole(self, node: int) -> int:
         """Return the level at which a vector lies in memory, and see that it does."""
         source = self._behind_slices(node)
-        if self.nodes[source].op == "const":
-            self.levels[source] = _FIRST
-        elif self.nodes[source].op == "fill":
-            self.levels[source] = self._entry(source)
-            self._keep(self._read(source))
         self._keep(source)
         return self.levels.get(source, _FIRST) + 1
 
@@ -275,7 +301,7 @@ class _Scheduler:
         for node in [*numbers, *work]:
             if node not in self.levels:
                 continue
-            if OPS[self.nodes[node].op].kind == "row" or self._is_move(node):
+            if node not in self.products and self._operands(node):
                 wholes.setdefault(self.levels[node], []).append(node)
             else:
                 key = (self.levels[node], self.nodes[node].shape)
@@ -296,7 +322,7 @@ class _Scheduler:
             tuple(
                 Accumulator(n, self.products[n]) for n in nodes if n in self.products
             ),
-            tuple(n for n in nodes if n not in self.products),
+            tuple(n for n in nodes if OPS[self.nodes[n].op].kind == "elementwise" and n not in self.products),
             tuple(n for n in nodes if n in self.kept),
             tuple(n for n in nodes if n in self.written and self._is_local(n)),
         )
@@ -308,4 +334,4 @@ class _Scheduler:
             if not self._is_local(node):
                 copies.setdefault(self.nodes[node].shape, []).append(node)
         for shape, nodes in copies.items():
-            yield Loop(shape, (), tuple(nodes), (), tuple(nodes))
+            yield Loop(shape, (), (), (), tuple(nodes))

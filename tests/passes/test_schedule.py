@@ -1,0 +1,62 @@
+"""A schedule computes what its graph says, from what lies in memory when it is read."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from backward_reference import (
+    CASES,
+    assert_same,
+    autograd,
+    case_id,
+    cotangents,
+    drawn,
+    traceable,
+)
+from cellwright.backends.reference.interpret import Arguments, run
+from cellwright.checks.tolerances import TOLERANCES
+from cellwright.passes.pipeline import compile_graph
+from schedule_reference import NotThereError, run_backward, run_forward
+from strategies import Problem
+
+REWRITTEN = TOLERANCES["rewritten", "float64"].bound
+
+
+@pytest.mark.parametrize("case", CASES, ids=case_id)
+def test_phases_compute_the_graph(case: tuple[str, str], cell_seed: int):
+    """Values, traces, last states and all gradients are those of torch."""
+    _, problem, random = drawn(case, cell_seed)
+    names = traceable(problem.graph)
+    trace = tuple(random.sample(names, random.randint(0, min(3, len(names)))))
+    pipeline = compile_graph(problem.graph, trace)
+    problem = replace(problem, graph=pipeline.forward.schedule.graph)
+    expected = values_of(problem, trace)
+    for each in (pipeline, compile_graph(problem.graph, trace, grad=False)):
+        arrays, last = run_forward(each.forward, problem)
+        nodes = [each.forward.schedule.graph.output, *each.forward.traced]
+        found = dict(zip(["output", *trace], [arrays[n] for n in nodes], strict=True))
+        assert_same({**found, **last}, expected, REWRITTEN)
+    given = cotangents(problem, trace, random)
+    gradients = autograd(problem, trace, given)
+    assert_same(run_backward(pipeline, problem, given), gradients, REWRITTEN)
+    bare = run_backward(compile_graph(problem.graph, trace, True, False), problem, given)
+    assert_same(
+        {n: v for n, v in bare.items() if n not in problem.inputs},
+        {n: v for n, v in gradients.items() if n not in problem.inputs},
+        REWRITTEN,
+    )
+
+
+def values_of(problem: Problem, trace: tuple[str, ...]) -> dict[str, torch.Tensor]:
+    """Return output, traces and last states by the reference."""
+    graph = problem.graph
+    result = run(
+        graph,
+        Arguments(problem.sizes, problem.parameters, problem.constants),
+        [problem.inputs[i.name] for i in graph.inputs],
+        [problem.states[s.name] for s in graph.states],
+        trace,
+    )
+    last = zip([s.name for s in graph.states], result.states, strict=True)
+    return {"output": result.output, **result.traces, **dict(last)}

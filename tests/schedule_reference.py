@@ -1,0 +1,267 @@
+"""What a schedule means: an executable specification, phase by phase in torch.
+
+A phase sees nothing but memory: what was given, and what an earlier phase laid there.
+A walk along vectors reads the same entry of everything, so slices and scalars that
+fill are looked through; a product or an op on a whole vector needs the vector itself.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from backward_reference import (
+    DOUBLE,
+    Leaf,
+    batch,
+    by_row,
+    of_parameters,
+    resolved,
+    with_axis,
+)
+from cellwright.backends.reference.interpret import Arguments, Weights, resolve
+from cellwright.backends.reference.ops import TORCH, number
+from cellwright.ir.graph import Node
+from cellwright.ir.ops import OPS
+from cellwright.ir.sizes import Shape
+from cellwright.passes.differentiate import OUTPUT
+from cellwright.passes.pipeline import Back, Forward, Pipeline
+from cellwright.passes.schedule import Loop, Schedule, Whole, outer_products
+from strategies import Problem
+
+
+class NotThereError(AssertionError):
+    """A phase reads what does not lie in memory."""
+
+
+class Step:
+    """One step of a schedule.
+
+    Args:
+        schedule: its phases are run in their order.
+        problem: gives sizes and the batch.
+        roots: values of the schedule's roots, by node.
+        leaf: gives inputs, and states before the step.
+    """
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        problem: Problem,
+        roots: Mapping[int, Tensor],
+        leaf: Leaf,
+    ):
+        self.schedule, self.problem, self.leaf = schedule, problem, leaf
+        self.nodes = schedule.graph.nodes
+        self.memory: dict[int, Tensor] = dict(roots)
+        self.written: dict[int, Tensor] = {}
+        self.laid: Counter[int] = Counter()
+        self.read: set[int] = set()
+        for phase in schedule.phases:
+            self._whole(phase) if isinstance(phase, Whole) else self._loop(phase)
+
+    def asked_for(self, node: int) -> Tensor:
+        """Return an output, a sum or a next value, with a row of its own each."""
+        return by_row(self.written[node], self.nodes[node].shape, self.problem)
+
+    def _op(self, node: int, args: Sequence[Tensor]) -> Tensor:
+        found = self.nodes[node]
+        attr = resolve(found.attr, self.problem.sizes)
+        if found.op == "surrogate":
+            return args[0].clone()
+        return TORCH[found.op](args, attr)
+
+    def _at(self, node: int) -> Tensor:
+        found = self.nodes[node]
+        if node in self.memory:
+            self.read.add(node)
+            return self.memory[node]
+        if found.op in ("input", "state"):
+            return self.leaf(found)
+        if found.op == "slice":
+            return self._op(node, [self._at(found.args[0])])
+        raise NotThereError(f"%{node} {found.op} is read before it lies in memory")
+
+    def _entry(self, node: int, shape: Shape) -> Tensor:
+        """Return what a walk along vectors of a shape reads of a node."""
+        found = self.nodes[node]
+        assert found.shape in ((), shape), f"%{node} has no entry for each of {shape}"
+        if node not in self.memory and found.op == "const":
+            assert isinstance(found.attr, float)
+            return number(found.attr, resolved(found.shape, self.problem.sizes), DOUBLE)
+        # What is laid out anywhere is read from there, so never before.
+        if node not in self.schedule.kept and found.op == "fill":
+            return self._op(node, [self._entry(found.args[0], ())])
+        return self._at(node)
+
+    def _copied(self, node: int, shape: Shape) -> Tensor:
+        if node not in self.memory and self.nodes[node].op == "fill":
+            return self._op(node, [self._entry(self.nodes[node].args[0], ())])
+        return self._entry(node, shape)
+
+    def _whole(self, phase: Whole) -> None:
+        assert phase.node in self.schedule.kept
+        self._lay(
+            phase.node,
+            self._op(phase.node, [self._at(arg) for arg in self.nodes[phase.node].args]),
+        )
+
+    def _lay(self, node: int, value: Tensor) -> None:
+        self.memory[node] = value
+        self.laid[node] += 1
+
+    def _loop(self, loop: Loop) -> None:
+        done: dict[int, Tensor] = {}
+        for accumulator in loop.accumulators:
+            products = [
+                TORCH["matmul"]([self._matrix(p.matrix), self._at(p.operand)], None)
+                for p in accumulator.products
+            ]
+            done[accumulator.node] = sum(products[1:], start=products[0])
+        for node in loop.nodes:
+            assert self.nodes[node].shape == loop.shape
+            assert OPS[self.nodes[node].op].kind == "elementwise"
+            args = self.nodes[node].args
+            args = args[:1] if self.nodes[node].op == "surrogate" else args
+            values = [
+                done[arg] if arg in done else self._entry(arg, loop.shape)
+                for arg in args
+            ]
+            done[node] = self._op(node, values)
+        for node in {*loop.kept, *loop.written} - done.keys():
+            done[node] = self._copied(node, loop.shape)
+        for node in loop.kept:
+            assert node in self.schedule.kept
+            self._lay(node, done[node])
+        for node in loop.written:
+            assert node not in self.written, f"%{node} is written twice"
+            self.written[node] = done[node]
+            made = OPS[self.nodes[node].op].kind in ("elementwise", "product")
+            if made and node in self.schedule.outputs:
+                self.memory[node] = done[node]
+
+    def _matrix(self, node: int) -> Tensor:
+        assert node in self.schedule.roots
+        return self.memory[node]
+
+    def assert_complete(self) -> None:
+        """All that was asked for is written, all that was kept was kept for a reader."""
+        schedule = self.schedule
+        nexts = {state.next for state in schedule.graph.states}
+        assert self.written.keys() == {*schedule.outputs, *schedule.sums, *nexts}
+        assert self.laid == Counter(schedule.kept)
+        assert set(schedule.kept) <= self.read, "something is kept that nobody reads"
+
+
+def root_values(step: Forward | Back, arguments: Arguments) -> dict[int, Tensor]:
+    """Return the values of a schedule's roots."""
+    schedule = step.schedule
+    values = Weights(schedule.graph, schedule.roots).values(arguments, DOUBLE)
+    return dict(zip(schedule.roots, values, strict=True))
+
+
+def run_forward(
+    forward: Forward, problem: Problem
+) -> tuple[dict[int, Tensor], dict[str, Tensor]]:
+    """Return the outputs' arrays ``[T, B, ...]`` and the last states."""
+    graph = forward.schedule.graph
+    arguments = Arguments(problem.sizes, problem.parameters, problem.constants)
+    roots = root_values(forward, arguments)
+    now = dict(problem.states)
+    found: dict[int, list[Tensor]] = {node: [] for node in forward.schedule.outputs}
+    for t in range(steps(problem)):
+
+        def leaf(node: Node, t: int = t, now: Mapping[str, Tensor] = now) -> Tensor:
+            name = str(node.attr)
+            value = problem.inputs[name][t] if node.op == "input" else now[name]
+            return with_axis(value, node.shape)
+
+        step = Step(forward.schedule, problem, roots, leaf)
+        step.assert_complete()
+        for node, values in found.items():
+            values.append(step.asked_for(node))
+        now = {s.name: step.asked_for(s.next) for s in graph.states}
+    return {node: torch.stack(values) for node, values in found.items()}, now
+
+
+def steps(problem: Problem) -> int:
+    """Return the length of the sequence."""
+    return len(next(iter(problem.inputs.values())))
+
+
+def run_backward(
+    pipeline: Pipeline, problem: Problem, given: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Return all gradients, from what the forward schedule saves and from no more."""
+    forward, back = pipeline.forward, pipeline.backward
+    assert back is not None
+    arrays, _ = run_forward(forward, problem)
+    known = _known(forward, problem, arrays)
+    arguments = Arguments(problem.sizes, problem.parameters, problem.constants)
+    roots = root_values(forward, arguments)
+    named = {forward.names[node]: value for node, value in roots.items()}
+    back_roots = root_values(back, Arguments(problem.sizes, named, {}))
+    graph = back.schedule.graph
+    adjoints = {f"d.{s.name}": given[s.name] for s in forward.schedule.graph.states}
+    inputs = {name: torch.zeros_like(value) for name, value in problem.inputs.items()}
+    sums: dict[str, Tensor | int] = {n: 0 for n in back.gradients if n not in inputs}
+    for t in reversed(range(steps(problem))):
+
+        def leaf(node: Node, t: int = t, now: Mapping[str, Tensor] = adjoints) -> Tensor:
+            name = str(node.attr)
+            if node.op == "state":
+                return with_axis(now[name], node.shape)
+            if name in known:
+                return with_axis(known[name][t], node.shape)
+            arriving = given["output" if name == OUTPUT else name.removeprefix("d.")]
+            return with_axis(arriving[t], node.shape)
+
+        step = Step(back.schedule, problem, back_roots, leaf)
+        step.assert_complete()
+        for name, node in back.gradients.items():
+            if name in inputs:
+                if node in step.written:
+                    inputs[name][t] = step.asked_for(node)
+            else:
+                sums[name] = sums[name] + _summed(step, node, problem, leaf)
+        adjoints = {s.name: step.asked_for(s.next) for s in graph.states}
+    first = {
+        f"first {s.name}": adjoints[f"d.{s.name}"]
+        for s in forward.schedule.graph.states
+    }
+    assert set(sums) <= named.keys(), "a gradient of what the forward step is not given"
+    return {**inputs, **first, **of_parameters(problem, forward.names, sums)}
+
+
+def _known(
+    forward: Forward, problem: Problem, arrays: Mapping[int, Tensor]
+) -> dict[str, Tensor]:
+    """Return the forward values that the backward step reads, for all steps."""
+    known = dict(problem.inputs)
+    for name, node in forward.saved.items():
+        first = problem.states.get(name)
+        lag = [] if first is None else [first.unsqueeze(0)]
+        known[name] = torch.cat([*lag, arrays[node][: steps(problem) - len(lag)]])
+    return known
+
+
+def _summed(step: Step, node: int, problem: Problem, leaf: Leaf) -> Tensor:
+    """Return a step's share of a gradient that is summed over steps and rows."""
+    schedule = step.schedule
+    nodes = schedule.graph.nodes
+    if node in schedule.sums:
+        return step.asked_for(node).sum(0)
+    assert len(nodes[node].shape) > 1
+    total = torch.zeros(resolved(nodes[node].shape, problem.sizes)).double()
+    for outer in outer_products(schedule.graph, node):
+        assert outer in schedule.after
+        # Only inputs and outputs have arrays of all steps.
+        sides = [
+            leaf(nodes[arg]) if nodes[arg].op == "input" else step.asked_for(arg)
+            for arg in nodes[outer].args
+        ]
+        assert all(len(side) == batch(problem) for side in sides)
+        attr = resolve(nodes[outer].attr, problem.sizes)
+        total = total + TORCH["outer"](sides, attr).sum(0)
+    return total
