@@ -22,6 +22,7 @@ from cellwright.ir.sizes import Shape
 from cellwright.language.cell import Cell
 from cellwright.passes.differentiate import OUTPUT, Backward
 from cellwright.passes.roots import node_names
+from edge_cells import EDGES
 from random_cells import draw_cell
 from strategies import Problem, draw_problem, fixed_sizes
 
@@ -29,6 +30,7 @@ RANDOM_CELLS = 60
 CASES = (
     *(("library", name) for name in names()),
     *(("text", name) for name in NAMES),
+    *(("edge", name) for name in EDGES),
     *(("random", str(i)) for i in range(RANDOM_CELLS)),
 )
 """The cells that every pass is tried on."""
@@ -50,13 +52,21 @@ def drawn(case: tuple[str, str], cell_seed: int) -> tuple[Cell, Problem, Random]
         cell = find(draw_cell(random))
         return cell, draw_problem(cell, random), random
     random = Random(name)
-    cell = load(name) if kind == "library" else published(name)
+    cell = {"library": load, "text": published}.get(kind, _edge)(name)
     return cell, draw_problem(cell, random, steps=3, sizes=fixed_sizes(cell)), random
 
 
-def traceable(graph: Graph) -> list[str]:
-    """Return the names of all values that a layer can give out."""
-    return [v.name for v in graph.values if len(graph.nodes[v.node].shape) < 2]
+def _edge(name: str) -> Cell:
+    return find(EDGES[name])
+
+
+def drawn_trace(case: tuple[str, str], problem: Problem, random: Random) -> list[str]:
+    """Return values that are asked for: some of them, of a small cell all."""
+    graph = problem.graph
+    names = [v.name for v in graph.values if len(graph.nodes[v.node].shape) < 2]
+    if case[0] == "edge":
+        return names
+    return random.sample(names, random.randint(0, min(3, len(names))))
 
 
 # Values

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 
 from cellwright.ir.graph import Binding, Graph, Node, bindings
-from cellwright.ir.ops import OPS
+from cellwright.ir.ops import BACKWARD_ONLY, OPS
 from cellwright.language.functions import FUNCTIONS
 
 OPERATORS = ("+", "-", "*", "/", "%", "**", "@", "<", "<=", ">", ">=", "==", "!=")
@@ -52,7 +52,7 @@ CONSTRUCTS = (
 )
 
 REQUIRED = (
-    *(f"op {name}" for name in OPS),
+    *(f"op {name}" for name in OPS if name not in BACKWARD_ONLY),
     *(f"function {name}" for name in FUNCTIONS),
     *(f"operator {sign}" for sign in OPERATORS),
     *(f"product {pattern}" for pattern in PRODUCTS),

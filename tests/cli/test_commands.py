@@ -30,6 +30,10 @@ QUICK = ["--hidden-size", "2", "--epochs", "1", "--batch-size", "64", "--quiet"]
         "show rhn",
         "show lstm_norm_joint",
         "show slstm --size hidden_size=8 --size input_size=3",
+        "show lstm --stage passes",
+        "show lstm --stage schedule",
+        "show lstm_norm_joint --stage passes",
+        "show lstm_norm_joint --stage schedule",
         "diff lstm peephole_lstm",
         "diff lstm cifg",
         "diff gru lstm",
@@ -42,7 +46,7 @@ def test_output_is_the_golden_one(run: Run, golden, monkeypatch, line, columns):
     """What a command prints is what a person has looked at."""
     monkeypatch.setenv("COLUMNS", columns)
     result = run(*line.split())
-    name = line.replace(" ", "-").replace("--size-", "").replace("=", "")
+    name = line.replace(" ", "-").replace("--size-", "").replace("--", "").replace("=", "")
 
     assert result.err == ""
     assert max(map(len, result.out.splitlines())) <= int(columns)
@@ -67,6 +71,31 @@ def test_show_prints_a_graph_that_reads_back(run: Run):
     result = run("show", "gru", "--stage", "graph")
 
     assert parse_graph(result.out) == load("gru").graph
+
+
+def test_show_prints_the_c_of_both_directions(run: Run, monkeypatch):
+    """What the schedule says in words, the C says for a machine's level."""
+    monkeypatch.setenv("CELLWRIGHT_LEVEL", "plain")
+    result = run("show", "gru", "--stage", "c")
+
+    assert (result.status, result.err) == (0, "")
+    for direction in ("forward", "backward"):
+        assert f"/* {direction}, plain, float32 */" in result.out
+    assert "#define CW_DOUBLE 0" in result.out
+    assert "#define CW_BYTES 16" in result.out
+    assert result.out.count("static void step(const Frame *frame)") == 2
+    assert "h' = (1 - z) * n + z * h" in result.out
+
+
+@pytest.mark.parametrize("stage", ["graph", "passes", "schedule", "c", "latex"])
+def test_every_stage_is_printed_as_json(run: Run, stage: str):
+    """The text of a stage stands under its name, unwrapped."""
+    data = json.loads(run("show", "lstm", "--stage", stage, "--json").out)
+
+    assert data.keys() == {"name", stage}
+    assert data[stage].strip()
+    deep = run("show", "rhn", "--stage", stage, "--size", "depth=1", "--json").out
+    assert "n_2" not in deep
 
 
 def test_show_counts_for_given_sizes(run: Run):

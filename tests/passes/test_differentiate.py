@@ -10,7 +10,7 @@ from backward_reference import (
     case_id,
     cotangents,
     drawn,
-    traceable,
+    drawn_trace,
 )
 from cellwright.checks.tolerances import TOLERANCES
 from cellwright.ir.ops import OPS
@@ -26,8 +26,7 @@ def test_gradients_are_those_of_torch(case: tuple[str, str], cell_seed: int):
     """Whatever is traced, gathered or computed anew, no gradient changes."""
     _, problem, random = drawn(case, cell_seed)
     graph = problem.graph
-    names = traceable(graph)
-    trace = random.sample(names, random.randint(0, min(3, len(names))))
+    trace = drawn_trace(case, problem, random)
     given = cotangents(problem, trace, random)
     expected = autograd(problem, trace, given)
     plain = differentiate(graph, trace)

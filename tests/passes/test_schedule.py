@@ -12,7 +12,7 @@ from backward_reference import (
     case_id,
     cotangents,
     drawn,
-    traceable,
+    drawn_trace,
 )
 from cellwright.backends.reference.interpret import Arguments, run
 from cellwright.checks.tolerances import TOLERANCES
@@ -27,8 +27,7 @@ REWRITTEN = TOLERANCES["rewritten", "float64"].bound
 def test_phases_compute_the_graph(case: tuple[str, str], cell_seed: int):
     """Values, traces, last states and all gradients are those of torch."""
     _, problem, random = drawn(case, cell_seed)
-    names = traceable(problem.graph)
-    trace = tuple(random.sample(names, random.randint(0, min(3, len(names)))))
+    trace = tuple(drawn_trace(case, problem, random))
     pipeline = compile_graph(problem.graph, trace)
     problem = replace(problem, graph=pipeline.forward.schedule.graph)
     expected = values_of(problem, trace)

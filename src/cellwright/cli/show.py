@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import textwrap
 from enum import Enum
 from typing import Annotated
 
 import typer
 
+from cellwright.backends.c.emit import configuration
+from cellwright.backends.c.levels import best_level
 from cellwright.cells import find
+from cellwright.compiler import pipeline, source
 from cellwright.explain import count_at, equations_view, facts, latex
 from cellwright.ir.graph import Graph
 from cellwright.ir.text import print_graph
 from cellwright.language.cell import Cell
+from cellwright.passes.words import describe_passes, describe_schedule
 
 from .arguments import AsJson, CellName, UsageError, examples, pairs
 from .output import width, write_json, write_lines
@@ -22,6 +27,9 @@ class Stage(str, Enum):
 
     equations = "equations"
     graph = "graph"
+    passes = "passes"
+    schedule = "schedule"
+    c = "c"
     latex = "latex"
 
 
@@ -31,12 +39,18 @@ class Stage(str, Enum):
     "cellwright show lstm --size input_size=1 --size hidden_size=300",
     "cellwright show gru --stage latex > gru.tex",
     "cellwright show gru --stage graph",
+    "cellwright show gru --stage schedule",
     "cellwright show lstm --json",
 )
 def show(
     cell: CellName,
     stage: Annotated[
-        Stage, typer.Option(help="Equations to read, the graph, or LaTeX for a paper.")
+        Stage,
+        typer.Option(
+            help="Equations to read, LaTeX for a paper; or how it is computed: the "
+            "graph, its formulas and gradients after the passes, the schedule of both, "
+            "the C of both."
+        ),
     ] = Stage.equations,
     size: Annotated[
         list[str] | None,
@@ -54,24 +68,64 @@ def show(
     """
     found = find(cell)
     graph, sizes = _sized(found, size or [])
-    match stage:
-        case Stage.graph:
-            text = print_graph(graph)
-            data = {"name": found.name, "graph": text}
-        case Stage.latex:
-            text = latex(found)
-            data = {"name": found.name, "latex": text}
-        case Stage.equations:
-            text = ""
-            data = facts(found)
-            if sizes:
-                data["parameters"]["at"] = {**sizes, "count": count_at(graph, sizes)}
-    if as_json:
+    if stage is not Stage.equations:
+        text = _text(stage, found, graph)
+        if as_json:
+            write_json({"name": found.name, stage.value: text})
+        elif stage in (Stage.passes, Stage.schedule):
+            write_lines(_wrapped(text))
+        else:
+            write_lines(text.splitlines())
+    elif as_json:
+        data = facts(found)
+        if sizes:
+            data["parameters"]["at"] = {**sizes, "count": count_at(graph, sizes)}
         write_json(data)
-    elif stage is Stage.equations:
-        write_lines(equations_view(found, width(), graph, sizes))
     else:
-        write_lines(text.splitlines())
+        write_lines(equations_view(found, width(), graph, sizes))
+
+
+def _text(stage: Stage, cell: Cell, graph: Graph) -> str:
+    match stage:
+        case Stage.passes:
+            return describe_passes(pipeline(graph))
+        case Stage.schedule:
+            return describe_schedule(pipeline(graph))
+        case Stage.c:
+            return _c(graph)
+        case Stage.latex:
+            return latex(cell)
+        case _:
+            return print_graph(graph)
+
+
+def _c(graph: Graph) -> str:
+    """Return what is written for a cell alone; the rest of a kernel is the same."""
+    level = best_level()
+    found = pipeline(graph)
+    texts: list[str] = []
+    for direction, step in (("forward", found.forward), ("backward", found.backward)):
+        assert step is not None
+        own = source(graph, step, direction)
+        registers = (level.vector_bytes, level.accumulators)
+        head = configuration(False, *registers, own.widths)
+        texts += [f"/* {direction}, {level.name}, float32 */", head, own.slots, own.step]
+    return "\n".join(texts)
+
+
+def _wrapped(text: str) -> list[str]:
+    """Return lines that are no wider than the terminal, where they can be broken."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        inner = " " * (len(line) - len(line.lstrip()) + 4)
+        lines += textwrap.wrap(
+            line,
+            width(),
+            subsequent_indent=inner,
+            break_long_words=False,
+            break_on_hyphens=False,
+        ) or [""]
+    return lines
 
 
 def _sized(cell: Cell, given: list[str]) -> tuple[Graph, dict[str, int]]:

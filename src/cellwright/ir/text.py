@@ -140,7 +140,8 @@ def _parse_attr(text: str) -> Attr:
     return ast.literal_eval(text)
 
 
-_NAME = r"(?P<name>[\w']+)"
+# A backward graph's leaves are called by what they stand for: d.h, %12, d.%12.
+_NAME = r"(?P<name>[\w'.%]+)"
 _SHAPE = r" (?P<shape>\[.*?\])"
 _NOTE = r"(?: (?P<note>\".*\"))?"
 _FORMS = {

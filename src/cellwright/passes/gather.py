@@ -8,21 +8,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import reduce
 
 from cellwright.ir.builder import Builder
-from cellwright.ir.graph import Graph, Node
+from cellwright.ir.graph import Binding, Graph, Node, bindings
 from cellwright.ir.verify import verify
 
-from .simplify import used_only
+from .simplify import asked_for, moved, used_only, with_nodes
 
 
 def gather(graph: Graph) -> Graph:
     """Return the graph with the products of every sum side by side."""
-    uses = Counter(arg for node in graph.nodes for arg in node.args)
-    uses.update(_roots(graph))
-    inner = _inner_sums(graph, uses)
+    inner = _inner_sums(graph)
     b = Builder(fold=False)
     place: list[int] = []
     for position, node in enumerate(graph.nodes):
@@ -31,41 +28,24 @@ def gather(graph: Graph) -> Graph:
             place.append(_sum_of(b, terms, node))
         else:
             place.append(b.copy(node, *(place[arg] for arg in node.args)))
-    moved = replace(
-        graph,
-        nodes=tuple(b.nodes),
-        states=tuple(
-            replace(s, first=place[s.first], next=place[s.next]) for s in graph.states
-        ),
-        parameters=tuple(
-            replace(p, init=None if p.init is None else place[p.init])
-            for p in graph.parameters
-        ),
-        constants=tuple(replace(c, init=place[c.init]) for c in graph.constants),
-        values=tuple(replace(v, node=place[v.node]) for v in graph.values),
-        output=place[graph.output],
-    )
-    return verify(used_only(moved))
+    return verify(used_only(with_nodes(graph, b.nodes, place)))
 
 
-def _roots(graph: Graph) -> list[int]:
-    roots = [graph.output, *(value.node for value in graph.values)]
-    for state in graph.states:
-        roots += (state.first, state.next)
-    rows = (*graph.parameters, *graph.constants)
-    return roots + [row.init for row in rows if row.init is not None]
-
-
-def _inner_sums(graph: Graph, uses: Counter[int]) -> set[int]:
-    """Return the sums that only another sum of the same shape uses."""
+def _inner_sums(graph: Graph) -> set[int]:
+    """Return the sums that only another sum of the same shape and binding uses."""
+    uses = Counter(arg for node in graph.nodes for arg in node.args)
+    uses.update(asked_for(graph))
+    binding = bindings(graph)
+    # A sum of weights alone stays whole: it is computed once a call.
     return {
         arg
-        for node in graph.nodes
+        for position, node in enumerate(graph.nodes)
         if node.op == "add"
         for arg in node.args
         if uses[arg] == 1
         and graph.nodes[arg].op == "add"
         and graph.nodes[arg].shape == node.shape
+        and (binding[arg] > Binding.WEIGHTS or binding[position] == Binding.WEIGHTS)
     }
 
 

@@ -9,7 +9,7 @@ from cellwright.ir.builder import Builder
 from cellwright.ir.graph import Graph, Parameter
 from cellwright.ir.verify import verify
 
-from .simplify import used_only
+from .simplify import moved, used_only, with_nodes
 
 
 def rooted(graph: Graph, roots: Sequence[int], names: Sequence[str]) -> Graph:
@@ -28,17 +28,13 @@ def rooted(graph: Graph, roots: Sequence[int], names: Sequence[str]) -> Graph:
         else:
             place.append(b.copy(node, *(place[arg] for arg in node.args)))
     zeros = {s.name: b.const(0, s.shape) for s in graph.states}
+    cut = with_nodes(graph, b.nodes, place)
     cut = replace(
-        graph,
-        nodes=tuple(b.nodes),
-        states=tuple(
-            replace(s, first=zeros[s.name], next=place[s.next]) for s in graph.states
-        ),
+        cut,
+        states=tuple(replace(s, first=zeros[s.name]) for s in cut.states),
         parameters=tuple(
             Parameter(names[root], graph.nodes[root].shape, "weight") for root in roots
         ),
         constants=(),
-        values=tuple(replace(v, node=place[v.node]) for v in graph.values),
-        output=place[graph.output],
     )
     return verify(used_only(cut))

@@ -22,7 +22,11 @@ def node_names(graph: Graph) -> list[str]:
         >>> [name for name in node_names(graph) if "%" not in name]
         ['x', 'h', 'W', 'U', 'b', "h'"]
     """
-    own = {n: str(node.attr) for n, node in enumerate(graph.nodes) if node.op in LEAVES}
+    own = {
+        n: str(node.attr)
+        for n, node in enumerate(graph.nodes)
+        if node.op in LEAVES or (node.op == "size" and str(node.attr).isidentifier())
+    }
     # A backward graph may give out the gradient of what has one arriving, by one name.
     taken = set(own.values())
     for value in graph.values:

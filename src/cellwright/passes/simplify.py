@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from cellwright.ir.graph import Graph, Node, reachable
@@ -9,22 +10,39 @@ from cellwright.ir.graph import Graph, Node, reachable
 
 def used_only(graph: Graph) -> Graph:
     """Return a graph with the nodes that its roots depend on, in their old order."""
-    roots = {graph.output}
-    roots.update(value.node for value in graph.values)
-    for state in graph.states:
-        roots.update((state.first, state.next))
-    for row in (*graph.parameters, *graph.constants):
-        if row.init is not None:
-            roots.add(row.init)
-    kept = sorted(reachable(graph.nodes, roots))
+    kept = sorted(reachable(graph.nodes, set(asked_for(graph))))
     place = {old: new for new, old in enumerate(kept)}
+    nodes = [moved(graph.nodes[old], place) for old in kept]
+    return with_nodes(graph, nodes, place)
 
-    def moved(node: Node) -> Node:
-        return replace(node, args=tuple(place[arg] for arg in node.args))
 
+def asked_for(graph: Graph) -> list[int]:
+    """Return the nodes that a graph names: its output, values, states, first values."""
+    named = [graph.output, *(value.node for value in graph.values)]
+    for state in graph.states:
+        named += (state.first, state.next)
+    rows = (*graph.parameters, *graph.constants)
+    return named + [row.init for row in rows if row.init is not None]
+
+
+def moved(node: Node, place: Mapping[int, int] | Sequence[int]) -> Node:
+    """Return a node whose arguments stand elsewhere now."""
+    return replace(node, args=tuple(place[arg] for arg in node.args))
+
+
+def with_nodes(
+    graph: Graph, nodes: Sequence[Node], place: Mapping[int, int] | Sequence[int]
+) -> Graph:
+    """Return the graph with other nodes.
+
+    Args:
+        graph: names some of its nodes.
+        nodes: the new ones.
+        place: where among them each node that is named stands now.
+    """
     return replace(
         graph,
-        nodes=tuple(moved(graph.nodes[old]) for old in kept),
+        nodes=tuple(nodes),
         states=tuple(
             replace(s, first=place[s.first], next=place[s.next]) for s in graph.states
         ),

@@ -1,0 +1,131 @@
+"""A formula of the language says the node that it was printed from."""
+
+from __future__ import annotations
+
+import pytest
+
+from backward_reference import CASES, drawn
+from cell_texts import elman
+from cellwright.cells import find
+from cellwright.ir.formula import formula
+from cellwright.ir.graph import Graph, Node, reachable
+from cellwright.passes.roots import node_names
+
+SAID = (
+    "h - (h - b)",
+    "h - b - h",
+    "h - (b + h)",
+    "h / (b / h)",
+    "h / b / h",
+    "h * (b + h)",
+    "h * (b / h)",
+    "h % (b % h) % b",
+    "-(h + b)",
+    "-(h * b)",
+    "-h * b",
+    "-h ** 2",
+    "(-h) ** 2",
+    "(h ** 2) ** 3",
+    "h ** -0.5",
+    "2 * h ** 2",
+    "(h * b) ** 2",
+    "h * (U @ h)",
+    "(U @ h) * h",
+    "U @ (h * b)",
+    "U @ (h + b)",
+    "U @ (U @ h)",
+    "-(U @ h)",
+    "b + U @ h",
+    "U @ h - U @ b",
+    "(h > b) + (h > 0)",
+    "(h > b) > 0",
+    "h > (b > 0)",
+    "where(h >= b + 1, -h, h - -b)",
+    "maximum(h, minimum(b, 0)) * sum(h)",
+    "h * max(h) - max(b - h)",
+    "surrogate(h <= b, tanh(h) * 0.5)",
+    "h * (h == b) - (h != b)",
+)
+
+
+@pytest.mark.parametrize("text", SAID)
+def test_parentheses_are_where_they_are_due(text: str) -> None:
+    """What is printed is what was written, not one parenthesis more or less."""
+    graph = elman(f"a = {text}", "h' = tanh(W @ x + U @ h + b) * mean(a)").graph
+    value = graph.value("a")
+    assert value is not None
+    assert formula(graph, value.node, node_names(graph)) == text
+
+
+def test_a_node_is_called_by_its_place_where_that_is_asked_for() -> None:
+    """An inner node is named, by its place, where it has a line of its own."""
+    graph = elman("h' = tanh(W @ x + U @ h + b)").graph
+    names = node_names(graph)
+    inner = graph.nodes[graph.output].args[0]
+    assert formula(graph, graph.output, names, {inner}) == f"tanh(%{inner})"
+
+
+def sayable(graph: Graph) -> bool:
+    """Whether the language has words for everything in a step."""
+    live = reachable(graph.nodes, {v.node for v in graph.values})
+    return not any(_unsayable(graph.nodes[n]) for n in live)
+
+
+def _unsayable(node: Node) -> bool:
+    if node.op == "const":
+        # A rounded number, and a number in every entry of a vector, are others.
+        return bool(node.shape) or float(f"{node.attr:g}") != node.attr
+    plain = str(node.attr).isidentifier()
+    return node.op in ("fill", "slice") or (node.op == "size" and not plain)
+
+
+def canonical(graph: Graph, known: dict[object, int]) -> dict[str, int]:
+    """Return a number for every value: equal for equal expressions."""
+    ids: list[int] = []
+    for node in graph.nodes:
+        key = (node.op, tuple(ids[arg] for arg in node.args), node.attr, node.shape)
+        ids.append(known.setdefault(key, len(known)))
+    return {value.name: ids[value.node] for value in graph.values}
+
+
+def retold(graph: Graph) -> str:
+    """Return a cell's text made of its declarations and its printed formulas."""
+    names = node_names(graph)
+    dims = [("input", i.name, i.shape) for i in graph.inputs]
+    dims += [("state", s.name, s.shape) for s in graph.states]
+    live = reachable(graph.nodes, {value.node for value in graph.values})
+    read = {names[node] for node in live}
+    dims += [(p.role, p.name, p.shape) for p in graph.parameters if p.name in read]
+    lines = [
+        f"size {s.name}" + ("" if s.default is None else f" = {s.default}")
+        for s in graph.sizes
+        if s.derived is None and s.name not in ("input_size", "hidden_size")
+    ]
+    for kind, name, shape in dims:
+        sizes = ", ".join(str(size).replace("*", " * ") for size in shape)
+        lines.append(f"{kind} {name}" + (f" [{sizes}]" if shape else ""))
+    for c in graph.constants:
+        if c.name not in read:
+            continue
+        axes = ", ".join(f"i{n}: {size}" for n, size in enumerate(c.shape))
+        lines.append(f"constant {c.name}" + (f" [{axes}]" if axes else "") + " = 0.5")
+    lines.append(f"output {names[graph.output]}")
+    told: set[int] = set()
+    for value in graph.values:
+        name = names[value.node] if value.node in told else ""
+        said = name or formula(graph, value.node, names)
+        lines.append(f"{value.name} = {said}")
+        told.add(value.node)
+    return "\n".join(lines) + "\n"
+
+
+def test_printed_formulas_say_the_same_cell(cell_seed: int) -> None:
+    """Parsed again, the formulas of a cell give its graph."""
+    graphs = [drawn(case, cell_seed)[0].graph for case in CASES]
+    tried = [graph for graph in graphs if sayable(graph)]
+    assert len(tried) > len(graphs) // 3
+    for graph in tried:
+        known: dict[object, int] = {}
+        text = retold(graph)
+        found = canonical(find(text).graph, known)
+        assert found == canonical(graph, known), text

@@ -1,0 +1,66 @@
+"""What the forward step keeps for the backward one."""
+
+import pytest
+
+from backward_reference import CASES, case_id, drawn
+from cellwright.cells import load
+from cellwright.ir.formula import formula
+from cellwright.ir.graph import Graph, reachable
+from cellwright.passes.differentiate import differentiate
+from cellwright.passes.gather import gather
+from cellwright.passes.pipeline import compile_graph
+from cellwright.passes.residuals import recomputed
+from cellwright.passes.roots import node_names
+
+KEPT = {
+    "lstm": ("x, h, c, i, f, g, o, c'", "tanh(c')"),
+    "gru": ("x, h, r, z, n, d_n + U_n @ h", "1 - z"),
+    "elman": ("x, h, h'", ""),
+    "elman_relu": ("x, h, h'", ""),
+}
+
+
+def words(graph: Graph, nodes: set[int]) -> set[str]:
+    """Return names, or formulas, of nodes."""
+    names = node_names(graph)
+    return {
+        formula(graph, n, names) if names[n].startswith("%") else names[n]
+        for n in nodes
+    }
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_kept_values(name: str):
+    """A cell keeps what its backward equations read and cannot make again."""
+    kept, anew = KEPT[name]
+    graph = gather(load(name).graph)
+    plain = set(differentiate(graph).kept.values())
+    chosen = recomputed(graph, plain)
+    backward = differentiate(graph, (), chosen)
+    assert words(graph, set(backward.kept.values())) == set(kept.split(", "))
+    assert words(graph, set(chosen)) == set(filter(None, anew.split(", ")))
+
+
+def test_saved_arrays_of_the_lstm():
+    """A state is read from what the steps before have made of it."""
+    forward = compile_graph(load("lstm").graph).forward
+    saved = {name: forward.names[node] for name, node in forward.saved.items()}
+    own = {name: name for name in ("i", "f", "g", "o", "c'")}
+    assert saved == {**own, "h": "h'", "c": "c'"}
+
+
+@pytest.mark.parametrize("case", CASES, ids=case_id)
+def test_every_kept_value_is_needed(case: tuple[str, str], cell_seed: int):
+    """Each is read, none that is computed anew is kept, and all can be had."""
+    _, problem, _ = drawn(case, cell_seed)
+    graph = problem.graph
+    chosen = recomputed(graph, differentiate(graph).kept.values())
+    backward = differentiate(graph, (), chosen)
+    back = backward.graph
+    asked = {v.node for v in back.values} | {s.next for s in back.states}
+    live = reachable(back.nodes, asked)
+    read = {back.nodes[n].attr for n in live if back.nodes[n].op == "input"}
+    assert backward.kept.keys() <= read
+    assert not chosen & set(backward.kept.values())
+    names = node_names(graph)
+    assert all(names[node] == name for name, node in backward.kept.items())
