@@ -179,11 +179,17 @@ class _BackwardRun:
             self.kernel.run(lengths, span, roots, self.given, states, outputs, sums)
             outers.add(begin, span[2], whole, self.named)
             carried = last
-        found = {**whole, **dict(zip(schedule.sums, sums, strict=True))}
+        # One node, such as 0, can be both the gradient of an input and of a root.
+        summed = dict(zip(schedule.sums, sums, strict=True))
         gradients = {
-            name: found[node] if node in found else outers.total(node)
+            name: summed[node] if node in summed else outers.total(node)
             for name, node in back.gradients.items()
-            if node in found or name not in back.inputs
+            if name not in back.inputs
+        }
+        gradients |= {
+            name: whole[node]
+            for name, node in back.gradients.items()
+            if name in back.inputs and node in whole
         }
         return gradients, carried
 
