@@ -1,4 +1,4 @@
-"""Small cells at the edges of the passes: each says in a line what drawn ones rarely do."""
+"""Small cells at the edges of the passes, of which random ones are rarely."""
 
 _HEAD = "input x [input_size]\nstate h [hidden_size]\n"
 _SAME = f"size input_size = hidden_size\n{_HEAD}"
@@ -66,7 +66,8 @@ EDGES = {
     "h' = tanh(x + h) % w + 1 % w\n",
     "a linear step": f"{_SAME}output h'\nh' = h + x\n",
     "no weight at all": f"{_SAME}output h'\nh' = tanh(h) * x\n",
-    "two scalar inputs": "input x [input_size]\ninput time\ninput speed\nstate h [hidden_size]\n"
+    "two scalar inputs": "input x [input_size]\ninput time\ninput speed\n"
+    "state h [hidden_size]\n"
     f"{_W}output h'\nh' = tanh(W @ x + h * time + speed)\n",
     "an input that only gates": f"{_SAME}input gate\noutput h'\n"
     "h' = where(gate > 0, tanh(x + h), h)\n",

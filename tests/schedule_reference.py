@@ -104,7 +104,9 @@ class Step:
         assert phase.node in self.schedule.kept
         self._lay(
             phase.node,
-            self._op(phase.node, [self._at(arg) for arg in self.nodes[phase.node].args]),
+            self._op(
+                phase.node, [self._at(arg) for arg in self.nodes[phase.node].args]
+            ),
         )
 
     def _lay(self, node: int, value: Tensor) -> None:
@@ -146,7 +148,7 @@ class Step:
         return self.memory[node]
 
     def assert_complete(self) -> None:
-        """All that was asked for is written, all that was kept was kept for a reader."""
+        """Check that all that was asked for is written, and what is kept is read."""
         schedule = self.schedule
         nexts = {state.next for state in schedule.graph.states}
         assert self.written.keys() == {*schedule.outputs, *schedule.sums, *nexts}
@@ -208,7 +210,9 @@ def run_backward(
     sums: dict[str, Tensor | int] = {n: 0 for n in back.gradients if n not in inputs}
     for t in reversed(range(steps(problem))):
 
-        def leaf(node: Node, t: int = t, now: Mapping[str, Tensor] = adjoints) -> Tensor:
+        def leaf(
+            node: Node, t: int = t, now: Mapping[str, Tensor] = adjoints
+        ) -> Tensor:
             name = str(node.attr)
             if node.op == "state":
                 return with_axis(now[name], node.shape)

@@ -46,7 +46,9 @@ def test_output_is_the_golden_one(run: Run, golden, monkeypatch, line, columns):
     """What a command prints is what a person has looked at."""
     monkeypatch.setenv("COLUMNS", columns)
     result = run(*line.split())
-    name = line.replace(" ", "-").replace("--size-", "").replace("--", "").replace("=", "")
+    name = (
+        line.replace(" ", "-").replace("--size-", "").replace("--", "").replace("=", "")
+    )
 
     assert result.err == ""
     assert max(map(len, result.out.splitlines())) <= int(columns)

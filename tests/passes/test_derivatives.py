@@ -35,7 +35,9 @@ def normal(*shape: int) -> Tensor:
     return torch.randn(shape, dtype=torch.float64, generator=generator)
 
 
-def by_row(op: str, args: Sequence[Tensor], attr: Attr, g: Tensor) -> list[Tensor | None]:
+def by_row(
+    op: str, args: Sequence[Tensor], attr: Attr, g: Tensor
+) -> list[Tensor | None]:
     """Return what a row hands back, by the builder's folding and by none."""
     found: list[list[Tensor | None]] = []
     given = {f"a{i}": arg for i, arg in enumerate(args)}
@@ -95,8 +97,7 @@ def assert_row(op: str, args: Sequence[Tensor], attr: Attr = None) -> None:
 
 
 def test_every_op_has_a_row():
-    """Only leaves, draws and what differentiation itself makes have none; a slice is
-    put together with the others of its vector."""
+    """Only leaves, draws, slices and what differentiation itself makes have none."""
     computed = {op.name for op in OPS.values() if op.kind not in ("leaf", "draw")}
     assert DERIVATIVES.keys() == computed - {"slice"} - BACKWARD_ONLY
 
@@ -113,7 +114,7 @@ def test_elementwise_rows(op):
         values = [(a, b) for a, b in values if b != 0]
     columns = [tensor(*column) for column in zip(*values, strict=True)]
     assert_row(op.name, columns)
-    assert_row(op.name, [normal(50 + which) [:50] for which in range(op.arity)])
+    assert_row(op.name, [normal(50 + which)[:50] for which in range(op.arity)])
 
 
 def test_exponent_is_a_number():

@@ -15,7 +15,6 @@ from backward_reference import (
 from cellwright.checks.tolerances import TOLERANCES
 from cellwright.ir.ops import OPS
 from cellwright.passes.differentiate import differentiate
-from cellwright.passes.gather import gather
 from cellwright.passes.residuals import recomputed
 
 REWRITTEN = TOLERANCES["rewritten", "float64"].bound
@@ -30,7 +29,9 @@ def test_gradients_are_those_of_torch(case: tuple[str, str], cell_seed: int):
     given = cotangents(problem, trace, random)
     expected = autograd(problem, trace, given)
     plain = differentiate(graph, trace)
-    every = {n for n, node in enumerate(graph.nodes) if OPS[node.op].kind == "elementwise"}
+    every = {
+        n for n, node in enumerate(graph.nodes) if OPS[node.op].kind == "elementwise"
+    }
     chosen = recomputed(graph, plain.kept.values())
     for backward in (
         plain,

@@ -18,8 +18,8 @@ from cellwright.checks.tolerances import TOLERANCES
 from cellwright.ir.graph import Binding, bindings
 from cellwright.ir.text import parse_graph, print_graph
 from cellwright.passes.pipeline import compile_graph
-from cellwright.passes.roots import node_names, step_roots
 from cellwright.passes.rooted import rooted
+from cellwright.passes.roots import node_names, step_roots
 from edge_cells import EDGES
 
 REWRITTEN = TOLERANCES["rewritten", "float64"].bound

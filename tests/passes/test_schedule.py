@@ -17,7 +17,7 @@ from backward_reference import (
 from cellwright.backends.reference.interpret import Arguments, run
 from cellwright.checks.tolerances import TOLERANCES
 from cellwright.passes.pipeline import compile_graph
-from schedule_reference import NotThereError, run_backward, run_forward
+from schedule_reference import run_backward, run_forward
 from strategies import Problem
 
 REWRITTEN = TOLERANCES["rewritten", "float64"].bound
@@ -39,7 +39,9 @@ def test_phases_compute_the_graph(case: tuple[str, str], cell_seed: int):
     given = cotangents(problem, trace, random)
     gradients = autograd(problem, trace, given)
     assert_same(run_backward(pipeline, problem, given), gradients, REWRITTEN)
-    bare = run_backward(compile_graph(problem.graph, trace, True, False), problem, given)
+    bare = run_backward(
+        compile_graph(problem.graph, trace, True, False), problem, given
+    )
     assert_same(
         {n: v for n, v in bare.items() if n not in problem.inputs},
         {n: v for n, v in gradients.items() if n not in problem.inputs},

@@ -109,7 +109,12 @@ def _c(graph: Graph) -> str:
         own = source(graph, step, direction)
         registers = (level.vector_bytes, level.accumulators)
         head = configuration(False, *registers, own.widths)
-        texts += [f"/* {direction}, {level.name}, float32 */", head, own.slots, own.step]
+        texts += [
+            f"/* {direction}, {level.name}, float32 */",
+            head,
+            own.slots,
+            own.step,
+        ]
     return "\n".join(texts)
 
 

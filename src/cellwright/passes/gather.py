@@ -14,7 +14,7 @@ from cellwright.ir.builder import Builder
 from cellwright.ir.graph import Binding, Graph, Node, bindings
 from cellwright.ir.verify import verify
 
-from .simplify import asked_for, moved, used_only, with_nodes
+from .simplify import asked_for, used_only, with_nodes
 
 
 def gather(graph: Graph) -> Graph:

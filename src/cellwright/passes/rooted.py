@@ -9,7 +9,7 @@ from cellwright.ir.builder import Builder
 from cellwright.ir.graph import Graph, Parameter
 from cellwright.ir.verify import verify
 
-from .simplify import moved, used_only, with_nodes
+from .simplify import used_only, with_nodes
 
 
 def rooted(graph: Graph, roots: Sequence[int], names: Sequence[str]) -> Graph:

@@ -322,7 +322,12 @@ class _Scheduler:
             tuple(
                 Accumulator(n, self.products[n]) for n in nodes if n in self.products
             ),
-            tuple(n for n in nodes if OPS[self.nodes[n].op].kind == "elementwise" and n not in self.products),
+            tuple(
+                n
+                for n in nodes
+                if OPS[self.nodes[n].op].kind == "elementwise"
+                and n not in self.products
+            ),
             tuple(n for n in nodes if n in self.kept),
             tuple(n for n in nodes if n in self.written and self._is_local(n)),
         )

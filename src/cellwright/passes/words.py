@@ -42,7 +42,7 @@ def describe(schedule: Schedule, names: Sequence[str]) -> str:
 
 
 def describe_passes(pipeline: Pipeline) -> str:
-    """Return the formulas of both directions, one line for what has a name or a place."""
+    """Return the formulas of both directions: of what has a name or a place."""
     forward = _formulas(pipeline.forward)
     if pipeline.backward is None:
         return "\n".join(["forward", *forward])

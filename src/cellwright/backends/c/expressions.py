@@ -41,7 +41,9 @@ class Statements:
         uses.update([*self.loop.kept, *self.loop.written])
         self.uses = uses
         self.computed = {
-            n for n in self.loop.nodes if OPS[nodes[n].op].kind == "elementwise"
+            n
+            for n in self.loop.nodes
+            if OPS[nodes[n].op].kind == "elementwise" and not self.memory.is_root(n)
         }
 
     def print(self, comments: Mapping[int, str]) -> list[str]:

@@ -48,6 +48,10 @@ class Memory:
             return found
         return Place(f"{found.pointer} + {self.size(start)}", found.stride)
 
+    def is_root(self, node: int) -> bool:
+        """Tell whether a node is given, computed once a call."""
+        return node in self._roots
+
     def load(self, node: int, shape: Shape) -> str:
         """Return a node's value in a loop over vectors of a shape."""
         # A fill may lie in memory too, but a reader of entries can come before that.
