@@ -157,7 +157,8 @@ def cotangents(problem: Problem, trace: Sequence[str], random: Random) -> dict:
     generator = torch.Generator().manual_seed(random.getrandbits(32))
     steps, rows = len(next(iter(problem.inputs.values()))), batch(problem)
     graph = problem.graph
-    shapes = {"output": (steps, rows, *resolved(graph.output_shape, problem.sizes))}
+    shapes: dict[str, tuple[int, ...]] = {}
+    shapes["output"] = (steps, rows, *resolved(graph.output_shape, problem.sizes))
     for state in graph.states:
         shapes[state.name] = (rows, *resolved(state.shape, problem.sizes))
     for name in trace:

@@ -207,7 +207,8 @@ def run_backward(
     graph = back.schedule.graph
     adjoints = {f"d.{s.name}": given[s.name] for s in forward.schedule.graph.states}
     inputs = {name: torch.zeros_like(value) for name, value in problem.inputs.items()}
-    sums: dict[str, Tensor | int] = {n: 0 for n in back.gradients if n not in inputs}
+    zero = torch.zeros((), dtype=torch.float64)
+    sums = {n: zero for n in back.gradients if n not in inputs}
     for t in reversed(range(steps(problem))):
 
         def leaf(

@@ -25,9 +25,13 @@ _INFIX = {
     "mod": ("%", _PRODUCT),
     "power": ("**", _POWER),
 }
-_OPERANDS = {_SUM: (_SUM, _MATMUL), _MATMUL: (_PREFIX, _PREFIX)}
-_OPERANDS |= {_COMPARISON: (_SUM, _SUM), _PRODUCT: (_PRODUCT, _PREFIX)}
-_OPERANDS |= {_POWER: (_ATOM, _ATOM)}
+_OPERANDS = {
+    _SUM: (_SUM, _MATMUL),
+    _MATMUL: (_PREFIX, _PREFIX),
+    _COMPARISON: (_SUM, _SUM),
+    _PRODUCT: (_PRODUCT, _PREFIX),
+    _POWER: (_ATOM, _ATOM),
+}
 """How strongly the left and the right side of a sign must bind by themselves."""
 
 _CALLS = {"row_sum": "sum", "row_max": "max"}
