@@ -25,7 +25,7 @@ class Model(nn.Module):
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
 def test_script_of_a_dropin_says_what_to_do(kind: str):
     """torch.jit.script names the layer and the fix, and the fix is one."""
-    model = Model(getattr(cw.nn, kind)(3, 4))
+    model = Model(getattr(cw.nn, kind)(3, 4, backend="torch"))
     x = torch.randn(5, 2, 3)
     expected = model(x)
     with pytest.raises(BackendError, match=rf"{kind}\(input_size=3.*to='torch'"):

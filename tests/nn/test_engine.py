@@ -128,7 +128,7 @@ def test_a_device_without_kernels():
     assert layer.backend_report().rows[0].backend == "torch"
     assert layer.backend_report().rows[0].reason == "there are no kernels for meta yet"
     for make in (cw.nn.LSTM, lambda *a, **o: cw.nn.Recurrent("lstm", *a, **o)):
-        with pytest.raises(BackendError, match="backend='c': .* no kernels for meta"):
+        with pytest.raises(BackendError, match=r"backend='c': .* no kernels for meta"):
             make(3, 4, device="meta", backend="c")
 
 
@@ -169,11 +169,11 @@ def test_any_cell_without_a_compiler_warns_once():
     (row,) = layers[0].backend_report().rows
     assert (row.backend, row.reason) == ("reference", MISSING)
     x = sequence(5, 2, 3).float()
-    with pytest.warns(SlowPathWarning, match=MISSING) as told:
-        for layer in layers:
-            layer(x)
-            layer(x)
-    assert len(told) == 1
+    with pytest.warns(SlowPathWarning, match=MISSING):
+        layers[0](x)
+    # Warnings are errors here: neither layer says it a second time.
+    for layer in layers:
+        layer(x)
     with pytest.warns(SlowPathWarning, match="num_layers=2"):
         cw.nn.Recurrent("lstm", 3, 4, num_layers=2)(x)
 

@@ -48,7 +48,7 @@ def convert(
         >>> model = torch.nn.ModuleDict({"rnn": torch.nn.GRU(3, 8)})
         >>> print(cw.convert(model))
         layer  backend  reason
-        rnn    torch    this version has no kernel of its own
+        rnn    c        a compiled kernel
         >>> type(model["rnn"]) is cw.nn.GRU
         True
     """

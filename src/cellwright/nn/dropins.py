@@ -54,9 +54,8 @@ class LSTM(DropIn):
         >>> layer = cw.nn.LSTM(input_size=3, hidden_size=8, forget_bias=1.0)
         >>> output, (h, c) = layer(torch.randn(20, 16, 3))
         >>> print(layer.backend_report())
-        layer  backend    reason
-        LSTM   torch      this version has no kernel of its own
-        LSTM   reference  calls with lengths, mask, reset, trace or return_states
+        layer  backend  reason
+        LSTM   c        a compiled kernel
     """
 
     torch_class = nn.LSTM
