@@ -27,12 +27,14 @@ class _Group:
     Args:
         lefts: the left sides.
         right: the right side.
+        blocks: as the outer products have it.
         heads: blocks on the diagonal, 1 for plain matrices.
         total: the sums of all left sides, ``[lefts, ...]``.
     """
 
     lefts: tuple[int, ...]
     right: int
+    blocks: Attr
     heads: int
     total: Tensor
 
@@ -108,7 +110,7 @@ class Outers:
         m, n = (nodes[i].shape[0].evaluate(self._sizes) for i in (lefts[0], right))
         shape = (m, n) if blocks is None else (heads, m // heads, n // heads)
         total = self._like.new_zeros((len(lefts), *shape))
-        return _Group(tuple(lefts), right, heads, total)
+        return _Group(tuple(lefts), right, blocks, heads, total)
 
     def _side_by_side(self, lefts: Sequence[int]) -> list[list[int]]:
         places = {
@@ -187,12 +189,13 @@ class Outers:
     def total(self, node: int) -> Tensor:
         """Return a matrix's gradient."""
         nodes = self._schedule.graph.nodes
-        pairs = [nodes[n].args for n in outer_products(self._schedule.graph, node)]
+        outers = [nodes[n] for n in outer_products(self._schedule.graph, node)]
         parts = [
-            group.total[group.lefts.index(left)]
-            for left, right in pairs
+            group.total[group.lefts.index(outer.args[0])]
+            for outer in outers
             for group in self._groups
-            if group.right == right and left in group.lefts
+            if (group.right, group.blocks) == (outer.args[1], outer.attr)
+            and outer.args[0] in group.lefts
         ]
         if not parts:
             shape = resolved(nodes[node].shape, self._sizes)
