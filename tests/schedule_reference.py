@@ -90,13 +90,19 @@ class Step:
         if node not in self.memory and found.op == "const":
             assert isinstance(found.attr, float)
             return number(found.attr, resolved(found.shape, self.problem.sizes), DOUBLE)
-        # What is laid out anywhere is read from there, so never before.
-        if node not in self.schedule.kept and found.op == "fill":
-            return self._op(node, [self._entry(found.args[0], ())])
+        # Entries of a fill are its scalar, also where a product has it laid out: who
+        # reads them may come before that.
+        source = node
+        while source not in self.schedule.roots:
+            if self.nodes[source].op == "fill":
+                return self._copied(source, self.nodes[source].shape)
+            if self.nodes[source].op != "slice":
+                break
+            source = self.nodes[source].args[0]
         return self._at(node)
 
     def _copied(self, node: int, shape: Shape) -> Tensor:
-        if node not in self.memory and self.nodes[node].op == "fill":
+        if self.nodes[node].op == "fill" and node not in self.schedule.roots:
             return self._op(node, [self._entry(self.nodes[node].args[0], ())])
         return self._entry(node, shape)
 

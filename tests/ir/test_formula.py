@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from backward_reference import CASES, drawn
@@ -69,6 +71,9 @@ def sayable(graph: Graph) -> bool:
     """Whether the language has words for everything in a step, one for each."""
     if any(not graph.nodes[v.node].args for v in graph.values):
         return False  # a second name of a leaf is said by the leaf's
+    primed = {v.name for v in graph.values if v.name.endswith("'")}
+    if primed - {f"{s.name}'" for s in graph.states}:
+        return False  # carried from micro-step to micro-step, which a formula is not
     live = reachable(graph.nodes, {v.node for v in graph.values})
     return not any(_unsayable(graph.nodes[n]) for n in live)
 
@@ -98,11 +103,7 @@ def retold(graph: Graph) -> str:
     live = reachable(graph.nodes, {value.node for value in graph.values})
     read = {names[node] for node in live}
     dims += [(p.role, p.name, p.shape) for p in graph.parameters if p.name in read]
-    lines = [
-        f"size {s.name}" + ("" if s.default is None else f" = {s.default}")
-        for s in graph.sizes
-        if s.derived is None and s.name not in ("input_size", "hidden_size")
-    ]
+    lines: list[str] = []
     for kind, name, shape in dims:
         sizes = ", ".join(str(size).replace("*", " * ") for size in shape)
         lines.append(f"{kind} {name}" + (f" [{sizes}]" if shape else ""))
@@ -118,7 +119,16 @@ def retold(graph: Graph) -> str:
         said = name or formula(graph, value.node, names)
         lines.append(f"{value.name} = {said}")
         told.add(value.node)
-    return "\n".join(lines) + "\n"
+    said = "\n".join(lines)
+    sizes = [
+        f"size {s.name}" + ("" if s.default is None else f" = {s.default}")
+        for s in graph.sizes
+        if s.derived is None
+        and s.name not in ("input_size", "hidden_size")
+        # A size of nothing but first values is not among what is retold.
+        and re.search(rf"\b{s.name}\b", said)
+    ]
+    return "\n".join([*sizes, said]) + "\n"
 
 
 def test_printed_formulas_say_the_same_cell(cell_seed: int) -> None:

@@ -22,13 +22,19 @@ def rooted(graph: Graph, roots: Sequence[int], names: Sequence[str]) -> Graph:
     """
     b = Builder(fold=False)
     place: list[int] = []
+    # A value that the step does not compute may hang on weights that are no roots.
+    whole: list[bool] = []
     for position, node in enumerate(graph.nodes):
+        own = node.op not in ("parameter", "constant")
+        parts = own and all(whole[arg] for arg in node.args)
+        whole.append(position in roots or parts)
         if position in roots:
             place.append(b.leaf("parameter", names[position], node.shape))
         else:
             place.append(b.copy(node, *(place[arg] for arg in node.args)))
     zeros = {s.name: b.const(0, s.shape) for s in graph.states}
-    cut = with_nodes(graph, b.nodes, place)
+    known = replace(graph, values=tuple(v for v in graph.values if whole[v.node]))
+    cut = with_nodes(known, b.nodes, place)
     cut = replace(
         cut,
         states=tuple(replace(s, first=zeros[s.name]) for s in cut.states),
