@@ -39,7 +39,9 @@ def run(layer: cw.nn.Recurrent, x: Tensor, times: int = 1) -> list[list[Tensor]]
     x = x.clone().requires_grad_()
     output, state = layer(x)
     results = [output, *([state] if isinstance(state, Tensor) else state)]
-    loss = sum((v * torch.linspace(-1, 1, v.numel()).view(v.shape)).sum() for v in results)
+    loss = sum(
+        (v * torch.linspace(-1, 1, v.numel()).view(v.shape)).sum() for v in results
+    )
     assert isinstance(loss, Tensor)
     leaves = [x, *layer.parameters()]
     return [

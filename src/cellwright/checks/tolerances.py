@@ -40,6 +40,14 @@ TOLERANCES: dict[tuple[str, str], Tolerance] = {
     ("c", "float32"): Tolerance(
         1e-4, "as in float64, with a rounding of 6e-8 in place of 1e-16"
     ),
+    ("kernel", "float64"): Tolerance(
+        1e-11,
+        "functions of kernels are right to 1e-14, enlarged by the slopes of a cell and "
+        "by the steps that a gradient crosses",
+    ),
+    ("kernel", "float32"): Tolerance(
+        1e-5, "as in float64, with functions that are right to 3e-7"
+    ),
     ("rewritten", "float64"): Tolerance(
         1e-9,
         "one cell in two forms (simplified, batch permuted, sequence split): rounding, "
@@ -84,6 +92,20 @@ TOLERANCES: dict[tuple[str, str], Tolerance] = {
         1e-3, "the gradient in float32: rounding of 6e-8 through all steps and back"
     ),
 }
+
+
+OWN_ERRORS = 4.0
+"""A kernel may be so many times as far from float64 as the reference in its dtype."""
+
+
+def kernel_bound(dtype: str, own: float) -> float:
+    """Return how far a kernel may be from the reference in float64.
+
+    Args:
+        dtype: of the kernel.
+        own: the error of the reference in that dtype.
+    """
+    return max(TOLERANCES["kernel", dtype].bound, OWN_ERRORS * own)
 
 
 def error(actual: Tensor, expected: Tensor) -> float:

@@ -1,0 +1,42 @@
+"""Layers on kernels give the numbers and the gradients of the float64 reference."""
+
+from itertools import combinations
+from unittest import mock
+
+import pytest
+import torch
+
+from cellwright.backends.c.program import Program
+from pairwise import pairwise
+from parity_cases import FACTORS, Case, at_level, case_of, draw_arguments, too_far
+
+CASES = [case_of(row) for row in pairwise(FACTORS)]
+
+
+def test_the_cases_cover_all_pairs():
+    """Any two values of any two factors meet in a case."""
+    rows = pairwise(FACTORS)
+
+    for a, b in combinations(FACTORS, 2):
+        met = {(row[a], row[b]) for row in rows}
+        assert len(met) == len(FACTORS[a]) * len(FACTORS[b]), (a, b)
+
+
+# Cases of one level and cell stand together, so that they find their kernels loaded.
+@pytest.mark.parametrize("case", sorted(CASES, key=str), ids=str)
+def test_kernels_equal_the_reference(case: Case):
+    """Output, last states and the gradient of everything are within the table."""
+    with at_level(case.level):
+        assert too_far(case) == {}
+
+
+def test_what_reports_c_runs_kernels():
+    """Two layers in two directions are four runs of a compiled program."""
+    row = {name: values[0] for name, values in FACTORS.items()}
+    case = case_of({**row, "cell": "gru", "num_layers": 2, "bidirectional": True})
+    layer = case.layer(torch.float32, "c")
+    run = Program.forward
+    with mock.patch.object(Program, "forward", autospec=True, side_effect=run) as runs:
+        layer(draw_arguments(case).x)
+
+    assert runs.call_count == 4

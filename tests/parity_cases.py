@@ -1,0 +1,213 @@
+"""Layers on kernels against the float64 reference: values and all gradients."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from math import prod
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import Tensor
+
+from cellwright import compiler
+from cellwright.backends.c.levels import VARIABLE, runnable_levels
+from cellwright.cells import load, names
+from cellwright.checks.tolerances import error, kernel_bound
+from cellwright.ir.graph import Graph
+from cellwright.nn import Recurrent
+from cellwright.nn.options import resolve_sizes
+from cellwright.nn.regularise import infinite_states
+
+FACTORS: dict[str, Sequence[Any]] = {
+    "cell": tuple(names()),
+    "dtype": ("float32", "float64"),
+    "level": tuple(level.name for level in runnable_levels()),
+    "T": (1, 2, 33),
+    "B": (1, 2, 5, 64),
+    "I": (1, 2, 64),
+    "H": (1, 5, 7, 16, 50, 300),
+    "num_layers": (1, 2),
+    "bidirectional": (False, True),
+    "hx": (False, True),
+    "lengths": (False, True),
+    "reset": (False, True),
+    "mask": (False, True),
+    "zoneout": (False, True),
+}
+SHARE = 0.3
+"""Of zoneout, of steps that do not happen, and of steps that begin a sequence."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One combination of `FACTORS`."""
+
+    cell: str
+    dtype: str
+    level: str
+    T: int
+    B: int
+    I: int  # noqa: E741  # the axis' name
+    H: int
+    num_layers: int
+    bidirectional: bool
+    hx: bool
+    lengths: bool
+    reset: bool
+    mask: bool
+    zoneout: bool
+
+    def __str__(self) -> str:
+        """Return a name, such as ``lstm-float32-plain-T2-B5-I1-H7-num_layers2-mask``."""
+        parts: list[str] = []
+        for name, value in asdict(self).items():
+            if isinstance(value, str):
+                parts.append(value)
+            elif isinstance(value, bool):
+                parts += [name] * value
+            elif name != "num_layers" or value > 1:
+                parts.append(f"{name}{value}")
+        return "-".join(parts)
+
+    @property
+    def graph(self) -> Graph:
+        """The cell's graph."""
+        return load(self.cell).graph
+
+    @property
+    def options(self) -> dict[str, int]:
+        """Sizes of the cell's own: none of them divides by lanes where H does not."""
+        divisors = [n for n in range(2, self.H + 1) if self.H % n == 0]
+        known = {"proj_size": (self.H + 1) // 2, "heads": min([*divisors, self.H])}
+        free = {s.name for s in self.graph.sizes if s.derived is None}
+        return {name: value for name, value in known.items() if name in free}
+
+    def layer(self, dtype: torch.dtype, backend: str) -> Recurrent:
+        """Return the layer, its parameters drawn."""
+        infinite = infinite_states(self.graph)
+        zoned = [s.name for s in self.graph.states if s.name not in infinite]
+        return Recurrent(
+            self.cell,
+            self.I,
+            self.H,
+            self.num_layers,
+            bidirectional=self.bidirectional,
+            zoneout=dict.fromkeys(zoned, SHARE) if self.zoneout else 0.0,
+            backend=backend,
+            dtype=dtype,
+            **self.options,
+        )
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What a layer is called with, and the cotangents' seed."""
+
+    x: Tensor
+    hx: list[Tensor]
+    call: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
+
+    def to(self, dtype: torch.dtype) -> "Arguments":
+        """Return the same numbers in another dtype."""
+        return Arguments(self.x.to(dtype), [s.to(dtype) for s in self.hx], self.call)
+
+
+def draw_arguments(case: Case) -> Arguments:
+    """Return what a case's layers are called with, in float32's numbers."""
+    draws = torch.Generator().manual_seed(prod((case.T, case.B, case.I, case.H)))
+    lead = (case.T, case.B)
+    call: dict[str, Tensor] = {}
+    if case.lengths:
+        lengths = torch.randint(0, case.T + 1, (case.B,), generator=draws)
+        call["lengths"] = lengths.index_fill(0, torch.tensor([case.B - 1]), case.T)
+    if case.mask:
+        call["mask"] = torch.rand(lead, generator=draws) > SHARE
+    if case.reset:
+        call["reset"] = torch.rand(lead, generator=draws) < SHARE
+    rows = case.num_layers * (1 + case.bidirectional)
+    hx: list[Tensor] = []
+    if case.hx:
+        sizes = resolve_sizes(load(case.cell), case.graph, case.I, case.H, case.options)
+        for state in case.graph.states:
+            shape = [n.evaluate(sizes) for n in state.shape]
+            drawn = torch.randn(rows, case.B, *shape, generator=draws)
+            if state.name in infinite_states(case.graph):
+                drawn[torch.rand(drawn.shape, generator=draws) < SHARE] = -torch.inf
+            hx.append(drawn)
+    for further in case.graph.inputs[1:]:
+        assert not further.shape, f"{case.cell}: {further.name} has no row here"
+        call[further.name] = torch.rand(lead, generator=draws)
+    return Arguments(torch.randn(*lead, case.I, generator=draws), hx, call)
+
+
+def outcome(layer: Recurrent, given: Arguments) -> dict[str, Tensor]:
+    """Return output, last states and the gradients of all that the layer reads."""
+    x = given.x.clone().requires_grad_()
+    first = [state.clone().requires_grad_() for state in given.hx]
+    call = {
+        name: value.to(x.dtype).requires_grad_() if value.is_floating_point() else value
+        for name, value in given.call.items()
+    }
+    torch.manual_seed(7)  # for zoneout's masks, the same in every dtype
+    hx = None if not first else first[0] if len(first) == 1 else tuple(first)
+    output, state = layer(x, hx, **call)
+    found: dict[str, Tensor] = {"output": output}
+    states = [state] if isinstance(state, Tensor) else state
+    found |= {f"last {i}": each for i, each in enumerate(states)}
+    wrt = {"x": x, **{f"first {i}": s for i, s in enumerate(first)}}
+    wrt |= {name: v for name, v in call.items() if v.requires_grad}
+    wrt |= dict(layer.named_parameters())
+    draws = torch.Generator().manual_seed(11)
+    pairs = [
+        (value, torch.randn(value.shape, generator=draws).to(value.dtype))
+        for value in found.values()
+    ]
+    # A spike hangs on the state before the step, and at T=1 on nothing learned.
+    used = [(value, cotangent) for value, cotangent in pairs if value.requires_grad]
+    gradients = torch.autograd.grad(
+        [value for value, _ in used],
+        list(wrt.values()),
+        [cotangent for _, cotangent in used],
+        materialize_grads=True,
+    )
+    found |= {f"gradient of {n}": g for n, g in zip(wrt, gradients, strict=True)}
+    return {name: value.detach() for name, value in found.items()}
+
+
+def too_far(case: Case) -> dict[str, tuple[float, float]]:
+    """Return error and bound of all that is further from the reference than allowed."""
+    dtype = getattr(torch, case.dtype)
+    given = draw_arguments(case)
+    torch.manual_seed(3)
+    layer = case.layer(dtype, "c")
+    assert [row.backend for row in layer.backend_report().rows] == ["c"]
+    actual = outcome(layer, given.to(dtype))
+    exact = case.layer(torch.float64, "reference")
+    exact.load_state_dict(layer.state_dict())
+    expected = outcome(exact, given.to(torch.float64))
+    own = dict.fromkeys(expected, 0.0)
+    if dtype == torch.float32:
+        same = case.layer(dtype, "reference")
+        same.load_state_dict(layer.state_dict())
+        plain = outcome(same, given.to(dtype))
+        own = {name: error(plain[name], value) for name, value in expected.items()}
+    assert actual.keys() == expected.keys()
+    errors = {name: error(actual[name], value) for name, value in expected.items()}
+    bounds = {name: kernel_bound(case.dtype, own[name]) for name in expected}
+    return {n: (e, bounds[n]) for n, e in errors.items() if not e <= bounds[n]}
+
+
+@contextmanager
+def at_level(level: str) -> Iterator[None]:
+    """Let kernels be built for a level."""
+    compiler.program.cache_clear()
+    with mock.patch.dict(os.environ, {VARIABLE: level}):
+        yield
+    compiler.program.cache_clear()
+
+
+def case_of(row: Mapping[str, Any]) -> Case:
+    """Return the case of a row of values."""
+    return Case(**row)
