@@ -79,9 +79,8 @@ INLINE vec v_max(vec a, vec b) { return choose((a < b) | (b != b), b, a); }
 INLINE vec v_min(vec a, vec b) { return choose((a > b) | (b != b), b, a); }
 
 INLINE vec v_sqrt(vec x) {
-    vec root;
-    EACH_LANE(i) root[i] = LIBM(__builtin_sqrt)(x[i]);
-    return root;
+    EACH_LANE(i) x[i] = LIBM(__builtin_sqrt)(x[i]);
+    return x;
 }
 
 /* Rounds to whole numbers by a number of 2**MANTISSA_BITS, where SSE2 has no

@@ -78,13 +78,26 @@ typedef long long mask256 __attribute__((vector_size(32)));
 /* x in every lane. Subtracting 0 keeps the sign of -0, which adding it would not. */
 INLINE vec splat(real x) { return x - (vec){0}; }
 
+/* GCC makes a choice of its own of `m & a` where it sees that m is a comparison. For
+ * doubles in SSE2, and with the comparison in another block, it then cannot write what it
+ * made and ends with an internal error (seen in GCC 12). No instruction, but m is opaque. */
+#if defined __SSE2__ && !defined __SSE4_2__ && !defined __clang__
+#define OPAQUE(m) __asm__("" : "+x"(m))
+#else
+#define OPAQUE(m) ((void)0)
+#endif
+
 /* a where m is all ones, b where it is 0, bit by bit. */
 INLINE vec choose(ivec m, vec a, vec b) {
+    OPAQUE(m);
     return (vec)((m & (ivec)a) | (~m & (ivec)b));
 }
 
 /* 1 where m is all ones, 0 where it is 0. */
-INLINE vec one_if(ivec m) { return (vec)(m & (ivec)splat(1)); }
+INLINE vec one_if(ivec m) {
+    OPAQUE(m);
+    return (vec)(m & (ivec)splat(1));
+}
 
 /* All ones in the first n lanes, 0 in the others. */
 INLINE ivec first_lanes(int n) {
