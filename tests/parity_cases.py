@@ -60,7 +60,7 @@ class Case:
     zoneout: bool
 
     def __str__(self) -> str:
-        """Return a name, such as ``lstm-float32-plain-T2-B5-I1-H7-num_layers2-mask``."""
+        """Return a name, such as ``lstm-float32-plain-T2-B5-I1-H7-mask``."""
         parts: list[str] = []
         for name, value in asdict(self).items():
             if isinstance(value, str):

@@ -1,6 +1,6 @@
 """Hypothesis strategies, and what it takes to run a random cell."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from random import Random
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from cellwright.backends.reference.initial import initial_values
-from cellwright.backends.reference.interpret import Arguments, first_states, run
+from cellwright.backends.reference.interpret import Arguments, Result, first_states, run
 from cellwright.cells import find
 from cellwright.checks.tolerances import TOLERANCES, error
 from cellwright.ir.graph import Graph
@@ -80,15 +80,19 @@ class Problem:
     constants: Mapping[str, Tensor]
     inputs: Mapping[str, Tensor]
     states: Mapping[str, Tensor]
+    trace: tuple[str, ...] = ()
+    engine: Callable[..., Result] = run
 
     def run(self) -> dict[str, Tensor]:
-        """Return the output and the final states by name."""
+        """Return the output, the final states and what is traced by name."""
         arguments = Arguments(self.sizes, self.parameters, self.constants)
         inputs = [self.inputs[i.name] for i in self.graph.inputs]
         states = [self.states[s.name] for s in self.graph.states]
-        result = run(self.graph, arguments, inputs, states)
+        result = self.engine(self.graph, arguments, inputs, states, self.trace)
         names = [s.name for s in self.graph.states]
-        return {"output": result.output, **dict(zip(names, result.states, strict=True))}
+        found = {"output": result.output}
+        found |= dict(zip(names, result.states, strict=True))
+        return found | {f"trace {name}": v for name, v in result.traces.items()}
 
     def gradients(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return gradients of the weighted results, by ``x``, ``first h``, ``W1``."""
@@ -125,6 +129,13 @@ class Problem:
         }
 
 
+def results_with_gradients(problem: Problem) -> dict[str, Tensor]:
+    """Return the results of a run that a backward pass could follow."""
+    leaves = {name: v.clone().requires_grad_() for name, v in problem.leaves().items()}
+    results = problem.with_leaves(leaves).run()
+    return {name: value.detach() for name, value in results.items()}
+
+
 def lengths(cell: Cell, random: Random) -> tuple[int, int]:
     """Return an input size and a hidden size that a cell can have."""
     hidden_size = random.choice((1, 2, 3, 5))
@@ -155,6 +166,7 @@ def draw_problem(
     random: Random,
     graph: Graph | None = None,
     steps: int = 0,
+    batch: int = 0,
     sizes: Mapping[str, int] | None = None,
 ) -> Problem:
     """Return what a cell runs on: sizes, weights, a sequence and first states.
@@ -164,6 +176,7 @@ def draw_problem(
         random: the only source of chance.
         graph: another graph of the same cell.
         steps: length of the sequence; drawn when it is 0.
+        batch: rows; drawn when it is 0.
         sizes: every named size; drawn when it is None.
     """
     graph = cell.graph if graph is None else graph
@@ -177,7 +190,7 @@ def draw_problem(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random.getrandbits(32))
         parameters, constants = initial_values(graph, sizes, {})
-    steps, batch = steps or random.randint(1, 5), random.randint(1, 4)
+    steps, batch = steps or random.randint(1, 5), batch or random.randint(1, 4)
     inputs = {
         i.name: normal([steps, batch, *(n.evaluate(sizes) for n in i.shape)])
         for i in graph.inputs

@@ -17,7 +17,6 @@ from thread_runs import (
     Bits,
     all_bits,
     digest,
-    in_parallel_region,
     in_python_threads,
     problem,
     run,

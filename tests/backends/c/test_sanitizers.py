@@ -1,0 +1,82 @@
+"""Kernels of the whole library give no warning and no sanitizer a reason to speak."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from cellwright.backends.c import toolchain
+from cellwright.backends.c.emit import outer_text
+from cellwright.backends.c.kernel import DTYPES
+from cellwright.backends.c.levels import Level, runnable_levels
+from cellwright.backends.c.toolchain import Compiler
+from cellwright.compiler import pipeline
+from library_kernels import problems
+from many_kernels import sources_of, unit
+
+TESTS = Path(__file__).parents[2]
+WARNINGS = ("-Wall", "-Wextra", "-Werror", "-O1")
+# All memory is NaN until somebody writes it: what is read too early shows.
+SANITIZER = "detect_leaks=0:malloc_fill_byte=255:max_malloc_fill_size=1073741824"
+
+levels = pytest.mark.parametrize("level", runnable_levels(), ids=lambda each: each.name)
+dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
+
+
+@levels
+@dtypes
+def test_there_is_no_warning(
+    compiler: Compiler, tmp_path: Path, level: Level, dtype: str
+):
+    """All cells, plain and rewritten, in both directions, and the sums of products."""
+    double = DTYPES[getattr(torch, dtype)]
+    sources = [
+        one
+        for problem in problems()
+        for one in sources_of(pipeline(problem.graph, problem.trace, True))
+    ]
+    texts = {
+        "kernels.c": unit(sources, double, level, called=False),
+        "outer.c": outer_text(double, level.vector_bytes, level.accumulators),
+    }
+    for name, text in texts.items():
+        source = tmp_path / name
+        source.write_text(text, encoding="utf-8")
+        toolchain.compile(source, source.with_suffix(".so"), compiler, level, WARNINGS)
+
+
+def runtime(compiler: Compiler, name: str) -> str:
+    """Return the file of a library that the compiler brings, skip if it has none."""
+    command = [*compiler.command, f"-print-file-name={name}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    path = done.stdout.strip()
+    if done.returncode != 0 or not Path(path).is_absolute():
+        pytest.skip(f"{compiler.identity} brings no {name}")
+    return path
+
+
+@levels
+@dtypes
+def test_sanitizers_are_silent(compiler: Compiler, level: Level, dtype: str):
+    """No read or write beyond an array, none of memory unwritten, no overflow."""
+    assert shutil.which(compiler.command[0])
+    # The second one, because torch's exceptions have to be known to the first.
+    first = [runtime(compiler, name) for name in ("libasan.so", "libstdc++.so.6")]
+    path = os.pathsep.join([str(TESTS), *filter(None, sys.path)])
+    done = subprocess.run(
+        [sys.executable, "-m", "sanitized", level.name, dtype],
+        env={
+            **os.environ,
+            "PYTHONPATH": path,
+            "LD_PRELOAD": " ".join(first),
+            "ASAN_OPTIONS": SANITIZER,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-5000:]

@@ -1,0 +1,159 @@
+"""Random cells on both backends: drawn, compiled by the dozen, and compared."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from random import Random
+
+import torch
+from torch import Tensor
+
+from cellwright import autograd
+from cellwright.backends.c.levels import Level
+from cellwright.cells import find
+from cellwright.checks.tolerances import TOLERANCES, error
+from cellwright.language.cell import Cell
+from cellwright.nn.options import resolve_sizes
+from many_kernels import Wanted, compile_many, running
+from random_cells import draw_cell
+from rewritten_problems import draw_rewrites, rewritten
+from strategies import Problem, draw_problem, results_with_gradients
+
+BOUND = TOLERANCES["rewritten", "float64"].bound
+NUDGE = 1e-13
+"""How far everything is moved to see whether a cell is undecided."""
+MOST_STEPS = 16
+HIDDEN = (1, 2, 3, 5, 8, 13, 17)
+"""Below, at and above the lanes of every level, none of them a multiple of all."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A random cell, what it runs on, and the one seed of both."""
+
+    seed: str
+    text: str
+    problem: Problem
+
+    @property
+    def wanted(self) -> list[Wanted]:
+        """The programs that comparing it takes."""
+        graph, trace = self.problem.graph, self.problem.trace
+        return [Wanted(graph, True, trace), Wanted(graph, False, trace)]
+
+    def __str__(self) -> str:
+        sizes = dict(self.problem.sizes)
+        shape = list(next(iter(self.problem.inputs.values())).shape[:2])
+        added = [i.name for i in self.problem.graph.inputs if i.name[0] == "_"]
+        return (
+            f"seed {self.seed!r}: T, B = {shape}, {sizes}, {added}, "
+            f"trace {self.problem.trace}\n{self.text}"
+        )
+
+
+def draw(seed: str) -> Drawn:
+    """Return a random cell and all that it runs on, in half of the draws rewritten."""
+    random = Random(seed)
+    text = draw_cell(random)
+    cell = find(text)
+    problem = draw_problem(
+        cell,
+        random,
+        steps=random.randint(1, MOST_STEPS),
+        batch=random.choice((1, 2, 3, 4, 7, 13)),
+        sizes=draw_sizes(cell, random),
+    )
+    if random.random() < 0.5:
+        problem = rewritten(problem, draw_rewrites(random, problem), random)
+    known = [
+        v.name
+        for v in problem.graph.values
+        if len(problem.graph.nodes[v.node].shape) <= 1
+    ]
+    trace = random.sample(known, min(len(known), random.choice((0, 0, 1, 2))))
+    return Drawn(seed, text, replace(problem, trace=tuple(trace)))
+
+
+def draw_sizes(cell: Cell, random: Random) -> dict[str, int]:
+    """Return every named size of a cell."""
+    hidden_size = random.choice(HIDDEN)
+    free = {s.name for s in cell.graph.sizes if s.derived is None}
+    drawn = {"m": HIDDEN, "heads": (1, 2, 3, 5), "part": (1, 3, 4, 9)}
+    options = {n: random.choice(of) for n, of in drawn.items() if n in free}
+    derived = [s.derived for s in cell.graph.sizes if s.name == "input_size"]
+    if derived and derived[0] is not None:
+        input_size = derived[0].evaluate({"hidden_size": hidden_size})
+    else:
+        input_size = random.choice((1, 2, 3, 11))
+    return resolve_sizes(cell, cell.graph, input_size, hidden_size, options)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """How far the backends are from each other on one cell.
+
+    Args:
+        errors: by what was compared.
+        undecided: whether the errors are beyond the bound and the reference itself
+            leaves it when all that it runs on moves by 1e-13: at an exact tie, or where
+            a slope is all but a jump.
+    """
+
+    errors: dict[str, float]
+    undecided: bool
+
+    @property
+    def worst(self) -> float:
+        """The largest error; a NaN is infinite."""
+        return max(self.errors.values())
+
+    @property
+    def equal(self) -> bool:
+        """Whether everything is within the bound."""
+        return self.worst <= BOUND
+
+
+def compare(drawn: Sequence[Drawn], level: Level, optimise: int = 1) -> list[Compared]:
+    """Compare both backends on some cells, in values and in all gradients.
+
+    Args:
+        drawn: the cells; together they are one translation unit.
+        level: the instruction set.
+        optimise: how much the compiler does.
+    """
+    wanted = [each for one in drawn for each in one.wanted]
+    programs = compile_many(wanted, torch.float64, level, optimise)
+    with running(dict(zip(wanted, programs, strict=True))):
+        return [_compared(one.problem) for one in drawn]
+
+
+def _compared(problem: Problem) -> Compared:
+    expected = _all(problem)
+    actual = _all(replace(problem, engine=autograd.run))
+    errors = {name: error(actual[name], value) for name, value in expected.items()}
+    wrong = max(errors.values()) > BOUND
+    return Compared(errors, wrong and _spread(problem) > BOUND)
+
+
+def _all(problem: Problem) -> dict[str, Tensor]:
+    """Return results with and without gradients to come, and all gradients."""
+    with torch.no_grad():
+        found = {f"alone: {name}": v for name, v in problem.run().items()}
+    weights = problem.weights(torch.Generator().manual_seed(3))
+    gradients = problem.gradients(weights)
+    found |= results_with_gradients(problem)
+    return found | {f"gradient: {name}": v for name, v in gradients.items()}
+
+
+def _spread(problem: Problem) -> float:
+    """Return how far the reference moves when all that it runs on moves by rounding."""
+    expected = _all(problem)
+    found = 0.0
+    for seed in range(3):
+        draws = torch.Generator().manual_seed(seed)
+        leaves = {
+            name: v + NUDGE * torch.randn(v.shape, dtype=v.dtype, generator=draws)
+            for name, v in problem.leaves().items()
+        }
+        moved = _all(problem.with_leaves(leaves))
+        found = max(found, *(error(moved[n], v) for n, v in expected.items()))
+    return found
