@@ -77,7 +77,7 @@ class Case:
         return load(self.cell).graph
 
     @property
-    def options(self) -> dict[str, int]:
+    def options(self) -> dict[str, Any]:
         """Sizes of the cell's own: none of them divides by lanes where H does not."""
         divisors = [n for n in range(2, self.H + 1) if self.H % n == 0]
         known = {"proj_size": (self.H + 1) // 2, "heads": min([*divisors, self.H])}
