@@ -11,12 +11,9 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +24,7 @@ from cellwright.backends.c.levels import Level, runnable_levels
 from cellwright.backends.c.toolchain import find_compiler
 from cellwright.cells import find
 from drawn_kernels import BOUND, Compared, Drawn, compare, draw
+from resumable import finish
 
 HERE = Path(__file__).parent
 CHUNK = 20
@@ -43,19 +41,9 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     options = parser.parse_args()
     work = HERE.parent / "runs" / "parity_random_cells" / f"{options.seed}.jsonl"
-    work.parent.mkdir(parents=True, exist_ok=True)
-    units = range(-(-options.cells // CHUNK))
-    done = {row["unit"]: row for row in _kept(work)}
-    todo = [unit for unit in units if unit not in done]
-    context = get_context("spawn")
-    with ProcessPoolExecutor(options.jobs, context) as pool, work.open("a") as file:
-        seeds = [options.seed] * len(todo)
-        for row in pool.map(compare_unit, seeds, todo):
-            file.write(json.dumps(row) + "\n")
-            file.flush()
-            done[row["unit"]] = row
-            _show(len(done), len(units), done.values())
-    found = study(options.seed, [done[unit] for unit in units])
+    units = [f"{options.seed} {i}" for i in range(-(-options.cells // CHUNK))]
+    rows = finish(work, units, compare_unit, options.jobs, said)
+    found = study(options.seed, rows)
     text = json.dumps(found, indent=2) + "\n"
     (HERE / "parity_random_cells.json").write_text(text, encoding="utf-8")
     page = report(found)
@@ -63,26 +51,15 @@ def main() -> None:
     print(page)
 
 
-def _kept(work: Path) -> Iterator[dict[str, Any]]:
-    """Return what earlier runs compared; a line that was cut off is none."""
-    if not work.exists():
-        return
-    for line in work.read_text(encoding="utf-8").splitlines():
-        try:
-            yield json.loads(line)
-        except ValueError:
-            continue
+def said(rows: Iterable[dict[str, Any]]) -> str:
+    """Return what to show while the study runs."""
+    return f"{sum(len(row['different']) for row in rows)} different"
 
 
-def _show(done: int, units: int, rows: Any) -> None:
-    wrong = sum(len(row["different"]) for row in rows)
-    text = f"\r{done * CHUNK} of {units * CHUNK} cells, {wrong} different"
-    print(text, end="", file=sys.stderr, flush=True)
-
-
-def compare_unit(seed: int, unit: int) -> dict[str, Any]:
-    """Compare the cells of one translation unit."""
+def compare_unit(name: str) -> dict[str, Any]:
+    """Compare the cells of one translation unit, named by seed and number."""
     torch.set_num_threads(1)
+    seed, unit = map(int, name.split())
     levels = runnable_levels()
     level = levels[unit % len(levels)]
     drawn = [draw(f"{seed} {unit * CHUNK + i}") for i in range(CHUNK)]
@@ -98,7 +75,6 @@ def compare_unit(seed: int, unit: int) -> dict[str, Any]:
         counts.update(["with trace"] if one.problem.trace else [])
     pairs = list(zip(drawn, found, strict=True))
     return {
-        "unit": unit,
         "level": level.name,
         "seconds": round(time.perf_counter() - begin, 3),
         "worst": [one.worst for one in found],
