@@ -1,6 +1,6 @@
-"""The training loop: plain steps over windows, each epoch measured on the middle block.
+"""The training loop: plain steps over batches, each epoch measured on the middle block.
 
-It sees the training and the middle block only; the test block never comes here.
+It knows modules, batches and a recipe, and nothing of what they are about.
 """
 
 from __future__ import annotations
@@ -8,70 +8,69 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cellwright.tasks import Plan, Split, targets
-
+from .batches import Batch, Source
 from .checkpoint import Checkpoints
-from .errors import DivergedError, InterruptedRunError
-from .model import Forecaster
-from .progress import Reporter
-from .settings import Settings
+from .errors import DivergedError, InterruptedRunError, SettingsError
+from .nonfinite import in_gradients, where_it_began
+from .parallel import Group
+from .recipe import Recipe
 from .state import Epoch, State, restore, save
+from .walk import Walk
 
-WINDOWS_AT_ONCE = 1024
-"""Windows of one forward pass without gradients."""
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""From predictions and targets to their mean loss."""
 
 
 @dataclass(frozen=True)
-class Windows:
-    """Windows of one block, cut only when they are needed.
+class Event:
+    """What a callback is told.
 
     Attributes:
-        scaled: The series in training-std units, ``[N, I]`` in float32.
-        starts: First target rows, ``[B]``.
-        plan: History and horizon.
+        kind: ``"step"`` after each step, ``"epoch"`` after each epoch and its
+            measurement, ``"end"`` when the training is over.
+        loop: The loop, with its model, optimiser and recipe.
+        state: Where it stands; ``state.step`` counts the steps.
+        loss: Of the step, or the mean of the epoch.
+        prediction: After a step, what the model said before it, to all rows of the
+            step's last batch.
+        target: And what it should have said.
     """
 
-    scaled: Tensor
-    starts: Tensor
-    plan: Plan
-
-    @classmethod
-    def of(cls, scaled: np.ndarray, starts: np.ndarray, plan: Plan) -> Windows:
-        """Take the windows that begin at ``starts``."""
-        return cls(torch.tensor(scaled).float(), torch.tensor(starts), plan)
-
-    def batch(self, chosen: Tensor | slice) -> tuple[Tensor, Tensor]:
-        """Return histories ``[B, T, I]`` and targets ``[B, horizon]``."""
-        starts = self.starts[chosen, None]
-        history = self.scaled[starts + torch.arange(-self.plan.history, 0)]
-        return history, self.scaled[starts + torch.arange(self.plan.horizon), 0]
+    kind: Literal["step", "epoch", "end"]
+    loop: Loop
+    state: State
+    loss: float
+    prediction: Tensor | None = None
+    target: Tensor | None = None
 
 
-@torch.no_grad()
-def forecast(model: Forecaster, windows: Windows) -> np.ndarray:
-    """Forecast every window, ``[B, horizon]`` in training-std units and float64."""
-    model.eval()
-    parts = [
-        model.scaled(windows.batch(slice(begin, begin + WINDOWS_AT_ONCE))[0])
-        for begin in range(0, len(windows.starts), WINDOWS_AT_ONCE)
-    ]
-    return torch.cat(parts).double().numpy()
+Callback = Callable[[Event], object]
+"""Any function of an event; what returns True ends the training.
+
+One that has ``state_dict`` and ``load_state_dict``, of tensors, is kept in checkpoints.
+"""
 
 
-def middle_error(model: Forecaster, middle: Windows) -> float:
-    """Return the mean squared error on the middle block."""
-    truth = targets(
-        middle.scaled.double().numpy(), middle.starts.numpy(), middle.plan.horizon
-    )
-    return float(np.mean((forecast(model, middle) - truth) ** 2))
+def squared_error(prediction: Tensor, target: Tensor) -> Tensor:
+    """Return the mean squared error of tensors of one shape.
+
+    Raises:
+        SettingsError: The shapes differ; torch would stretch one to fit the other.
+    """
+    if prediction.shape != target.shape:
+        raise SettingsError(
+            "the model's output and the target have one shape; found "
+            f"{list(prediction.shape)} and {list(target.shape)}\n"
+            "  fix: give y the shape of the output, or a loss that takes both"
+        )
+    return nn.functional.mse_loss(prediction, target)
 
 
 @dataclass
@@ -79,37 +78,55 @@ class Loop:
     """One run of training. ``run`` ends with the best weights in the model.
 
     Attributes:
-        model: Has its first weights; changed in place.
-        train: Windows of the training block.
-        middle: Windows of the middle block.
-        settings: What decides the bits.
-        checkpoints: Where the run is kept.
+        model: From a batch's input to its prediction, alone or first in a tuple. It has
+            its first weights, and is changed in place.
+        source: Where batches come from.
+        recipe: How the weights are changed.
+        loss: Mean loss of a batch.
+        measure: The loss on the middle block, of a model in evaluation mode; None if
+            there is none.
+        checkpoints: Where the run is kept; None to keep it in memory only.
         checkpoint_seconds: A checkpoint is due when so much time has passed.
         should_stop: Asked after each step; True saves and stops.
+        callbacks: Told of every step and epoch, in the leading process.
+        group: The processes that share the work.
+        optimiser: Of the model's parameters; the recipe's if None. A recipe's learning
+            rate is not that of an optimiser that is given.
     """
 
-    model: Forecaster
-    train: Windows
-    middle: Windows
-    settings: Settings
-    checkpoints: Checkpoints
-    checkpoint_seconds: float
-    should_stop: Callable[[], bool]
+    model: nn.Module
+    source: Source
+    recipe: Recipe
+    loss: Loss = squared_error
+    measure: Callable[[nn.Module], float] | None = None
+    checkpoints: Checkpoints | None = None
+    checkpoint_seconds: float = math.inf
+    should_stop: Callable[[], bool] = lambda: False
+    callbacks: Sequence[Callback] = ()
+    group: Group = field(default_factory=Group)
+    optimiser: torch.optim.Optimizer | None = None
 
     def __post_init__(self) -> None:
-        self.averaged = copy.deepcopy(self.model)
-        self.optimiser = torch.optim.Adam(
-            self.model.parameters(), lr=self.settings.learning_rate
-        )
-        self.batches = math.ceil(len(self.train.starts) / self.settings.batch_size)
-        self.steps = self.batches * self.settings.epochs
+        self.averaged = copy.deepcopy(self.model) if self.recipe.average else self.model
+        self.walk = Walk(self.model, self.source)
+        self._called = self.group.wrap(self.model)
+        self._optimiser = self.optimiser or self._make_optimiser()
+        self._rates = [group["lr"] for group in self._optimiser.param_groups]
+        self.epoch_steps = math.ceil(self.source.batches / self.recipe.accumulate)
+        self.steps = self.epoch_steps * self.recipe.epochs
 
-    def restore(self) -> State:
+    def begin(self) -> State:
         """Return the state of the newest checkpoint, or that of the beginning."""
-        state = restore(self.checkpoints, self._parts(), self.optimiser)
-        return State(order=self._draw_order()) if state is None else state
+        found = None
+        if self.checkpoints is not None:
+            found = restore(self.checkpoints, self._parts(), self._optimiser)
+        if found is None:
+            return State(order=self.source.order())
+        state, carried = found
+        self.walk.states = {n: self.group.own(v, 1) for n, v in carried.items()}
+        return state
 
-    def run(self, state: State, reporter: Reporter) -> None:
+    def run(self, state: State) -> None:
         """Train from a state to the end.
 
         Raises:
@@ -118,26 +135,120 @@ class Loop:
             InterruptedRunError: Somebody asked to stop; a checkpoint holds the state.
         """
         saved = clock = time.monotonic()
-        while not state.finished(self.settings.epochs, self.settings.patience):
-            loss = self._step(state)
-            if state.batch == self.batches:
-                self._end_epoch(state, reporter)
-            best = state.best_epoch
-            reporter.step(state.step, loss, best.middle_mse if best else None)
+        ended = False
+        while not (ended or self._finished(state)):
+            ended = self._tell(self._step(state))
+            if state.batch == self.source.batches:
+                ended |= self._tell(self._end_epoch(state))
             now = time.monotonic()
             state.seconds, clock = state.seconds + now - clock, now
-            stop = self.should_stop()
-            if stop or now - saved >= self.checkpoint_seconds:
-                save(self.checkpoints, state, self._parts(), self.optimiser)
+            asked, due, ended = self.group.any(
+                self.should_stop(), now - saved >= self.checkpoint_seconds, ended
+            )
+            if asked or due:
+                self._save(state)
                 saved = time.monotonic()
-            if stop:
-                raise InterruptedRunError(_interrupted(state, self.checkpoints.folder))
-        save(self.checkpoints, state, self._parts(), self.optimiser)
-        self.model.load_state_dict(state.best)
+            if asked and not ended:
+                raise InterruptedRunError(self._interrupted(state))
+        self._save(state)
+        if state.best:
+            self.model.load_state_dict(state.best)
         self.model.eval()
+        best = state.best_epoch
+        self._tell(
+            Event("end", self, state, math.nan if best is None else best.decides)
+        )
 
-    def _parts(self) -> dict[str, Forecaster]:
-        return {"model": self.model, "averaged": self.averaged}
+    def _make_optimiser(self) -> torch.optim.Optimizer:
+        return self.recipe.make_optimiser(self.model.parameters())
+
+    def _parts(self) -> dict[str, nn.Module]:
+        parts = {"model": self.model}
+        return (
+            parts
+            if self.averaged is self.model
+            else {**parts, "averaged": self.averaged}
+        )
+
+    def _finished(self, state: State) -> bool:
+        recipe = self.recipe
+        if not state.finished(recipe.epochs, recipe.patience):
+            return False
+        if state.restart == recipe.restarts:
+            return True
+        state.restart += 1
+        state.begun = len(state.curve)
+        draw_again(self.model)
+        if self.averaged is not self.model:
+            self.averaged.load_state_dict(self.model.state_dict())
+        self._optimiser.state.clear()
+        return False
+
+    def _step(self, state: State) -> Event:
+        """Change the weights once."""
+        recipe = self.recipe
+        self.model.train()
+        self._optimiser.zero_grad()
+        since = state.step - state.begun * self.epoch_steps
+        factor = recipe.rate(since, self.steps)
+        pairs = zip(self._optimiser.param_groups, self._rates, strict=True)
+        for group, rate in pairs:
+            group["lr"] = rate * factor
+        begin = state.batch
+        end = min(begin + recipe.accumulate, self.source.batches)
+        losses: list[float] = []
+        for index in range(begin, end):
+            loss, batch, prediction = self._batch(state, index, end - begin)
+            losses.append(loss)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
+        if not torch.isfinite(norm):
+            found = f"loss {losses[-1]:g}, gradient norm {norm.item():g}"
+            raise self._diverged(state, found, in_gradients(self.model))
+        self._optimiser.step()
+        state.step += 1
+        if self.averaged is not self.model:
+            self._average(recipe.kept(since + 1))
+        state.batch = end
+        mean = math.fsum(losses) / len(losses)
+        whole = self.group.joined(prediction, batch.target_axis)
+        return Event("step", self, state, mean, whole, batch.y)
+
+    def _batch(
+        self, state: State, index: int, among: int
+    ) -> tuple[float, Batch, Tensor]:
+        """Add the gradients of one batch, among so many of a step.
+
+        Returns:
+            Its loss, the batch, and this process' share of the predictions.
+        """
+        whole = self.source.batch(state.order, index)
+        if self.recipe.noise and whole.x.is_floating_point():
+            noise = self.recipe.noise * torch.randn_like(whole.x)
+            whole = replace(whole, x=whole.x + noise)
+        batch = self.group.part(whole)
+        before = torch.get_rng_state(), self.walk.states
+        prediction = self.walk.predict(self._called, batch)
+        mine = self.loss(prediction, batch.y)
+        weight = batch.rows / whole.rows
+        loss = self.group.total(mine.detach() * weight).item()
+        if not math.isfinite(loss):
+            raise self._diverged(state, f"loss {loss:g}", self._located(batch, *before))
+        # Several processes average their gradients, each of its own rows.
+        (mine * (weight * self.group.size / among)).backward()
+        state.loss_sum += loss * whole.rows
+        state.rows += whole.rows
+        return loss, whole, prediction.detach()
+
+    def _located(
+        self, batch: Batch, randomness: Tensor, states: dict[str, Tensor]
+    ) -> str:
+        """Run a batch whose loss is not finite once more, and watch."""
+        torch.set_rng_state(randomness)
+        self.walk.states = states
+        with torch.no_grad():
+            return where_it_began(
+                self.model, lambda: self.walk.predict(self.model, batch), batch.x
+            )
 
     @torch.no_grad()
     def _average(self, kept: float) -> None:
@@ -146,74 +257,78 @@ class Loop:
         for average, weight in pairs:
             average.lerp_(weight, 1 - kept)
 
-    def _draw_order(self) -> Tensor:
-        return torch.randperm(len(self.train.starts))
-
-    def _step(self, state: State) -> float:
-        settings = self.settings
-        begin = state.batch * settings.batch_size
-        chosen = state.order[begin : begin + settings.batch_size]
-        history, truth = self.train.batch(chosen)
-        self.model.train()
-        self.optimiser.zero_grad()
-        loss = nn.functional.mse_loss(self.model.scaled(history), truth)
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip)
-        if not (torch.isfinite(loss) and torch.isfinite(norm)):
-            where = f"in step {state.batch + 1} of {self.batches}, epoch "
-            raise self._diverged(
-                f"{where}{len(state.curve) + 1}",
-                f"loss {loss.item():g}, gradient norm {norm.item():g}",
-            )
-        self.optimiser.step()
-        state.step += 1
-        self._average(settings.kept(state.step))
-        state.batch += 1
-        state.loss_sum += loss.item() * len(chosen)
-        return loss.item()
-
-    def _end_epoch(self, state: State, reporter: Reporter) -> None:
+    def _end_epoch(self, state: State) -> Event:
         number = len(state.curve) + 1
-        error = middle_error(self.averaged, self.middle)
-        if not math.isfinite(error):
-            raise self._diverged(
-                f"at the end of epoch {number}", f"middle block error {error:g}"
-            )
-        mean = state.loss_sum / len(self.train.starts)
+        middle = None
+        if self.measure is not None:
+            self.averaged.eval()
+            with torch.no_grad():
+                middle = self.measure(self.averaged)
+            if not math.isfinite(middle):
+                raise self._diverged(state, f"middle block error {middle:g}", "")
+        row = Epoch(number, state.loss_sum / state.rows, middle)
         former = state.best_epoch
-        improved = former is None or error < former.middle_mse
-        state.curve.append(Epoch(number, mean, error))
-        if improved:
+        state.curve.append(row)
+        if former is None or row.decides < former.decides:
             weights = self.averaged.state_dict()
             state.best = {name: value.clone() for name, value in weights.items()}
-        state.batch, state.loss_sum, state.order = 0, 0.0, self._draw_order()
-        reporter.epoch(number, mean, error, improved)
+        state.batch, state.rows, state.loss_sum = 0, 0, 0.0
+        state.order = self.source.order()
+        return Event("epoch", self, state, row.training_loss)
 
-    def _diverged(self, where: str, found: str) -> DivergedError:
-        settings = self.settings
-        former = self.checkpoints.former
+    def _tell(self, event: Event) -> bool:
+        """Tell the callbacks; say whether one of them ends the training."""
+        if not self.group.leads:
+            return False
+        # All of them are told, also behind one that ends the training.
+        answers = [callback(event) for callback in self.callbacks]
+        return any(answer is True for answer in answers)
+
+    def _save(self, state: State) -> None:
+        if self.checkpoints is None:
+            return
+        states = {n: self.group.joined(v, 1) for n, v in self.walk.states.items()}
+        if self.group.leads:
+            save(self.checkpoints, state, self._parts(), self._optimiser, states)
+        self.group.wait()
+
+    def _diverged(self, state: State, found: str, where: str) -> DivergedError:
+        recipe = self.recipe
+        former = None if self.checkpoints is None else self.checkpoints.former
         kept = "" if former is None else f"\n  left:  checkpoint {former}, from before"
+        began = "" if not where else f"\n  began: {where}"
+        rate = self._optimiser.param_groups[0]["lr"]
         return DivergedError(
-            f"training diverged {where}: errors and gradients must be finite\n"
-            f"  found: {found}, at learning rate {settings.learning_rate:g}, "
-            f"clip {settings.clip:g}\n"
-            f"  fix:   a smaller learning_rate, such as "
-            f"{settings.learning_rate / 10:g}, or a smaller clip{kept}"
+            f"training diverged in step {state.step + 1}, epoch "
+            f"{len(state.curve) + 1}: losses and gradients must be finite\n"
+            f"  found: {found}, at learning rate {rate:g}, clip {recipe.clip:g}"
+            f"{began}\n"
+            f"  fix:   a smaller learning_rate, such as {rate / 10:g}, or a smaller "
+            f"clip{kept}"
+        )
+
+    def _interrupted(self, state: State) -> str:
+        where = f"interrupted in epoch {len(state.curve) + 1}, after step {state.step}"
+        if self.checkpoints is None:
+            return f"{where}; no checkpoints were asked for, so none is left"
+        return (
+            f"{where}; everything is in {self.checkpoints.folder}\n"
+            "  to go on: the same command with --resume (in Python: resume=True)"
         )
 
 
-def _interrupted(state: State, folder: Path) -> str:
-    return (
-        f"interrupted in epoch {len(state.curve) + 1}, after step {state.step}; "
-        f"everything is in {folder}\n"
-        "  to go on: the same command with --resume (in Python: resume=True)"
-    )
+def draw_again(model: nn.Module) -> None:
+    """Draw all weights anew, by each module's own ``reset_parameters``.
 
-
-def blocks(scaled: np.ndarray, split: Split, plan: Plan) -> tuple[Windows, Windows]:
-    """Return the windows to train on and those to choose by."""
-    known = scaled[: split.middle.stop]
-    return (
-        Windows.of(known, plan.starts(split.train), plan),
-        Windows.of(known, plan.starts(split.middle), plan),
-    )
+    Raises:
+        SettingsError: A module has parameters of its own and no such method.
+    """
+    for name, module in model.named_modules():
+        reset = getattr(module, "reset_parameters", None)
+        if callable(reset):
+            reset()
+        elif next(module.parameters(recurse=False), None) is not None:
+            raise SettingsError(
+                "restarts draw weights anew by reset_parameters(); found "
+                f"{type(module).__name__} {name!r} with parameters and without it"
+            )

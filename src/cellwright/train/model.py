@@ -98,3 +98,19 @@ class Forecaster(nn.Module):
         output, _ = self.recurrent(x)  # [B, T, H]
         said = self.head(self.dropout(output[..., -1, :]))  # [B, horizon]
         return x[..., -1, :1] + said if self.change else said
+
+
+class Scaled(nn.Module):
+    """A forecaster as training sees it, from and to training-std units.
+
+    Args:
+        forecaster: Whose weights these are.
+    """
+
+    def __init__(self, forecaster: Forecaster):
+        super().__init__()
+        self.forecaster = forecaster
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Forecast ``[B, T, I]`` to ``[B, horizon]``."""
+        return self.forecaster.scaled(x)

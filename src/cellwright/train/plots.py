@@ -54,15 +54,15 @@ def curve_picture(curve: Sequence[Epoch], settings: Settings) -> bytes:
         figure = Figure(figsize=(7, 3.6), layout="constrained")
         axes = figure.subplots()
         numbers = [row.number for row in curve]
-        middle = [row.middle_mse for row in curve]
-        training = [row.training_mse for row in curve]
+        middle = [row.decides for row in curve]
+        training = [row.training_loss for row in curve]
         axes.plot(numbers, training, color=COLOURS[3], label="training block")
         axes.plot(numbers, middle, color=COLOURS[0], label="middle block (decides)")
-        best = min(curve, key=lambda row: row.middle_mse)
-        axes.plot(best.number, best.middle_mse, "o", color=COLOURS[0], markersize=6)
+        best = min(curve, key=lambda row: row.decides)
+        axes.plot(best.number, best.decides, "o", color=COLOURS[0], markersize=6)
         axes.annotate(
-            f"best epoch {best.number}: {best.middle_mse:.4f}",
-            (best.number, best.middle_mse),
+            f"best epoch {best.number}: {best.decides:.4f}",
+            (best.number, best.decides),
             xytext=(0, -14),
             textcoords="offset points",
             ha="center",

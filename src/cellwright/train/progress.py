@@ -17,52 +17,66 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from .loop import Event
+
 LINES = 5
 """Without a terminal, about so many lines report on a whole run."""
 
 
 @dataclass
 class Reporter:
-    """What the loop tells; ``bar`` is there on a terminal only."""
+    """A callback that tells people; ``bar`` is there on a terminal only."""
 
     console: Console
-    epochs: int
     bar: Progress | None = None
     task: TaskID | None = None
 
-    def step(self, done: int, loss: float, middle: float | None) -> None:
-        """Report one finished step, counted over the whole run."""
-        if self.bar is not None and self.task is not None:
-            best = "" if middle is None else f"  middle block {middle:.4f}"
-            self.bar.update(self.task, completed=done, text=f"loss {loss:.4f}{best}")
+    def __call__(self, event: Event) -> None:
+        """Report a step or an epoch."""
+        if event.kind == "step":
+            self._step(event)
+        elif event.kind == "epoch" and self.bar is None:
+            self._epoch(event)
 
-    def epoch(self, number: int, loss: float, middle: float, best: bool) -> None:
-        """Report one finished epoch, counted from 1."""
-        if self.bar is not None or number % max(1, self.epochs // LINES):
+    def _step(self, event: Event) -> None:
+        if self.bar is None:
             return
-        mark = "  best so far" if best else ""
+        if self.task is None:
+            self.task = self.bar.add_task("training", total=None, text="")
+        state = event.state
+        steps = event.loop.steps + state.begun * event.loop.epoch_steps
+        best = state.best_epoch
+        known = None if best is None else best.middle_loss
+        middle = "" if known is None else f"  middle block {known:.4f}"
+        text = f"loss {event.loss:.4f}{middle}"
+        self.bar.update(self.task, total=steps, completed=state.step, text=text)
+
+    def _epoch(self, event: Event) -> None:
+        row, epochs = event.state.curve[-1], event.loop.recipe.epochs
+        if (row.number - event.state.begun) % max(1, epochs // LINES):
+            return
+        again = f" of start {event.state.restart + 1}" if event.state.restart else ""
+        middle = (
+            "" if row.middle_loss is None else (f", middle block {row.middle_loss:.4f}")
+        )
+        mark = "  best so far" if row == event.state.best_epoch else ""
         self.console.print(
-            f"epoch {number}/{self.epochs}: loss {loss:.4f}, "
-            f"middle block {middle:.4f}{mark}",
+            f"epoch {row.number - event.state.begun}/{epochs}{again}: "
+            f"loss {row.training_loss:.4f}{middle}{mark}",
             highlight=False,
         )
 
 
 @contextmanager
-def reporting(
-    epochs: int, steps: int, done: int, *, shown: bool = True
-) -> Iterator[Reporter]:
-    """Show progress on standard error while the block runs.
+def reporting(*, shown: bool = True) -> Iterator[Reporter]:
+    """Give a callback that shows progress on standard error while the block runs.
 
     Args:
-        epochs: Epochs of the whole run.
-        steps: Steps of the whole run.
-        done: Steps that a checkpoint brought.
         shown: False for silence.
     """
     console = Console(stderr=True, quiet=not shown)
     if not shown or not console.is_terminal:
-        yield Reporter(console, epochs)
+        yield Reporter(console)
         return
     columns = (
         TextColumn("training"),
@@ -74,5 +88,4 @@ def reporting(
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task("training", total=steps, completed=done, text="")
-        yield Reporter(console, epochs, bar, task)
+        yield Reporter(console, bar)

@@ -25,11 +25,11 @@ from cellwright.tasks import (
 from .errors import PictureWarning, RunError
 from .files import write_bytes, write_json, write_text
 from .folder import Folder, save_model
-from .loop import Windows, forecast
 from .model import Forecaster
 from .plots import curve_picture, forecast_picture
 from .settings import Settings
 from .state import Epoch, State
+from .windows import Windows, forecast
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def curve_text(curve: Sequence[Epoch]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["epoch", "training_mse", "middle_mse"])
-    writer.writerows([row.number, row.training_mse, row.middle_mse] for row in curve)
+    writer.writerows([row.number, row.training_loss, row.middle_loss] for row in curve)
     return text.getvalue()
 
 
@@ -177,6 +177,6 @@ def _metrics(
         "winner": min(compared.scores, key=lambda entry: entry.mse).name,
         "epochs": len(state.curve),
         "best_epoch": None if best is None else best.number,
-        "middle_mse": None if best is None else best.middle_mse,
+        "middle_mse": None if best is None else best.middle_loss,
         "model_sha256": digest,
     }

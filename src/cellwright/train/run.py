@@ -34,12 +34,13 @@ from .folder import (
     read_metrics,
 )
 from .lock import locked
-from .loop import Loop, blocks
-from .model import Forecaster
+from .loop import Loop
+from .model import Forecaster, Scaled
 from .progress import reporting
 from .results import draw_again, write_results
 from .settings import Settings
 from .stopping import stop_between_steps
+from .windows import blocks, middle_error
 
 CHECKPOINT_SECONDS = 10.0
 
@@ -184,7 +185,7 @@ def _rehearse(settings: Settings, data: Series, scale: Scale) -> None:
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(settings.seed)
         model = build(new_config(settings, data, scale)).eval()
-        forecast = model.scaled(train.batch(slice(0, settings.batch_size))[0])
+        forecast = model.scaled(train.cut(slice(0, settings.batch_size))[0])
     if not torch.isfinite(forecast).all():
         raise DivergedError(
             f"{settings.model_name}: forecasts of the first weights are not finite\n"
@@ -201,21 +202,23 @@ def _train(
     checkpoint_seconds: float,
 ) -> None:
     split = settings.plan.split(len(data))
-    train, middle = blocks(scale.apply(data.values), split, settings.plan)
+    scaled = scale.apply(data.values)
+    train, middle = blocks(scaled, split, settings.plan, settings.batch_size)
     # The caller's random numbers are left as they were; inside, the seed alone counts.
     with torch.random.fork_rng(devices=[]), stop_between_steps() as should_stop:
         torch.manual_seed(settings.seed)
         model = build(read_config(folder))
-        loop = Loop(
-            model,
-            train,
-            middle,
-            settings,
-            Checkpoints(folder.checkpoints),
-            checkpoint_seconds,
-            should_stop,
-        )
-        state = loop.restore()
-        with reporting(settings.epochs, loop.steps, state.step, shown=progress) as told:
-            loop.run(state, told)
+        with reporting(shown=progress) as told:
+            loop = Loop(
+                Scaled(model),
+                train,
+                settings,
+                measure=lambda scaled: middle_error(scaled.forecaster, middle),
+                checkpoints=Checkpoints(folder.checkpoints),
+                checkpoint_seconds=checkpoint_seconds,
+                should_stop=should_stop,
+                callbacks=[told],
+            )
+            state = loop.begin()
+            loop.run(state)
         write_results(folder, model, state, data, scale, settings)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -17,15 +15,12 @@ from cellwright.tasks import Plan
 
 from .errors import SettingsError
 from .files import sha256
-
-_AT_LEAST_ONE = (
-    "history horizon hidden_size num_layers epochs batch_size patience".split()  # noqa: SIM905
-)
+from .recipe import Recipe, is_finite, is_whole, refusal, share, whole
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The settings of one run.
+class Settings(Recipe):
+    """The settings of one run of a forecaster; those of `Recipe` are among them.
 
     Attributes:
         history: Steps that the forecaster sees.
@@ -38,15 +33,8 @@ class Settings:
         dropout: Between layers and before the linear layer, in training only.
         cell_options: Further arguments of `cellwright.nn.Recurrent`: the cell's sizes
             and constants, ``forget_bias``, ...
-        epochs: At most so many passes over the training windows.
-        patience: Stop after so many epochs without a better middle block.
         batch_size: Windows in one step.
-        learning_rate: Of Adam.
-        clip: The largest norm of the gradient.
-        average: The forecaster is a running average of the weights; so much of it
-            stays at each step. 0 is the weights themselves.
         season: Period of the seasonal naive; chosen on the middle block if None.
-        seed: Starts the only source of randomness.
     """
 
     history: int = 20
@@ -57,39 +45,24 @@ class Settings:
     change: bool = True
     dropout: float = 0.0
     cell_options: Mapping[str, float | int | str | bool] = field(default_factory=dict)
-    epochs: int = 20
-    patience: int = 10
     batch_size: int = 64
-    learning_rate: float = 1e-3
-    clip: float = 1.0
-    average: float = 0.0
     season: int | None = None
-    seed: int = 0
+    patience: int | None = 10
 
     def __post_init__(self) -> None:
-        for name in _AT_LEAST_ONE:
-            value = getattr(self, name)
-            if not _is_whole(value) or value < 1:
-                raise _refusal(name, "is a whole number, at least 1", value)
-        if self.season is not None and (not _is_whole(self.season) or self.season < 1):
-            raise _refusal("season", "is None or a whole number of rows", self.season)
-        if not _is_whole(self.seed) or not 0 <= self.seed < 2**63:
-            raise _refusal("seed", "is a whole number from 0 to 2**63 - 1", self.seed)
+        super().__post_init__()
+        for name in ("history", "horizon", "hidden_size", "num_layers", "batch_size"):
+            whole(name, getattr(self, name), 1)
+        if self.season is not None and (not is_whole(self.season) or self.season < 1):
+            raise refusal("season", "is None or a whole number of rows", self.season)
         if not isinstance(self.change, bool):
-            raise _refusal("change", "is True or False", self.change)
+            raise refusal("change", "is True or False", self.change)
         for name, value in self.cell_options.items():
             if not isinstance(value, int | float | str):
-                raise _refusal(f"cell_options[{name!r}]", "is a number or text", value)
-            if isinstance(value, float) and not math.isfinite(value):
-                raise _refusal(f"cell_options[{name!r}]", "is finite", value)
-        for name in ("learning_rate", "clip"):
-            value = getattr(self, name)
-            if not _is_finite(value) or value <= 0:
-                raise _refusal(name, "is a finite number above 0", value)
-        for name in ("dropout", "average"):
-            value = getattr(self, name)
-            if not _is_finite(value) or not 0 <= value < 1:
-                raise _refusal(name, "is a number from 0 to below 1", value)
+                raise refusal(f"cell_options[{name!r}]", "is a number or text", value)
+            if isinstance(value, float) and not is_finite(value):
+                raise refusal(f"cell_options[{name!r}]", "is finite", value)
+        share("dropout", self.dropout)
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Settings:
@@ -102,14 +75,8 @@ class Settings:
             SettingsError: A name or a value is not one that can be used.
             CellwrightError: The cell cannot be found or read.
         """
-        known = [entry.name for entry in fields(cls)]
-        for name in options:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, 1)
-                hint = f"did you mean {near[0]!r}?" if near else ", ".join(known)
-                raise SettingsError(f"there is no setting {name!r}\n  fix: {hint}")
         cell: str | os.PathLike[str] | Cell = options.get("cell", "lstm")
-        return cls(**{**options, "cell": find(cell)})
+        return super().of({**options, "cell": find(cell)})
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Settings:
@@ -127,18 +94,6 @@ class Settings:
     def plan(self) -> Plan:
         """History and horizon, for the windows."""
         return Plan(self.history, self.horizon)
-
-    def kept(self, step: int) -> float:
-        """Return how much of the running average stays at a step, counted from 1.
-
-        It begins small, so that the first weights, which are random, are soon
-        forgotten.
-
-        Example:
-            >>> [round(Settings(average=0.98).kept(step), 3) for step in (1, 10, 1000)]
-            [0.182, 0.55, 0.98]
-        """
-        return min(self.average, (1 + step) / (10 + step))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data for ``config.json``."""
@@ -169,18 +124,6 @@ class Settings:
             + "\n".join(lines)
             + "\n  fix: repeat the settings of the run, or choose another folder"
         )
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
-
-
-def _refusal(name: str, rule: str, value: object) -> SettingsError:
-    return SettingsError(f"{name} {rule}; found {name}={value!r}")
 
 
 def _equations(chain: Sequence[Mapping[str, str]]) -> str:

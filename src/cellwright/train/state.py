@@ -14,17 +14,23 @@ from .checkpoint import Checkpoints
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """One row of the curves, in squared training-std units.
+    """One row of the curves.
 
     Attributes:
         number: Counted from 1.
-        training_mse: Mean of the losses while the weights were changing.
-        middle_mse: On the middle block, with the averaged weights at the epoch's end.
+        training_loss: Mean of the losses while the weights were changing.
+        middle_loss: On the middle block, with the weights that are kept; None where
+            nothing is measured.
     """
 
     number: int
-    training_mse: float
-    middle_mse: float
+    training_loss: float
+    middle_loss: float | None = None
+
+    @property
+    def decides(self) -> float:
+        """The loss that the best epoch has the least of."""
+        return self.training_loss if self.middle_loss is None else self.middle_loss
 
 
 @dataclass
@@ -32,29 +38,37 @@ class State:
     """The position of the loop; weights and optimiser stay in their own objects."""
 
     order: Tensor
-    """Training windows of the running epoch in the order drawn for it."""
+    """What the running epoch's batches depend on, as drawn for it."""
     step: int = 0
     """Steps finished over the whole run."""
     batch: int = 0
-    """Steps finished of the running epoch."""
+    """Batches finished of the running epoch."""
     loss_sum: float = 0.0
-    """Sum over the windows of the running epoch."""
+    """Sum over the rows of the running epoch."""
+    rows: int = 0
+    """Rows seen in the running epoch."""
+    restart: int = 0
+    """How many times the weights were drawn anew."""
+    begun: int = 0
+    """Epochs before the last restart."""
     curve: list[Epoch] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
-    """The averaged weights with the least error on the middle block."""
+    """The weights of the best epoch."""
     seconds: float = 0.0
     """Time spent in steps and epochs, over all resumptions."""
 
     @property
     def best_epoch(self) -> Epoch | None:
         """The epoch whose weights are the best so far."""
-        return min(self.curve, key=lambda row: row.middle_mse, default=None)
+        return min(self.curve, key=lambda row: row.decides, default=None)
 
-    def finished(self, epochs: int, patience: int) -> bool:
+    def finished(self, epochs: int, patience: int | None) -> bool:
         """Say whether the last epoch is done or the middle block no longer improves."""
-        best = self.best_epoch
-        done = len(self.curve)
-        return done >= epochs or (best is not None and done - best.number >= patience)
+        rows = self.curve[self.begun :]
+        best = min(rows, key=lambda row: row.decides, default=None)
+        if best is None or patience is None:
+            return len(rows) >= epochs
+        return len(rows) >= epochs or rows[-1].number - best.number >= patience
 
 
 def save(
@@ -62,6 +76,7 @@ def save(
     state: State,
     parts: Mapping[str, nn.Module],
     optimiser: torch.optim.Optimizer,
+    carried: Mapping[str, Tensor],
 ) -> None:
     """Write a checkpoint of everything that the next step depends on.
 
@@ -70,6 +85,7 @@ def save(
         state: The position.
         parts: Modules by name; ``model`` is the one that the optimiser changes.
         optimiser: With all it remembers.
+        carried: States that go on from batch to batch.
 
     Raises:
         CheckpointError: It was not written; the former one is untouched.
@@ -79,17 +95,24 @@ def save(
         weights = module.state_dict().items()
         tensors |= {f"{part}.{name}": value for name, value in weights}
     tensors |= {f"best.{name}": value for name, value in state.best.items()}
+    tensors |= {f"carried.{name}": value for name, value in carried.items()}
+    plain: dict[str, Any] = {}
     for name, parameter in parts["model"].named_parameters():
         for key, value in optimiser.state[parameter].items():
-            tensors[f"optimiser.{key}.{name}"] = value
+            kept = tensors if isinstance(value, Tensor) else plain
+            kept[f"optimiser.{key}.{name}"] = value
     facts: dict[str, Any] = {
         "step": state.step,
         "batch": state.batch,
         "loss_sum": state.loss_sum,
+        "rows": state.rows,
+        "restart": state.restart,
+        "begun": state.begun,
         "curve": [
-            [row.number, row.training_mse, row.middle_mse] for row in state.curve
+            [row.number, row.training_loss, row.middle_loss] for row in state.curve
         ],
         "seconds": state.seconds,
+        "optimiser": plain,
     }
     checkpoints.save(state.step, tensors, facts)
 
@@ -98,11 +121,11 @@ def restore(
     checkpoints: Checkpoints,
     parts: Mapping[str, nn.Module],
     optimiser: torch.optim.Optimizer,
-) -> State | None:
+) -> tuple[State, dict[str, Tensor]] | None:
     """Bring everything back to the newest good checkpoint, the randomness too.
 
     Returns:
-        The state, or None where there is no checkpoint.
+        The state and the carried states, or None where there is no checkpoint.
     """
     loaded = checkpoints.load()
     if loaded is None:
@@ -111,24 +134,30 @@ def restore(
     for part, module in parts.items():
         module.load_state_dict(_under(f"{part}.", tensors))
     parameters = dict(parts["model"].named_parameters())
-    for place, value in _under("optimiser.", tensors).items():
+    remembered = _under("optimiser.", {**tensors, **facts["optimiser"]})
+    for place, value in remembered.items():
         key, name = place.split(".", 1)
-        optimiser.state[parameters[name]][key] = value.clone()
+        own = value.clone() if isinstance(value, Tensor) else value
+        optimiser.state[parameters[name]][key] = own
     torch.set_rng_state(tensors["randomness"])
-    return State(
+    state = State(
         order=tensors["order"].clone(),
         step=facts["step"],
         batch=facts["batch"],
         loss_sum=facts["loss_sum"],
+        rows=facts["rows"],
+        restart=facts["restart"],
+        begun=facts["begun"],
         curve=[Epoch(*row) for row in facts["curve"]],
         best=_under("best.", tensors),
         seconds=facts["seconds"],
     )
+    return state, _under("carried.", tensors)
 
 
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _under(prefix: str, named: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name.removeprefix(prefix): value
-        for name, value in tensors.items()
+        for name, value in named.items()
         if name.startswith(prefix)
     }

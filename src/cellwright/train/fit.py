@@ -1,0 +1,196 @@
+"""Train any module on any data: the loop with its defaults filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .batches import Examples, Source
+from .checkpoint import Checkpoints
+from .errors import RunError, SettingsError
+from .files import read_json, write_json
+from .loop import Callback, Loop, Loss, squared_error
+from .parallel import joined_by_torchrun
+from .progress import reporting
+from .recipe import Recipe
+from .state import Epoch, State
+from .stopping import stop_between_steps
+from .walk import Walk
+
+Data = Source | tuple[Tensor, Tensor]
+CHECKPOINT_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a training was.
+
+    Attributes:
+        curve: A row an epoch.
+        best: The row whose weights the model has now.
+        steps: How often the weights were changed.
+        seconds: How long it took, over all resumptions.
+    """
+
+    curve: tuple[Epoch, ...]
+    best: Epoch
+    steps: int
+    seconds: float
+
+
+def fit(
+    model: nn.Module,
+    data: Data,
+    middle: Data | Callable[[nn.Module], float] | None = None,
+    *,
+    loss: Loss = squared_error,
+    optimiser: str | torch.optim.Optimizer = "adam",
+    batch_size: int = 32,
+    out: str | Path | None = None,
+    resume: bool = False,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    callbacks: Sequence[Callback] = (),
+    progress: bool = True,
+    **recipe: Any,
+) -> Fit:
+    """Train a module in place; at the end it has its best weights, and evaluates.
+
+    It is called with a batch's input alone (and with ``lengths=`` where the data has
+    them); of a tuple, as recurrent layers return one, the first is the prediction.
+
+    Args:
+        model: Any module.
+        data: Where batches come from (`Examples`, `Drawn`, `TruncatedBPTT`, or anything
+            with their methods); a pair ``(x, y)`` is ``Examples(x, y, batch_size)``.
+        middle: Data that decides which epoch is best, or a function from the model to
+            its loss; without it the training loss decides.
+        loss: From predictions and targets to their mean loss.
+        optimiser: A name, see `Recipe`, or an optimiser of the model's parameters.
+        batch_size: Rows of a batch where a pair is given.
+        out: Where checkpoints go; None for none.
+        resume: Go on from the newest checkpoint in ``out``, to the same bits as
+            without the interruption.
+        checkpoint_seconds: How often the run is made safe.
+        callbacks: Functions that are told each `Event`; one that returns True ends the
+            training.
+        progress: Report on standard error.
+        **recipe: The attributes of `Recipe`: ``epochs=20``, ``learning_rate=1e-3``,
+            ``patience``, ``schedule``, ``clip``, ``noise``, ``accumulate``, ...
+
+    Raises:
+        SettingsError: A setting cannot be used or is not that of the resumed run.
+        DivergedError: The loss is not finite; with the layer, equation and step where
+            it began.
+        StateError: States cannot go from batch to batch.
+        RunError: A checkpoint cannot be read or written.
+        InterruptedRunError: Ctrl-C.
+
+    Example:
+        >>> import torch, cellwright as cw
+        >>> x = torch.randn(64, 20, 1)
+        >>> model = cw.nn.LSTM(1, 1, batch_first=True)
+        >>> fit = cw.train.fit(model, (x, x.cumsum(1)), epochs=2, progress=False)
+        >>> len(fit.curve), fit.steps
+        (2, 4)
+    """
+    given = optimiser if isinstance(optimiser, torch.optim.Optimizer) else None
+    named = (
+        {} if isinstance(optimiser, torch.optim.Optimizer) else {"optimiser": optimiser}
+    )
+    chosen = Recipe.of({**recipe, **named})
+    source = _source(data, batch_size)
+    checkpoints = None if out is None else _place(Path(out), chosen, resume)
+    with (
+        torch.random.fork_rng(devices=[]),
+        stop_between_steps() as should_stop,
+        joined_by_torchrun() as group,
+        reporting(shown=progress and group.leads) as told,
+    ):
+        torch.manual_seed(chosen.seed)
+        loop = Loop(
+            model,
+            source,
+            chosen,
+            loss,
+            _measure(middle, batch_size, loss),
+            checkpoints,
+            checkpoint_seconds,
+            should_stop,
+            [told, *callbacks],
+            group,
+            given,
+        )
+        state = loop.begin()
+        loop.run(state)
+    return _fitted(state)
+
+
+def _fitted(state: State) -> Fit:
+    best = state.best_epoch
+    if best is None:
+        raise RunError("the training was ended before its first epoch was over")
+    return Fit(tuple(state.curve), best, state.step, state.seconds)
+
+
+def _source(data: Data, batch_size: int) -> Source:
+    return Examples(*data, batch_size=batch_size) if isinstance(data, tuple) else data
+
+
+def _measure(
+    middle: Data | Callable[[nn.Module], float] | None, batch_size: int, loss: Loss
+) -> Callable[[nn.Module], float] | None:
+    if middle is None:
+        return None
+    if callable(middle):
+        return middle
+    return Measured(_source(middle, batch_size), loss)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The mean loss of a model over all batches of a source.
+
+    Args:
+        source: Of the batches; its order is drawn, and the random numbers are left as
+            they were.
+        loss: Of a batch.
+    """
+
+    source: Source
+    loss: Loss
+
+    def __call__(self, model: nn.Module) -> float:
+        """Return the loss, each row counting once."""
+        total, rows = 0.0, 0
+        with torch.random.fork_rng(devices=[]):
+            walk = Walk(model, self.source)
+            for batch, prediction in walk.predictions(model):
+                total += float(self.loss(prediction, batch.y)) * batch.rows
+                rows += batch.rows
+        return total / rows
+
+
+def _place(folder: Path, recipe: Recipe, resume: bool) -> Checkpoints:
+    """Return the checkpoints of a folder that holds this run, or is free for it."""
+    settings, kept = folder / "recipe.json", folder / "checkpoints"
+    if settings.exists() and any(kept.glob("*.json")):
+        if not resume:
+            raise RunError(
+                f"{folder}: holds a run already, and none is overwritten\n"
+                "  fix: resume=True goes on with it; another out= starts a new one"
+            )
+        there, here = read_json(settings), asdict(recipe)
+        differ = [n for n in here if there.get(n) != here[n]]
+        if differ:
+            lines = [f"  {n}: {there.get(n)} there, {here[n]} here" for n in differ]
+            raise SettingsError(
+                f"{settings}: a run resumes under the settings it began with\n"
+                + "\n".join(lines)
+            )
+    write_json(settings, asdict(recipe))
+    return Checkpoints(kept)
