@@ -196,10 +196,8 @@ class Loop:
             group["lr"] = rate * factor
         begin = state.batch
         end = min(begin + recipe.accumulate, self.source.batches)
-        losses: list[float] = []
-        for index in range(begin, end):
-            loss, batch, prediction = self._batch(state, index, end - begin)
-            losses.append(loss)
+        done = [self._batch(state, i, end - begin) for i in range(begin, end)]
+        losses = [loss for loss, _, _ in done]
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
         if not torch.isfinite(norm):
             found = f"loss {losses[-1]:g}, gradient norm {norm.item():g}"
@@ -210,6 +208,7 @@ class Loop:
             self._average(recipe.kept(since + 1))
         state.batch = end
         mean = math.fsum(losses) / len(losses)
+        _, batch, prediction = done[-1]
         whole = self.group.joined(prediction, batch.target_axis)
         return Event("step", self, state, mean, whole, batch.y)
 

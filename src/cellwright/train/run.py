@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from cellwright.tasks import (
     Scale,
@@ -213,7 +214,7 @@ def _train(
                 Scaled(model),
                 train,
                 settings,
-                measure=lambda scaled: middle_error(scaled.forecaster, middle),
+                measure=lambda averaged: middle_error(_forecaster(averaged), middle),
                 checkpoints=Checkpoints(folder.checkpoints),
                 checkpoint_seconds=checkpoint_seconds,
                 should_stop=should_stop,
@@ -222,3 +223,8 @@ def _train(
             state = loop.begin()
             loop.run(state)
         write_results(folder, model, state, data, scale, settings)
+
+
+def _forecaster(trained: nn.Module) -> Forecaster:
+    assert isinstance(trained, Scaled)
+    return trained.forecaster
