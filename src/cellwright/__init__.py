@@ -8,4 +8,5 @@ from .checks.gradients import check_gradients as check_gradients
 from .errors import CellwrightError as CellwrightError
 from .language.cell import Cell as Cell
 from .nn.convert import convert as convert
+from .nn.stream import Stream as Stream
 from .train import load as load

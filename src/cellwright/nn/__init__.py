@@ -1,5 +1,6 @@
 """Layers: any cell over time, and drop-ins for torch.nn's."""
 
+from .carried import CarriedStates as CarriedStates
 from .dropins import GRU as GRU
 from .dropins import LSTM as LSTM
 from .dropins import RNN as RNN
