@@ -92,7 +92,7 @@ class DataFileError(CellwrightError, OSError):
 
 
 class TaskError(CellwrightValueError):
-    """A request that does not fit the series: a season, a lag, a horizon."""
+    """A request that does not fit the series or the task: a season, a lag, a length."""
 
 
 class StepWarning(UserWarning):
