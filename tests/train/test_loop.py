@@ -8,7 +8,7 @@ import torch
 from cellwright.checks.tolerances import TOLERANCES, error
 from cellwright.tasks import Plan, Scale, TaskError, targets
 from cellwright.train import DivergedError, load
-from cellwright.train.loop import Windows, blocks, forecast
+from cellwright.train.windows import Windows, blocks, forecast
 from cellwright.train.state import Epoch, State
 
 from .conftest import train_tiny, wave
@@ -21,7 +21,7 @@ def test_windows_are_histories_and_targets():
     """A batch holds the rows before each start, and the target column from it on."""
     scaled = np.stack([np.arange(20.0), -np.arange(20.0)], axis=1)
     windows = Windows.of(scaled, np.array([4, 10, 17]), PLAN)
-    history, truth = windows.batch(torch.tensor([2, 0]))
+    history, truth = windows.cut(torch.tensor([2, 0]))
     assert history.shape == (2, 4, 2)
     assert history[0, :, 0].tolist() == [13, 14, 15, 16]
     assert history[1, :, 1].tolist() == [0, -1, -2, -3]
@@ -58,7 +58,7 @@ def test_forecast_in_pieces(finished, monkeypatch):
     model = load(finished)
     scale = Scale(model.mean.numpy(), model.std.numpy())
     windows = Windows.of(scale.apply(data.values), starts, plan)
-    monkeypatch.setattr("cellwright.train.loop.WINDOWS_AT_ONCE", 4)
+    monkeypatch.setattr("cellwright.train.windows.WINDOWS_AT_ONCE", 4)
     pieces = scale.undo(forecast(model, windows))
     raw = np.stack([data.values[start - 4 : start] for start in starts])
     whole = model(torch.from_numpy(raw))
@@ -75,7 +75,7 @@ def test_best_epoch_is_kept(tmp_path, monkeypatch):
         kept.append({k: v.clone() for k, v in model.state_dict().items()})
         return next(errors)
 
-    monkeypatch.setattr("cellwright.train.loop.middle_error", scripted)
+    monkeypatch.setattr("cellwright.train.run.middle_error", scripted)
     run = train_tiny(tmp_path)
     assert run.metrics["best_epoch"] == 2
     for name, value in run.model().state_dict().items():
@@ -85,7 +85,7 @@ def test_best_epoch_is_kept(tmp_path, monkeypatch):
 def test_early_stopping(tmp_path, monkeypatch):
     """Training ends when so many epochs brought no better middle block."""
     errors = itertools.chain([3.0, 1.0], itertools.repeat(2.0))
-    monkeypatch.setattr("cellwright.train.loop.middle_error", lambda *_: next(errors))
+    monkeypatch.setattr("cellwright.train.run.middle_error", lambda *_: next(errors))
     run = train_tiny(tmp_path, epochs=50, patience=3)
     assert run.metrics["epochs"] == 5
 
@@ -103,7 +103,7 @@ def test_finished():
 def test_divergence_is_told(tmp_path):
     """A loss that is not finite stops the run and names rate, place and remedy."""
     with pytest.raises(
-        DivergedError, match="diverged in step 2 of 4, epoch 1"
+        DivergedError, match="diverged in step 2, epoch 1"
     ) as caught:
         train_tiny(tmp_path, learning_rate=1e20)
     assert "a smaller learning_rate" in str(caught.value)
@@ -112,7 +112,7 @@ def test_divergence_is_told(tmp_path):
 
 def test_divergence_of_the_middle_block_is_told(tmp_path, monkeypatch):
     """An error that is not finite on the middle block stops the run too."""
-    monkeypatch.setattr("cellwright.train.loop.middle_error", lambda *_: np.inf)
+    monkeypatch.setattr("cellwright.train.run.middle_error", lambda *_: np.inf)
     with pytest.raises(DivergedError, match=r"end of epoch 1: [\s\S]*error inf"):
         train_tiny(tmp_path)
 
@@ -155,6 +155,6 @@ def test_a_start_that_failed_does_not_block_the_next(tmp_path):
 def test_divergence_names_the_checkpoint_before(tmp_path, monkeypatch):
     """What is left is named where something is."""
     errors = iter([1.0, np.inf])
-    monkeypatch.setattr("cellwright.train.loop.middle_error", lambda *_: next(errors))
+    monkeypatch.setattr("cellwright.train.run.middle_error", lambda *_: next(errors))
     with pytest.raises(DivergedError, match="left:  checkpoint 000007"):
         train_tiny(tmp_path, checkpoint_seconds=0.0)

@@ -1,5 +1,6 @@
 """Train a forecaster on a series, resume it to the same bits, and use the result."""
 
+from .batches import Batch, Drawn, Source, Tensors, TruncatedBPTT
 from .errors import (
     CheckpointError,
     CheckpointWarning,
@@ -12,32 +13,47 @@ from .errors import (
     RunError,
     SettingsError,
 )
+from .fit import Fit, fit
 from .folder import load
 from .forecasts import Forecasts, predict
+from .loop import Callback, Event, Loop, squared_error
 from .model import Forecaster
+from .recipe import Recipe
 from .run import Run, open_run, series, sunspots
 from .settings import Settings
 from .table import summary
 
 __all__ = [
+    "Batch",
+    "Callback",
     "CheckpointError",
     "CheckpointWarning",
     "DivergedError",
+    "Drawn",
+    "Event",
+    "Fit",
     "Forecaster",
     "Forecasts",
     "InputError",
     "InterruptedRunError",
     "LockWarning",
+    "Loop",
     "PictureWarning",
+    "Recipe",
     "ResumeWarning",
     "Run",
     "RunError",
     "Settings",
     "SettingsError",
+    "Source",
+    "Tensors",
+    "TruncatedBPTT",
+    "fit",
     "load",
     "open_run",
     "predict",
     "series",
+    "squared_error",
     "summary",
     "sunspots",
 ]

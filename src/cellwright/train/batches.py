@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
+
+from cellwright.tasks import Examples
 
 from .errors import SettingsError
 
@@ -82,7 +83,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class Examples:
+class Tensors:
     """Examples at hand, shuffled anew in each epoch.
 
     Args:
@@ -90,30 +91,51 @@ class Examples:
         y: Targets, likewise.
         batch_size: Examples of a batch; the last batch of an epoch has the rest.
         shuffle: Whether each epoch has an order of its own.
+        carry: Whether row r of a batch goes on where row r of the batch before ended,
+            within an epoch; the model's states are carried along.
         batch_first: Whether the rows of ``x`` are its first axis, else its second.
         lengths: Steps of each example, where they differ.
 
     Shape:
         - x: ``[N, ...]``, or ``[T, N, ...]`` unless ``batch_first``.
         - y: as x where it has a target at every step, else ``[N, ...]``.
+
+    Raises:
+        SettingsError: The numbers of rows differ, or rows that carry states would not
+            keep their places.
     """
 
     x: Tensor
     y: Tensor
     batch_size: int = 32
     shuffle: bool = True
+    carry: bool = False
     batch_first: bool = True
     lengths: Tensor | None = None
 
     def __post_init__(self) -> None:
-        rows = {"x": self.x.shape[self._axis], "y": self.y.shape[self._target_axis]}
+        rows = {"x": self._count, "y": self.y.shape[self._target_axis]}
         if self.lengths is not None:
             rows["lengths"] = len(self.lengths)
         if len(set(rows.values())) > 1:
             found = ", ".join(f"{name} has {n}" for name, n in rows.items())
             raise SettingsError(
-                f"Examples: x and y have the same number of rows; found {found}\n"
+                f"Tensors: x and y have the same number of rows; found {found}\n"
                 "  fix: batch_first=False where the rows are the second axis of x"
+            )
+        if self.carry and self.shuffle:
+            raise SettingsError(
+                "Tensors: carried states belong to the rows of a batch, so rows keep "
+                "their places; found carry=True with shuffle=True\n"
+                "  fix: shuffle=False, with rows ordered so that row r of each batch "
+                "goes on where row r of the one before ended"
+            )
+        if self.carry and self._count % self.batch_size:
+            raise SettingsError(
+                "Tensors: the batch size stays the same while states are carried; found "
+                f"{self._count} rows in batches of {self.batch_size}, the last of "
+                f"{self._count % self.batch_size}\n"
+                "  fix: a batch_size that divides the rows, or fewer rows"
             )
 
     @property
@@ -126,19 +148,24 @@ class Examples:
         return self._axis if every_step else 0
 
     @property
+    def _count(self) -> int:
+        return self.x.shape[self._axis]
+
+    @property
     def batches(self) -> int:
         """Batches of an epoch."""
-        return -(-self.x.shape[self._axis] // self.batch_size)
+        return -(-self._count // self.batch_size)
 
     @property
     def carries(self) -> bool:
-        """Each row is an example of its own."""
-        return False
+        """Whether states go on from batch to batch."""
+        return self.carry
 
     def order(self) -> Tensor:
         """Draw an order of the examples."""
-        rows = self.x.shape[self._axis]
-        return torch.randperm(rows) if self.shuffle else torch.arange(rows)
+        return (
+            torch.randperm(self._count) if self.shuffle else torch.arange(self._count)
+        )
 
     def batch(self, order: Tensor, index: int) -> Batch:
         """Return the examples of one batch."""
@@ -149,7 +176,16 @@ class Examples:
             None if self.lengths is None else self.lengths[chosen],
             self._axis,
             self._target_axis,
+            continues=self.carry and index > 0,
         )
+
+
+class Draws(Protocol):
+    """What makes examples, such as `cellwright.tasks.Adding`."""
+
+    def draw(self, count: int) -> Examples:
+        """Draw so many, by torch's own generator."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -157,12 +193,12 @@ class Drawn:
     """Examples that are drawn when they are needed, and never come again.
 
     Args:
-        draw: Gives a batch of so many rows; it draws from torch's own generator.
-        batch_size: Rows of a batch.
+        task: Draws them; time comes first.
+        batch_size: Examples of a batch.
         batches: Of an epoch.
     """
 
-    draw: Callable[[int], Batch]
+    task: Draws
     batch_size: int = 32
     batches: int = 100
 
@@ -177,7 +213,9 @@ class Drawn:
 
     def batch(self, order: Tensor, index: int) -> Batch:  # noqa: ARG002
         """Draw a batch."""
-        return self.draw(self.batch_size)
+        drawn = self.task.draw(self.batch_size)
+        rows = drawn.target.dim() - 2
+        return Batch(drawn.x, drawn.target, drawn.lengths, 1, rows)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .batches import Examples, Source
+from .batches import Source, Tensors
 from .checkpoint import Checkpoints
 from .errors import RunError, SettingsError
 from .files import read_json, write_json
@@ -65,8 +65,8 @@ def fit(
 
     Args:
         model: Any module.
-        data: Where batches come from (`Examples`, `Drawn`, `TruncatedBPTT`, or anything
-            with their methods); a pair ``(x, y)`` is ``Examples(x, y, batch_size)``.
+        data: Where batches come from (`Tensors`, `Drawn`, `TruncatedBPTT`, or anything
+            with their methods); a pair ``(x, y)`` is ``Tensors(x, y, batch_size)``.
         middle: Data that decides which epoch is best, or a function from the model to
             its loss; without it the training loss decides.
         loss: From predictions and targets to their mean loss.
@@ -138,7 +138,7 @@ def _fitted(state: State) -> Fit:
 
 
 def _source(data: Data, batch_size: int) -> Source:
-    return Examples(*data, batch_size=batch_size) if isinstance(data, tuple) else data
+    return Tensors(*data, batch_size=batch_size) if isinstance(data, tuple) else data
 
 
 def _measure(
