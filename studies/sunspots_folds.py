@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 
 from cellwright.tasks import (
     Block,
@@ -40,8 +39,8 @@ from cellwright.train import Forecaster, Settings
 from cellwright.train.checkpoint import Checkpoints
 from cellwright.train.files import read_json, sha256, write_json, write_text
 from cellwright.train.folder import software
-from cellwright.train.loop import Loop, Windows, blocks, forecast
-from cellwright.train.progress import Reporter
+from cellwright.train.run import forecaster_loop
+from cellwright.train.windows import Windows, blocks, forecast
 from sunspots_folds_page import report
 
 HERE = Path(__file__).parent
@@ -169,7 +168,7 @@ class Inputs:
 def measure(inputs: Inputs, settings: Settings) -> dict[str, Any]:
     """Train as the job does, and measure on the fold's validation block."""
     plan, split = settings.plan, inputs.split
-    train, stopping = blocks(inputs.scaled, split, plan)
+    train, stopping = blocks(inputs.scaled, split, plan, settings.batch_size)
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as place, torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
@@ -185,9 +184,9 @@ def measure(inputs: Inputs, settings: Settings) -> dict[str, Any]:
             cell_options=settings.cell_options,
         )
         kept = Checkpoints(Path(place))
-        loop = Loop(model, train, stopping, settings, kept, math.inf, lambda: False)
-        state = loop.restore()
-        loop.run(state, Reporter(Console(quiet=True), settings.epochs))
+        loop = forecaster_loop(model, train, stopping, settings, checkpoints=kept)
+        state = loop.begin()
+        loop.run(state)
     starts = plan.starts(split.test)
     own = forecast(model, Windows.of(inputs.scaled, starts, plan))
     truth = targets(inputs.scaled, starts, plan.horizon)
@@ -196,7 +195,7 @@ def measure(inputs: Inputs, settings: Settings) -> dict[str, Any]:
     return {
         "mse": found.mse,
         "mse_by_step": found.mse_by_step,
-        "stopping_mse": None if best is None else best.middle_mse,
+        "stopping_mse": None if best is None else best.middle_loss,
         "best_epoch": None if best is None else best.number,
         "epochs": len(state.curve),
         "seconds": time.monotonic() - began,

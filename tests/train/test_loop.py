@@ -8,8 +8,8 @@ import torch
 from cellwright.checks.tolerances import TOLERANCES, error
 from cellwright.tasks import Plan, Scale, TaskError, targets
 from cellwright.train import DivergedError, load
-from cellwright.train.windows import Windows, blocks, forecast
 from cellwright.train.state import Epoch, State
+from cellwright.train.windows import Windows, blocks, forecast
 
 from .conftest import train_tiny, wave
 
@@ -102,9 +102,7 @@ def test_finished():
 
 def test_divergence_is_told(tmp_path):
     """A loss that is not finite stops the run and names rate, place and remedy."""
-    with pytest.raises(
-        DivergedError, match="diverged in step 2, epoch 1"
-    ) as caught:
+    with pytest.raises(DivergedError, match="diverged in step 2 of epoch 1") as caught:
         train_tiny(tmp_path, learning_rate=1e20)
     assert "a smaller learning_rate" in str(caught.value)
     assert not (tmp_path / "metrics.json").exists()
@@ -113,7 +111,7 @@ def test_divergence_is_told(tmp_path):
 def test_divergence_of_the_middle_block_is_told(tmp_path, monkeypatch):
     """An error that is not finite on the middle block stops the run too."""
     monkeypatch.setattr("cellwright.train.run.middle_error", lambda *_: np.inf)
-    with pytest.raises(DivergedError, match=r"end of epoch 1: [\s\S]*error inf"):
+    with pytest.raises(DivergedError, match=r"at the end of epoch 1: [\s\S]*error inf"):
         train_tiny(tmp_path)
 
 

@@ -132,9 +132,9 @@ class Tensors:
             )
         if self.carry and self._count % self.batch_size:
             raise SettingsError(
-                "Tensors: the batch size stays the same while states are carried; found "
-                f"{self._count} rows in batches of {self.batch_size}, the last of "
-                f"{self._count % self.batch_size}\n"
+                "Tensors: the batch size stays the same while states are carried; "
+                f"found {self._count} rows in batches of {self.batch_size}, the last "
+                f"of {self._count % self.batch_size}\n"
                 "  fix: a batch_size that divides the rows, or fewer rows"
             )
 

@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from random import Random
 from typing import Literal
 
 import torch
@@ -178,6 +179,8 @@ class Loop:
             return True
         state.restart += 1
         state.begun = len(state.curve)
+        # Else the numbers could be those that the caller drew the first weights from.
+        torch.manual_seed(Random(f"{recipe.seed} {state.restart}").getrandbits(32))
         draw_again(self.model)
         if self.averaged is not self.model:
             self.averaged.load_state_dict(self.model.state_dict())
@@ -264,7 +267,8 @@ class Loop:
             with torch.no_grad():
                 middle = self.measure(self.averaged)
             if not math.isfinite(middle):
-                raise self._diverged(state, f"middle block error {middle:g}", "")
+                found = f"middle block error {middle:g}"
+                raise self._diverged(state, found, when="at the end")
         row = Epoch(number, state.loss_sum / state.rows, middle)
         former = state.best_epoch
         state.curve.append(row)
@@ -291,14 +295,16 @@ class Loop:
             save(self.checkpoints, state, self._parts(), self._optimiser, states)
         self.group.wait()
 
-    def _diverged(self, state: State, found: str, where: str) -> DivergedError:
+    def _diverged(
+        self, state: State, found: str, where: str = "", when: str = ""
+    ) -> DivergedError:
         recipe = self.recipe
         former = None if self.checkpoints is None else self.checkpoints.former
         kept = "" if former is None else f"\n  left:  checkpoint {former}, from before"
         began = "" if not where else f"\n  began: {where}"
         rate = self._optimiser.param_groups[0]["lr"]
         return DivergedError(
-            f"training diverged in step {state.step + 1}, epoch "
+            f"training diverged {when or f'in step {state.step + 1}'} of epoch "
             f"{len(state.curve) + 1}: losses and gradients must be finite\n"
             f"  found: {found}, at learning rate {rate:g}, clip {recipe.clip:g}"
             f"{began}\n"

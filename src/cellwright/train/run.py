@@ -41,7 +41,7 @@ from .progress import reporting
 from .results import draw_again, write_results
 from .settings import Settings
 from .stopping import stop_between_steps
-from .windows import blocks, middle_error
+from .windows import Windows, blocks, middle_error
 
 CHECKPOINT_SECONDS = 10.0
 
@@ -210,11 +210,11 @@ def _train(
         torch.manual_seed(settings.seed)
         model = build(read_config(folder))
         with reporting(shown=progress) as told:
-            loop = Loop(
-                Scaled(model),
+            loop = forecaster_loop(
+                model,
                 train,
+                middle,
                 settings,
-                measure=lambda averaged: middle_error(_forecaster(averaged), middle),
                 checkpoints=Checkpoints(folder.checkpoints),
                 checkpoint_seconds=checkpoint_seconds,
                 should_stop=should_stop,
@@ -225,6 +225,25 @@ def _train(
         write_results(folder, model, state, data, scale, settings)
 
 
-def _forecaster(trained: nn.Module) -> Forecaster:
-    assert isinstance(trained, Scaled)
-    return trained.forecaster
+def forecaster_loop(
+    model: Forecaster,
+    train: Windows,
+    middle: Windows,
+    settings: Settings,
+    **options: Any,
+) -> Loop:
+    """Return the loop that trains a forecaster.
+
+    Args:
+        model: Has its first weights.
+        train: Windows of the training block.
+        middle: Windows of the middle block.
+        settings: What decides the bits.
+        **options: Further attributes of the loop.
+    """
+
+    def measure(averaged: nn.Module) -> float:
+        assert isinstance(averaged, Scaled)
+        return middle_error(averaged.forecaster, middle)
+
+    return Loop(Scaled(model), train, settings, measure=measure, **options)

@@ -37,18 +37,19 @@ class Walk:
             self.carried.detach()
         else:
             self.carried.clear()
-        with self.carried:
-            if not batch.seen:
+        if not batch.seen:
+            with self.carried:
                 return _output(called, batch.x, batch.lengths)
-            time = 1 - batch.axis
-            steps = batch.x.shape[time]
-            head, tail = batch.x.split([steps - batch.seen, batch.seen], time)
+        time = 1 - batch.axis
+        steps, new = batch.x.shape[time], batch.y.shape[time]
+        head, tail = batch.x.split([steps - batch.seen, batch.seen], time)
+        with self.carried:
             first = _output(called, head)
-            next_begins_with = self.carried.values
-            parts = [first, _output(called, tail)]
-            self.carried.values = next_begins_with
-        new = batch.y.shape[time]
-        return torch.cat(parts, time).narrow(time, steps - new, new)
+        next_begins_with = self.carried.values
+        with self.carried:
+            second = _output(called, tail)
+        self.carried.values = next_begins_with
+        return torch.cat([first, second], time).narrow(time, steps - new, new)
 
     def predictions(self, model: nn.Module) -> Iterator[tuple[Batch, Tensor]]:
         """Return every batch of an epoch with what the model says."""

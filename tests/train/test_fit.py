@@ -1,0 +1,381 @@
+"""The loop over any module and any batches."""
+
+import copy
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import cellwright as cw
+from cellwright.checks.tolerances import TOLERANCES, error
+from cellwright.nn.errors import StateError
+from cellwright.train import (
+    DivergedError,
+    Event,
+    InterruptedRunError,
+    RunError,
+    SettingsError,
+    Tensors,
+    TruncatedBPTT,
+    fit,
+)
+
+BOUND = TOLERANCES["reference", "float32"].bound
+
+
+class Tagger(nn.Module):
+    """A user's own module: a layer, and a number at every step."""
+
+    def __init__(self, seed: int = 0, **options):
+        super().__init__()
+        torch.manual_seed(seed)
+        self.layer = cw.nn.LSTM(2, 4, **options)
+        self.head = nn.Linear(4, 1)
+
+    def forward(self, x):
+        """Return ``[T, B, 1]``."""
+        return self.head(self.layer(x)[0])
+
+
+def data(steps=60, seed=1):
+    """Return a stream and the running mean of its first feature."""
+    torch.manual_seed(seed)
+    x = torch.randn(steps, 2)
+    return x, x[:, :1].cumsum(0) / 10
+
+
+def weights(model):
+    """Return a model's weights as one vector."""
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def quiet(model, source, **options):
+    """Fit without a word."""
+    return fit(model, source, progress=False, **{"epochs": 2, **options})
+
+
+def by_hand(model, x, y, window, stride, epochs):
+    """Truncated BPTT as one writes it oneself, one step of the stream at a time."""
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(epochs):
+        state = None
+        for begin in range(0, len(x) - window + 1, stride):
+            optimiser.zero_grad()
+            now, said = state, []
+            for t in range(begin, begin + window):
+                output, now = model.layer(x[t : t + 1, None], now)
+                said.append(model.head(output))
+                if t == begin + stride - 1:
+                    state = tuple(value.detach() for value in now)
+            new = stride if begin else window
+            prediction = torch.cat(said[window - new :])
+            target = y[begin + window - new : begin + window, None]
+            nn.functional.mse_loss(prediction, target).backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimiser.step()
+
+
+@pytest.mark.parametrize(("window", "stride"), [(10, 10), (10, 4), (7, 1)])
+def test_truncated_bptt_is_what_one_writes_by_hand(window: int, stride: int):
+    """Windows, carried states, detached borders and targets are those of a loop."""
+    x, y = data()
+    ours, theirs = Tagger(), Tagger()
+    by_hand(theirs, x, y, window, stride, epochs=2)
+    source = TruncatedBPTT(x, y, window, stride)
+    quiet(ours, source, optimiser="sgd", learning_rate=0.1)
+
+    assert error(weights(ours), weights(theirs)) <= BOUND
+    assert error(weights(ours), weights(Tagger())) > 100 * BOUND
+
+
+def test_windows_without_carry_know_nothing_from_before():
+    """Without carry each window is a sequence of its own."""
+    x, y = data()
+    carried, fresh, tensors = Tagger(), Tagger(), Tagger()
+    quiet(carried, TruncatedBPTT(x, y, 10))
+    quiet(fresh, TruncatedBPTT(x, y, 10, carry=False))
+    cut = x.unflatten(0, (6, 10)), y.unflatten(0, (6, 10))
+    rows = [part.transpose(0, 1).contiguous() for part in cut]
+    quiet(tensors, Tensors(*rows, batch_size=1, shuffle=False, batch_first=False))
+
+    assert error(weights(fresh), weights(tensors)) <= BOUND
+    assert error(weights(fresh), weights(carried)) > 10 * BOUND
+
+
+def test_rows_that_carry_are_windows():
+    """Rows of a batch that go on from the batch before are a stream cut by hand."""
+    x, y = data()
+    walked, cut = Tagger(), Tagger()
+    quiet(walked, TruncatedBPTT(x, y, 10, batch_size=2))
+    rows = [
+        part.unflatten(0, (2, 3, 10)).transpose(0, 1).flatten(0, 1).transpose(0, 1)
+        for part in (x, y)
+    ]
+    source = Tensors(*rows, batch_size=2, shuffle=False, carry=True, batch_first=False)
+    quiet(cut, source)
+
+    assert torch.equal(weights(walked), weights(cut))
+
+
+def test_accumulated_gradients_are_those_of_a_larger_batch():
+    """Two batches of four to a step change the weights as one of eight."""
+    x, y = torch.randn(5, 16, 2), torch.randn(5, 16, 1)
+    parted, whole = Tagger(), Tagger()
+    options = {"shuffle": False, "batch_first": False}
+    two = quiet(parted, Tensors(x, y, 4, **options), accumulate=2)
+    one = quiet(whole, Tensors(x, y, 8, **options))
+
+    assert error(weights(parted), weights(whole)) <= BOUND
+    assert two.steps == one.steps == 4
+
+
+def test_noise_is_on_the_input_and_in_training_only():
+    """Noise changes what is learned, and not what is measured."""
+    x, y = torch.randn(5, 16, 2), torch.randn(5, 16, 1)
+    source = Tensors(x, y, batch_first=False)
+    plain, noisy = Tagger(), Tagger()
+    kept = [p.requires_grad_(False) for p in noisy.layer.parameters()]
+    quiet(plain, source)
+    result = quiet(noisy, source, middle=source, noise=0.5)
+    noisy.load_state_dict(noisy.state_dict())
+    with torch.no_grad():
+        measured = nn.functional.mse_loss(noisy(x), y)
+
+    assert kept
+    assert error(weights(noisy), weights(plain)) > 10 * BOUND
+    assert error(torch.tensor(result.best.middle_loss), measured) <= BOUND
+
+
+def test_best_epoch_is_restored_and_patience_ends():
+    """The model ends with the weights of the least middle loss."""
+    losses = iter([3.0, 1.0, 2.0, 2.0, 2.0])
+    seen = []
+
+    def middle(model):
+        seen.append(weights(model))
+        return next(losses)
+
+    model = Tagger()
+    x, y = data()
+    result = quiet(model, TruncatedBPTT(x, y, 10), middle=middle, epochs=9, patience=2)
+
+    assert [row.middle_loss for row in result.curve] == [3.0, 1.0, 2.0, 2.0]
+    assert result.best.number == 2
+    assert torch.equal(weights(model), seen[1])
+
+
+def test_restarts_draw_weights_anew_and_keep_the_best():
+    """After a training ends another begins; the better of both is what remains."""
+    losses = iter([3.0, 1.0, 5.0, 4.0])
+    seen = []
+
+    def middle(model):
+        seen.append(weights(model))
+        return next(losses)
+
+    model = Tagger()
+    x, y = data()
+    result = quiet(model, TruncatedBPTT(x, y, 10), middle=middle, restarts=1)
+
+    assert len(result.curve) == 4
+    assert torch.equal(weights(model), seen[1])
+    # A third epoch of the same training would be near the second.
+    near, far = error(seen[1], seen[0]), error(seen[2], seen[1])
+    assert far > 2 * near
+
+
+def test_callbacks_hear_everything_and_can_end_it():
+    """Steps, epochs and the end are told in order; True ends the training."""
+    heard = []
+
+    def callback(event: Event):
+        heard.append((event.kind, event.state.step))
+        if event.kind == "step":
+            assert event.prediction.shape == event.target.shape
+        return event.state.step == 8
+
+    x, y = data()
+    result = quiet(Tagger(), TruncatedBPTT(x, y, 10), callbacks=[callback], epochs=5)
+
+    assert result.steps == 8
+    assert heard[:7] == [*(("step", i) for i in range(1, 7)), ("epoch", 6)]
+    assert heard[-2:] == [("step", 8), ("end", 8)]
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "adamw", "sgd", "rmsprop"])
+@pytest.mark.parametrize("stop", [1, 4, 7, 11])
+def test_resumed_is_uninterrupted_to_the_bit(tmp_path, optimiser: str, stop: int):
+    """States, optimiser, order, noise and curves go on as if nothing had been."""
+    options = {
+        "optimiser": optimiser,
+        "momentum": 0.9 if optimiser in ("sgd", "rmsprop") else 0.0,
+        "noise": 0.1,
+        "average": 0.9,
+        "restarts": 1,
+        "schedule": "cosine",
+    }
+    x, y = data()
+    source = TruncatedBPTT(x, y, 20, 5)
+    whole = Tagger()
+    expected = quiet(whole, source, **options)
+
+    def interrupt(event: Event):
+        if event.state.step == stop and event.kind == "step":
+            os.kill(os.getpid(), 2)
+
+    with pytest.raises(InterruptedRunError):
+        quiet(Tagger(), source, out=tmp_path, callbacks=[interrupt], **options)
+    other = Tagger(seed=5)
+    found = quiet(other, source, out=tmp_path, resume=True, **options)
+
+    assert torch.equal(weights(other), weights(whole))
+    assert found.curve == expected.curve
+
+
+def test_a_run_is_not_overwritten_nor_continued_otherwise(tmp_path):
+    """A folder with a run is refused, and so are other settings."""
+    x, y = data()
+    source = TruncatedBPTT(x, y, 10)
+    quiet(Tagger(), source, out=tmp_path)
+    with pytest.raises(RunError, match="holds a run already"):
+        quiet(Tagger(), source, out=tmp_path)
+    with pytest.raises(SettingsError, match=r"learning_rate: 0\.001 there, 0\.5 here"):
+        quiet(Tagger(), source, out=tmp_path, resume=True, learning_rate=0.5)
+
+
+def poisoned(model, name):
+    """Put a weight at the edge of what float32 can hold."""
+    with torch.no_grad():
+        dict(model.named_parameters())[name].fill_(3e38)
+    return model
+
+
+def test_nan_is_traced_to_its_layer_equation_and_step():
+    """The message says where the first number that is none came up."""
+    layer = cw.nn.Recurrent(
+        """
+input  x [input_size]
+state  h [hidden_size]
+weight W [hidden_size, input_size]
+output h'
+s  = W @ x + h
+q  = exp(s)
+h' = h + q
+""",
+        2,
+        3,
+    )
+    model = nn.Sequential(layer)
+    with torch.no_grad():
+        layer.W_l0.fill_(1.0)
+    x = torch.zeros(6, 4, 2)
+    x[3, 2] = 60.0  # exp(120) is beyond float32
+    with pytest.raises(DivergedError) as caught:
+        quiet(model, Tensors(x, torch.zeros(6, 4, 3), 4, False, batch_first=False))
+
+    assert "began: q_l0 of Recurrent '0', step 3" in str(caught.value)
+
+
+def test_nan_elsewhere_is_named_too():
+    """An input, a weight, an ordinary layer or the way back: each is said."""
+    x, y = torch.randn(6, 4, 2), torch.randn(6, 4, 1)
+    bad = x.clone()
+    bad[0, 0, 0] = torch.nan
+
+    def told(model, x):
+        with pytest.raises(DivergedError) as caught:
+            quiet(model, Tensors(x, y, 4, batch_first=False))
+        return str(caught.value)
+
+    broken = Tagger()
+    with torch.no_grad():
+        broken.head.bias[0] = torch.inf
+    assert "began: the input, 1 of whose 48 numbers" in told(Tagger(), bad)
+    assert "began: the weight head.bias" in told(broken, x)
+    large = Tagger()
+    with torch.no_grad():
+        large.head.weight.fill_(3e38)
+        large.head.bias.fill_(3e38)
+        for p in large.layer.parameters():
+            p.fill_(5.0)
+    assert "the output of Linear 'head'" in told(large, x.abs())
+
+
+def test_wrong_shapes_and_batches_are_told():
+    """What torch would stretch or mix up in silence is refused."""
+    x = torch.randn(6, 4, 2)
+    with pytest.raises(SettingsError, match=r"found \[6, 4, 1\] and \[6, 4\]"):
+        quiet(Tagger(), Tensors(x, torch.randn(6, 4), 4, batch_first=False))
+
+    class Shrinking(TruncatedBPTT):
+        def batch(self, order, index):
+            batch = super().batch(order, index)
+            return batch.part(0, 2) if index else batch
+
+    stream, targets = data()
+    with pytest.raises(StateError, match=r"B=1 .* B=2"):
+        quiet(Tagger(), Shrinking(stream, targets, 10, batch_size=2))
+    with pytest.raises(StateError, match="bidirectional"):
+        quiet(
+            nn.Sequential(cw.nn.LSTM(2, 1, bidirectional=True)),
+            TruncatedBPTT(stream, targets, 10),
+        )
+    with pytest.raises(SettingsError, match="did you mean 'patience'"):
+        quiet(Tagger(), (x, x), patient=3)
+
+
+def test_random_numbers_of_the_caller_stay(tmp_path):
+    """Training draws from its own seed."""
+    x, y = data()
+    torch.manual_seed(9)
+    expected = torch.rand(1)
+    model = Tagger()
+    torch.manual_seed(9)
+    quiet(model, TruncatedBPTT(x, y, 10), noise=0.1)
+
+    assert torch.equal(torch.rand(1), expected)
+    again = copy.deepcopy(Tagger())
+    quiet(again, TruncatedBPTT(x, y, 10), noise=0.1)
+    assert torch.equal(weights(again), weights(model))
+
+
+PARALLEL = Path(__file__).parents[1] / "parallel_runs.py"
+
+
+def torchrun(folder, processes, steps, resume=False):
+    """Train in so many processes, and return the losses."""
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        f"--nproc-per-node={processes}",
+        str(PARALLEL),
+        str(folder),
+        str(steps),
+        str(int(resume)),
+    ]
+    env = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return torch.load(folder / "losses.pt")
+
+
+def test_two_processes_are_one(tmp_path):
+    """Losses of two processes are those of one; each goes on from the other's."""
+    bound = TOLERANCES["processes", "float32"].bound
+    one = torchrun(tmp_path / "one", 1, 50)
+    two = torchrun(tmp_path / "two", 2, 50)
+    first = torchrun(tmp_path / "mixed", 2, 20)
+    rest = torchrun(tmp_path / "mixed", 1, 50, resume=True)
+
+    assert error(two, one) <= bound
+    assert error(torch.cat([first, rest]), one) <= bound
