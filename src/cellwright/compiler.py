@@ -17,6 +17,7 @@ from cellwright.errors import CellwrightValueError
 from cellwright.ir.graph import Graph
 from cellwright.ir.text import print_graph
 from cellwright.passes.pipeline import Back, Forward, Pipeline, compile_graph
+from cellwright.passes.simplify import without_first_weights
 
 BACKENDS = ("auto", "c", "reference")
 """What a layer's ``backend=`` may be."""
@@ -95,6 +96,7 @@ def program(
         grad: whether there will be a backward pass.
         dtype: of all tensors.
     """
+    graph = without_first_weights(graph)
     passes = pipeline(graph, trace, grad)
     forward, backward = passes.forward, passes.backward
     text = print_graph(graph)

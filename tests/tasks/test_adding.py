@@ -228,7 +228,7 @@ def test_what_is_no_adding_problem_is_refused(arguments: Any, says: str):
         Adding(*arguments)
 
 
-@pytest.mark.parametrize("count", [0, -1, 1.0])
+@pytest.mark.parametrize("count", [0, -1, 1.0, True])
 def test_at_least_one_sequence_is_drawn(count: Any):
     """No batch is empty."""
     with pytest.raises(TaskError, match="count is a whole number, at least 1"):

@@ -87,6 +87,13 @@ def test_a_small_mean_is_not_enough_and_neither_is_a_small_error():
     assert all_right.run == 10
 
 
+def test_both_bounds_are_stayed_below():
+    """An error, or a mean, that is exactly its bound is not below it."""
+    assert not PassRule(tolerance=0.5, mean=0.25, last=2).update([0.25, 0.25])
+    assert not PassRule(tolerance=0.5, mean=1, last=2).update([0.25, 0.5])
+    assert PassRule(tolerance=0.5, mean=0.25, last=2).update([0.25, 0.125])
+
+
 def test_tensors_of_every_kind_are_errors():
     """Half precision, gradients and any shape are taken as they are."""
     rule = PassRule(last=6)

@@ -10,8 +10,12 @@ from cellwright.ir.sizes import Shape, Size
 
 from .definitions import Definition, Definitions
 from .fragment import Fragment
+from .functions import FUNCTIONS
 from .order import Instance, Scoping
 from .report import Report, Span, did_you_mean
+
+_WITHOUT_ARGUMENTS = [row.name for row in FUNCTIONS.values() if not row.arguments]
+"""Functions that are written as names are: ``orthogonal``."""
 
 
 class Lookup:
@@ -110,7 +114,8 @@ class Lookup:
             fix = f"write {name} = ... before the block: its first value"
             self._report.add("unknown-name", place, f"{name!r}", fix, name)
         else:
-            fix = did_you_mean(name, {*self._table, *self._sizes})
+            known = {*self._table, *self._sizes, *_WITHOUT_ARGUMENTS}
+            fix = did_you_mean(name, known)
             self._report.add("unknown-name", place, f"{name!r}", fix, name)
 
 

@@ -8,6 +8,9 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from cellwright.ir.graph import Graph, reachable
+from cellwright.ir.ops import OPS
+
 M = TypeVar("M", bound="ExactConstants")
 
 
@@ -90,3 +93,9 @@ def _write(buffer: Tensor, exact: Tensor) -> None:
     with torch.no_grad():
         # Rounded first, because some devices have no float64.
         buffer.copy_(exact.to(buffer.dtype))
+
+
+def is_drawn(graph: Graph, init: int) -> bool:
+    """Whether a first value hangs on a random draw."""
+    below = reachable(graph.nodes, {init})
+    return any(OPS[graph.nodes[node].op].kind == "draw" for node in below)

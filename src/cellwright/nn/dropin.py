@@ -14,16 +14,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from cellwright.cells import load
 from cellwright.compiler import choose
 
 from .eager import eager, refuse_script
 from .engine import choose_engine, engine_name
 from .errors import OptionError
 from .extras import Request, States, asked_for, read_extras
-from .forget_bias import forget_biases
-from .options import forget_bias_value
+from .gate_values import chrono_value, forget_bias_value
+from .initialise import Init, init_values
 from .packed import run_packed
+from .packed_values import set_packed
 from .regularise import (
     REGULARISERS,
     Zoneout,
@@ -35,9 +35,9 @@ from .report import BackendReport, Row
 from .shapes import Layout, read_layout, read_states
 from .stack import run_stack
 from .steps import Lengths
-from .swap import become, twin
+from .swap import OWN, become, twin
 from .torch_path import cast_as, is_cast, run_torch, run_torch_packed
-from .torch_weights import RECURRENT, TORCH, by_suffix, cell_name
+from .torch_weights import RECURRENT, cell_name
 from .traced import DropInForm, run_traced
 
 Weights = Mapping[str, Tensor]
@@ -53,7 +53,9 @@ class DropIn(nn.RNNBase):
 
     # On the class as well, for layers that come from torch.nn or an older pickle.
     backend: str = "auto"
+    init: Mapping[str, str] | None = None
     forget_bias: float | None = None
+    chrono: float | None = None
     zoneout: Zoneout = 0.0
     variational_dropout: float = 0.0
     weight_dropout: float = 0.0
@@ -62,7 +64,9 @@ class DropIn(nn.RNNBase):
         self,
         mode: str,
         backend: str,
+        init: Init | None,
         forget_bias: float | None,
+        chrono: float | None,
         zoneout: Zoneout,
         variational_dropout: float,
         weight_dropout: float,
@@ -71,11 +75,14 @@ class DropIn(nn.RNNBase):
         choose(backend, torch_has_it=True)
         super().__init__(mode, **arguments)
         self.backend = backend
-        self.forget_bias = forget_bias_value(type(self).__name__, forget_bias)
+        name = type(self).__name__
+        self.init = init_values(name, init)
+        self.forget_bias = forget_bias_value(name, forget_bias)
+        self.chrono = chrono_value(name, chrono, self.forget_bias)
         shares = (zoneout, variational_dropout, weight_dropout)
         set_regularisers(self, self.state_names, *shares)
         choose_engine(backend, self._beyond(), self._like())
-        self._set_forget_bias()
+        self._set_first_values()
 
     @property
     def _flat_weights(self) -> list[Tensor | None]:
@@ -125,9 +132,12 @@ class DropIn(nn.RNNBase):
         return become(twin(self), self.torch_class)
 
     def reset_parameters(self) -> None:
-        """Draw every weight anew, as torch.nn does and in its order."""
+        """Draw every weight anew, as torch.nn does and in its order.
+
+        What ``init`` and ``chrono`` say is drawn after that, in the cell's order.
+        """
         super().reset_parameters()
-        self._set_forget_bias()
+        self._set_first_values()
 
     def regularisers(self) -> dict[str, Zoneout]:
         """Return zoneout, variational and weight dropout, those that are on."""
@@ -236,7 +246,7 @@ class DropIn(nn.RNNBase):
 
     def extra_repr(self) -> str:
         """Return torch.nn's words and what differs among our own arguments."""
-        own = {"backend": "auto", "forget_bias": None, **REGULARISERS}
+        own = {**dict.fromkeys(OWN), "backend": "auto", **REGULARISERS}
         mine = [
             f"{name}={getattr(self, name)!r}"
             for name, default in own.items()
@@ -330,24 +340,13 @@ class DropIn(nn.RNNBase):
             last = [state.squeeze(1) for state in last]
         return layout.as_given(output), tuple(last) if len(last) > 1 else last[0]
 
-    def _set_forget_bias(self) -> None:
-        if self.forget_bias is None:
-            return
-        name = cell_name(self.mode, self.proj_size)
-        found = forget_biases(load(name).specialise(self.bias))
-        if not found:
-            raise OptionError(
-                f"forget_bias={self.forget_bias}: {self._words()} has no forget gate "
-                "with a bias"
-            )
-        weights = {n: getattr(self, n) for n in self._flat_weights_names}
-        with torch.no_grad():
-            for mine in by_suffix(weights).values():
-                for bias in found:
-                    first, *rest = TORCH[name][bias.parameter]
-                    first.of(mine).fill_(self.forget_bias)
-                    for piece in rest:
-                        piece.of(mine).zero_()
+    def _set_first_values(self) -> None:
+        asked = self.init, self.forget_bias, self.chrono
+        if any(value is not None for value in asked):
+            name = cell_name(self.mode, self.proj_size)
+            weights = {name: getattr(self, name) for name in self._flat_weights_names}
+            missing = f"{self._words()} has no forget gate with a bias"
+            set_packed(name, self.bias, weights, *asked, missing)
 
     def _words(self) -> str:
         """Return the layer in words, for messages."""

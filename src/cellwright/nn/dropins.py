@@ -10,6 +10,7 @@ from torch import _VF, Tensor, nn
 
 from .dropin import DropIn
 from .errors import OptionError
+from .initialise import Init
 from .regularise import Zoneout
 
 
@@ -30,7 +31,11 @@ class LSTM(DropIn):
         device: where the weights are.
         dtype: of the weights.
         backend: ``"auto"``, ``"reference"`` (the truth, slow) or ``"torch"``.
+        init: first values of the cell's weights and biases, by name or pattern, as for
+            `Recurrent`: ``{"U_*": "orthogonal"}``; all others are torch.nn's.
         forget_bias: first value of the forget gate's bias, the sum of both vectors.
+        chrono: the longest dependency in steps, which the biases of the forget and the
+            input gate are drawn for.
         zoneout: share of the units that keep their value from step to step in training,
             of every state, or of each by name: ``{"h": 0.05, "c": 0.5}``.
         variational_dropout: share of x and of h that is dropped before the products in
@@ -78,7 +83,9 @@ class LSTM(DropIn):
         dtype: torch.dtype | None = None,
         *,
         backend: str = "auto",
+        init: Init | None = None,
         forget_bias: float | None = None,
+        chrono: float | None = None,
         zoneout: Zoneout = 0.0,
         variational_dropout: float = 0.0,
         weight_dropout: float = 0.0,
@@ -86,7 +93,9 @@ class LSTM(DropIn):
         super().__init__(
             "LSTM",
             backend,
+            init,
             forget_bias,
+            chrono,
             zoneout,
             variational_dropout,
             weight_dropout,
@@ -119,7 +128,10 @@ class GRU(DropIn):
         device: where the weights are.
         dtype: of the weights.
         backend: ``"auto"``, ``"reference"`` (the truth, slow) or ``"torch"``.
+        init: first values of the cell's weights and biases, by name or pattern, as for
+            `Recurrent`: ``{"U_*": "orthogonal"}``; all others are torch.nn's.
         forget_bias: an error, as this cell has no forget gate.
+        chrono: likewise.
         proj_size: an error, as only an LSTM has a projection.
         zoneout: share of the units that keep their value from step to step in training,
             of every state, or of each by name: ``{"h": 0.05, "c": 0.5}``.
@@ -163,7 +175,9 @@ class GRU(DropIn):
         dtype: torch.dtype | None = None,
         *,
         backend: str = "auto",
+        init: Init | None = None,
         forget_bias: float | None = None,
+        chrono: float | None = None,
         proj_size: int | None = None,
         zoneout: Zoneout = 0.0,
         variational_dropout: float = 0.0,
@@ -173,7 +187,9 @@ class GRU(DropIn):
         super().__init__(
             "GRU",
             backend,
+            init,
             forget_bias,
+            chrono,
             zoneout,
             variational_dropout,
             weight_dropout,
@@ -206,7 +222,10 @@ class RNN(DropIn):
         device: where the weights are.
         dtype: of the weights.
         backend: ``"auto"``, ``"reference"`` (the truth, slow) or ``"torch"``.
+        init: first values of the cell's weights and biases, by name or pattern, as for
+            `Recurrent`: ``{"U_*": "orthogonal"}``; all others are torch.nn's.
         forget_bias: an error, as this cell has no forget gate.
+        chrono: likewise.
         proj_size: an error, as only an LSTM has a projection.
         zoneout: share of the units that keep their value from step to step in training,
             of every state, or of each by name: ``{"h": 0.05, "c": 0.5}``.
@@ -253,7 +272,9 @@ class RNN(DropIn):
         dtype: torch.dtype | None = None,
         *,
         backend: str = "auto",
+        init: Init | None = None,
         forget_bias: float | None = None,
+        chrono: float | None = None,
         proj_size: int | None = None,
         zoneout: Zoneout = 0.0,
         variational_dropout: float = 0.0,
@@ -267,7 +288,9 @@ class RNN(DropIn):
         super().__init__(
             f"RNN_{nonlinearity.upper()}",
             backend,
+            init,
             forget_bias,
+            chrono,
             zoneout,
             variational_dropout,
             weight_dropout,

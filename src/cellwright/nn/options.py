@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import torch
@@ -148,19 +147,6 @@ def flag(owner: str, name: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise OptionError(f"{owner}: {name} is {value!r}, True or False")
     return value
-
-
-def forget_bias_value(owner: str, value: object) -> float | None:
-    """Return the first value of a forget gate's biases; None sets none.
-
-    Raises:
-        OptionError: when it is no number.
-    """
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise OptionError(f"{owner}: forget_bias is {value!r}, a number or None")
-    return float(value)
 
 
 def whole_number(owner: str, name: str, value: object) -> int:

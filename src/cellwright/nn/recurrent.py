@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -16,23 +16,22 @@ from cellwright.backends.reference.initial import initial_values
 from cellwright.backends.reference.interpret import Arguments
 from cellwright.cells import find
 from cellwright.compiler import Choice, choose
-from cellwright.ir.graph import Graph, reachable
-from cellwright.ir.ops import OPS
+from cellwright.ir.graph import Graph
 from cellwright.language.cell import Cell
 from cellwright.passes.rewrite import recurrent_matrices
 
-from .constants import ExactConstants
+from .constants import ExactConstants, is_drawn
 from .eager import eager, refuse_script
 from .engine import warn_of_reference
 from .errors import OptionError
 from .extras import Request, States, read_extras
-from .forget_bias import forget_biases
+from .gate_values import chrono_value, forget_bias_value, gate_values
+from .initialise import Init, init_values, initialised
 from .layer_sizes import numbers, sizes_of_layers
 from .options import (
     Option,
     check_constants,
     flag,
-    forget_bias_value,
     refuse_reserved,
     sort_options,
     whole_number,
@@ -70,8 +69,12 @@ class Recurrent(ExactConstants):
         bidirectional: whether a second set of weights reads the sequence backwards; the
             outputs of both stand side by side.
         backend: ``"auto"`` or the name of one; `backend_report` says which one runs.
+        init: first values of weights and biases in place of the file's, by name or
+            pattern: ``{"U_*": "orthogonal", "b_*": 0}``.
         forget_bias: first value of the biases of every gate that the cell's file
             describes as a forget gate.
+        chrono: the longest dependency in steps, which the biases of forget gates and
+            input gates are drawn for (arXiv:1804.11188).
         zoneout: share of the units that keep their value from step to step in training,
             of every state, or of each by name: ``{"h": 0.05, "c": 0.5}``.
         variational_dropout: share of x, and of every vector that enters a product and
@@ -108,6 +111,8 @@ class Recurrent(ExactConstants):
     """
 
     # On the class as well, for layers of an older pickle.
+    init: Mapping[str, str] | None = None
+    chrono: float | None = None
     zoneout: Zoneout = 0.0
     variational_dropout: float = 0.0
     weight_dropout: float = 0.0
@@ -124,7 +129,9 @@ class Recurrent(ExactConstants):
         bidirectional: bool = False,
         backend: str = "auto",
         *,
+        init: Init | None = None,
         forget_bias: float | None = None,
+        chrono: float | None = None,
         zoneout: Zoneout = 0.0,
         variational_dropout: float = 0.0,
         weight_dropout: float = 0.0,
@@ -146,7 +153,11 @@ class Recurrent(ExactConstants):
         self.bidirectional = flag(name, "bidirectional", bidirectional)
         choose(backend, False, torch.device(device or "cpu"), dtype)
         self._asked = backend
+        self.init = init_values(name, init)
+        if self.init:
+            self.cell = initialised(self.cell, self.graph, self.init)
         self.forget_bias = forget_bias_value(name, forget_bias)
+        self.chrono = chrono_value(name, chrono, self.forget_bias)
         shares = (zoneout, variational_dropout, weight_dropout)
         set_regularisers(self, self._states, *shares, infinite_states(self.graph))
         self._sizes = sizes_of_layers(
@@ -183,7 +194,9 @@ class Recurrent(ExactConstants):
                     getattr(self, name + suffix).copy_(value)
                 for name, value in values[1].items():
                     self._set_constant(name + suffix, value)
-                self._set_forget_bias(suffix, sizes)
+                gates = gate_values(graph, sizes, self.forget_bias, self.chrono)
+                for bias, value in gates:
+                    bias.fill(getattr(self, bias.parameter + suffix), sizes, value)
 
     @eager
     def forward(
@@ -350,24 +363,12 @@ class Recurrent(ExactConstants):
             for c in self.graph.constants:
                 empty = torch.empty(numbers(c.shape, sizes), **factory)
                 # A number is an argument of the layer, not its state, unless drawn.
-                kept = bool(c.shape) or _is_drawn(self.graph, c.init)
+                kept = bool(c.shape) or is_drawn(self.graph, c.init)
                 self.register_buffer(c.name + suffix, empty, persistent=kept)
         if not self.graph.parameters and not self.graph.constants:
             # Such a layer has a dtype and a device too, and follows `to`.
             like = torch.empty(0, **factory)
             self.register_buffer("_empty", like, persistent=False)
-
-    def _set_forget_bias(self, suffix: str, sizes: dict[str, int]) -> None:
-        if self.forget_bias is None:
-            return
-        found = forget_biases(self.graph)
-        if not found:
-            raise OptionError(
-                f"forget_bias={self.forget_bias}: {self.cell.name} names no forget "
-                "gate with a bias (an equation described as '# forget gate')"
-            )
-        for bias in found:
-            bias.fill(getattr(self, bias.parameter + suffix), sizes, self.forget_bias)
 
     def _like(self) -> Tensor:
         """Return a tensor of the layer's dtype and device."""
@@ -379,14 +380,11 @@ _DEFAULTS = {
     "batch_first": False,
     "dropout": 0.0,
     "bidirectional": False,
+    "init": None,
     "forget_bias": None,
+    "chrono": None,
     **REGULARISERS,
 }
-
-
-def _is_drawn(graph: Graph, init: int) -> bool:
-    below = reachable(graph.nodes, {init})
-    return any(OPS[graph.nodes[node].op].kind == "draw" for node in below)
 
 
 def _dropout(owner: str, dropout: float, num_layers: int) -> float:

@@ -9,6 +9,9 @@ from torch import nn
 
 from .regularise import REGULARISERS
 
+OWN = ("backend", "init", "forget_bias", "chrono")
+"""Attributes that torch.nn's layers have not, beside the regularisers."""
+
 L = TypeVar("L", bound=nn.RNNBase)
 
 
@@ -24,7 +27,7 @@ def become(module: nn.RNNBase, cls: type[L], backend: str | None = None) -> L:
         backend: of one of ours.
     """
     own = {} if backend is None else {"backend": backend}
-    for name in ("_flat_weights", "backend", "forget_bias", *REGULARISERS):
+    for name in ("_flat_weights", *OWN, *REGULARISERS):
         vars(module).pop(name, None)
     module.__class__ = cls
     vars(module).update(own)

@@ -16,6 +16,15 @@ def used_only(graph: Graph) -> Graph:
     return with_nodes(graph, nodes, place)
 
 
+def without_first_weights(graph: Graph) -> Graph:
+    """Return a graph that does not say how its weights and biases begin.
+
+    A step is given them, so cells that differ only there are one cell to a kernel.
+    """
+    parameters = tuple(replace(p, init=None) for p in graph.parameters)
+    return used_only(replace(graph, parameters=parameters))
+
+
 def asked_for(graph: Graph) -> list[int]:
     """Return the nodes that a graph names: its output, values, states, first values."""
     named = [graph.output, *(value.node for value in graph.values)]

@@ -71,7 +71,7 @@ class PassRule:
         # Sums are taken only where everything is right: NaN never enters one.
         right = np.flatnonzero(place - last_wrong >= self.last)
         if not self.passed:
-            self._look(known, right[right >= len(self._recent)])
+            self._look(known, right)
         self.seen += len(new)
         self.run += len(new)
         if wrong.any():

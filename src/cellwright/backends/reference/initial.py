@@ -26,7 +26,8 @@ def initial_values(
     Args:
         graph: the cell.
         sizes: every named size as a whole number.
-        given: constants that the caller sets; they replace the declared value.
+        given: constants and parameters that the caller sets; they replace the
+            declared value.
 
     Returns:
         Parameters and constants by name. A parameter without a declared value gets
@@ -59,7 +60,9 @@ def initial_values(
         if name not in parameters:
             row = next(p for p in graph.parameters if p.name == name)
             shape = tuple(size.evaluate(sizes) for size in row.shape)
-            if row.init is None:
+            if name in given:
+                parameters[name] = given[name].to(like)
+            elif row.init is None:
                 parameters[name] = _default(shape, sizes, like)
             else:
                 parameters[name] = value(row.init).expand(shape).clone()

@@ -1,6 +1,6 @@
-"""Find the bias of a forget gate in any cell, by following the graph.
+"""Find the bias of a gate in any cell, by following the graph.
 
-A gate is a forget gate when its file describes it so (``# forget gate: ...``).
+A gate is what its file describes it as (``# forget gate: ...``).
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from cellwright.ir.sizes import Size
 
 from .errors import OptionError
 
+FORGET = "forget gate"
+INPUT = "input gate"
 _THROUGH = frozenset(
     {"sigmoid", "log_sigmoid", "exp", "tanh", "softplus", "add", "sub"}
 )
@@ -26,7 +28,7 @@ Window = tuple[Size, Size] | None
 
 @dataclass(frozen=True, slots=True)
 class BiasSlice:
-    """Entries of a bias that belong to a forget gate.
+    """Entries of a bias that belong to a gate.
 
     Args:
         parameter: the bias.
@@ -38,44 +40,66 @@ class BiasSlice:
     window: Window
     carries: bool
 
-    def fill(self, bias: Tensor, sizes: Mapping[str, int], value: float) -> None:
+    def fill(self, bias: Tensor, sizes: Mapping[str, int], value: Tensor) -> None:
         """Write a gate's value, or this bias's 0 beside the one that holds it."""
         if self.window is not None:
             start, length = (size.evaluate(sizes) for size in self.window)
             bias = bias.narrow(0, start, length)
-        bias.fill_(value if self.carries else 0.0)
+        bias.copy_(value if self.carries else value.new_zeros(()))
+
+    def shape(self, graph: Graph, sizes: Mapping[str, int]) -> tuple[int, ...]:
+        """Return the shape of these entries."""
+        if self.window is not None:
+            return (self.window[1].evaluate(sizes),)
+        row = next(p for p in graph.parameters if p.name == self.parameter)
+        return tuple(size.evaluate(sizes) for size in row.shape)
+
+    def overlaps(self, other: BiasSlice) -> bool:
+        """Whether an entry may belong to both."""
+        same = self.window == other.window or None in (self.window, other.window)
+        return self.parameter == other.parameter and same
 
 
-def forget_biases(graph: Graph) -> list[BiasSlice]:
-    """Return where the biases of a cell's forget gates stand; none if it names none.
+def gate_biases(graph: Graph, kind: str, option: str) -> dict[str, list[BiasSlice]]:
+    """Return by name where the biases of a cell's gates of a kind stand.
+
+    Args:
+        graph: the cell.
+        kind: what the description of such a gate begins with.
+        option: which argument asks, for messages.
 
     Raises:
         OptionError: when gates share biases so that no values give each its sum.
 
     Example:
         >>> import cellwright as cw
-        >>> [b.parameter for b in forget_biases(cw.cells.load("lstm").graph)]
-        ['b_f']
+        >>> found = gate_biases(cw.cells.load("lstm").graph, FORGET, "forget_bias")
+        >>> [(gate, bias.parameter) for gate, (bias,) in found.items()]
+        [('f', 'b_f')]
     """
-    gates = [
-        (value.name, _biases(graph, value.node, None))
+    gates = {
+        value.name: _biases(graph, value.node, None)
         for value in graph.values
-        if value.description.lower().startswith("forget gate")
-    ]
+        if value.description.lower().startswith(kind)
+    }
     carries: dict[tuple[str, Window], bool] = {}
     # The only bias of a gate holds the value, whatever it is added to elsewhere.
-    for name, parts in sorted(gates, key=lambda gate: len(gate[1])):
+    for name, parts in sorted(gates.items(), key=lambda gate: len(gate[1])):
         for part in parts:
             if part not in carries:
                 carries[part] = not any(carries.get(other) for other in parts)
         if parts and sum(carries[part] for part in parts) != 1:
             listed = ", ".join(dict.fromkeys(bias for bias, _ in parts))
+            article = "an" if kind[0] in "aeiou" else "a"
             raise OptionError(
-                f"{graph.name}: forget_bias is the sum of the biases of a forget gate, "
+                f"{graph.name}: {option} is the sum of the biases of {article} {kind}, "
                 f"and {name} shares {listed} in a way that does not allow it; set "
                 "these biases yourself"
             )
-    return [BiasSlice(*part, held) for part, held in carries.items()]
+    return {
+        name: [BiasSlice(*part, carries[part]) for part in dict.fromkeys(parts)]
+        for name, parts in gates.items()
+    }
 
 
 def _biases(graph: Graph, position: int, window: Window) -> list[tuple[str, Window]]:
