@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -55,7 +55,8 @@ class Event:
 Callback = Callable[[Event], object]
 """Any function of an event; what returns True ends the training.
 
-One that has ``state_dict`` and ``load_state_dict``, of tensors, is kept in checkpoints.
+One that has ``state_dict`` and ``load_state_dict``, of plain data, is kept in
+checkpoints.
 """
 
 
@@ -123,7 +124,9 @@ class Loop:
             found = restore(self.checkpoints, self._parts(), self._optimiser)
         if found is None:
             return State(order=self.source.order())
-        state, carried = found
+        state, carried, remembered = found
+        for callback, known in zip(self._keeping, remembered, strict=True):
+            callback.load_state_dict(known)
         self.walk.states = {n: self.group.own(v, 1) for n, v in carried.items()}
         return state
 
@@ -159,6 +162,11 @@ class Loop:
         self._tell(
             Event("end", self, state, math.nan if best is None else best.decides)
         )
+
+    @property
+    def _keeping(self) -> list[Any]:
+        """The callbacks that checkpoints keep."""
+        return [c for c in self.callbacks if hasattr(c, "load_state_dict")]
 
     def _make_optimiser(self) -> torch.optim.Optimizer:
         return self.recipe.make_optimiser(self.model.parameters())
@@ -292,7 +300,9 @@ class Loop:
             return
         states = {n: self.group.joined(v, 1) for n, v in self.walk.states.items()}
         if self.group.leads:
-            save(self.checkpoints, state, self._parts(), self._optimiser, states)
+            remembered = [callback.state_dict() for callback in self._keeping]
+            parts = self._parts()
+            save(self.checkpoints, state, parts, self._optimiser, states, remembered)
         self.group.wait()
 
     def _diverged(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,6 +77,7 @@ def save(
     parts: Mapping[str, nn.Module],
     optimiser: torch.optim.Optimizer,
     carried: Mapping[str, Tensor],
+    remembered: Sequence[Any],
 ) -> None:
     """Write a checkpoint of everything that the next step depends on.
 
@@ -86,6 +87,7 @@ def save(
         parts: Modules by name; ``model`` is the one that the optimiser changes.
         optimiser: With all it remembers.
         carried: States that go on from batch to batch.
+        remembered: Plain data of each callback that has any.
 
     Raises:
         CheckpointError: It was not written; the former one is untouched.
@@ -113,6 +115,7 @@ def save(
         ],
         "seconds": state.seconds,
         "optimiser": plain,
+        "callbacks": list(remembered),
     }
     checkpoints.save(state.step, tensors, facts)
 
@@ -121,11 +124,12 @@ def restore(
     checkpoints: Checkpoints,
     parts: Mapping[str, nn.Module],
     optimiser: torch.optim.Optimizer,
-) -> tuple[State, dict[str, Tensor]] | None:
+) -> tuple[State, dict[str, Tensor], list[Any]] | None:
     """Bring everything back to the newest good checkpoint, the randomness too.
 
     Returns:
-        The state and the carried states, or None where there is no checkpoint.
+        The state, the carried states and the callbacks' data, or None where there is
+        no checkpoint.
     """
     loaded = checkpoints.load()
     if loaded is None:
@@ -152,7 +156,7 @@ def restore(
         best=_under("best.", tensors),
         seconds=facts["seconds"],
     )
-    return state, _under("carried.", tensors)
+    return state, _under("carried.", tensors), facts["callbacks"]
 
 
 def _under(prefix: str, named: Mapping[str, Any]) -> dict[str, Any]:
