@@ -203,6 +203,7 @@ def test_a_seed_gives_the_same_draws_in_every_dtype():
     torch.manual_seed(2)
     small: Any = cw.nn.Recurrent("lstm", 1, 50, chrono=LONGEST)
     assert small.b_f_l0.equal(made.b_f_l0.float())
+    assert not made.b_f_l0.equal(made.b_f_l0.float().double())
 
 
 def test_a_scalar_bias_gets_one_draw():

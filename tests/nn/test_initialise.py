@@ -111,6 +111,9 @@ def test_a_first_value_may_be_made_of_others(make: Any):
     assert 0 <= found["b_f"].min() < found["b_f"].max() <= math.log(99)
     kept = gates(make(init={"U_f": "2 * U_i"}), "_l0")
     assert kept["U_f"].equal(2 * kept["U_i"])
+    # In a drop-in a bias is the sum of two vectors.
+    total = gates(make(init={"b_f": "3 * b_i"}), "_l0")
+    assert error(total["b_f"], 3 * total["b_i"]) <= REFERENCE
 
 
 def test_of_several_patterns_the_last_counts():
@@ -206,7 +209,8 @@ def test_a_converted_layer_has_no_first_values_of_ours():
 def test_layers_without_memory_take_init():
     """On the meta device nothing is drawn, and nothing breaks."""
     assert layer(init=MANY, device="meta").U_i_l0.is_meta
-    assert dropin(init=MANY, chrono=9, device="meta").weight_hh_l0.is_meta
+    for init in (MANY, {"U_f": "2 * U_i"}):
+        assert dropin(init=init, chrono=9, device="meta").weight_hh_l0.is_meta
 
 
 @pytest.mark.parametrize(
@@ -247,6 +251,9 @@ def test_all_faults_are_told_at_once():
         layer(init={"U_*": "orthogona", "b_*": "glorot"})
     assert [fault.code for fault in caught.value.faults] == ["unknown-name", "shape"]
     assert "did you mean 'orthogonal'?" in str(caught.value)
+    lstm = cw.cells.load("lstm")
+    with pytest.raises(CellError):
+        initialised(lstm, lstm.graph, {"U_*": "orthogona"})
 
 
 @pytest.mark.parametrize("make", [layer, dropin])

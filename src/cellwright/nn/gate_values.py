@@ -40,9 +40,8 @@ def chrono_value(owner: str, value: object, forget_bias: float | None) -> float 
     """
     if value is None:
         return None
-    steps = math.nan
-    if isinstance(value, Real) and not isinstance(value, bool):
-        steps = float(value)
+    # True counts as 1 and so is refused too.
+    steps = float(value) if isinstance(value, Real) else math.nan
     if not 2 <= steps < math.inf:
         raise OptionError(
             f"{owner}: chrono is {value!r}, the number of steps of the longest "

@@ -112,9 +112,8 @@ def _parameters(cell: Cell, graph: Graph) -> dict[str, DeclarationView]:
         name: row
         for row in cell.declarations
         for name in row.names
-        if row.kind in ("weight", "bias")
         # In the for block R is R_1, R_2, ... of the graph.
-        and (
+        if (
             any(_micro_step_of(label, name) for label in labels)
             if row.in_block
             else name in labels
