@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from random import Random
+from textwrap import fill
 from typing import Any
 
 import torch
@@ -164,14 +165,13 @@ def report(found: Mapping[str, Any]) -> str:
         f"{name}: {', '.join(map(str, FACTORS[name]))}" for name in ("H", *SHAPES)
     )
     small = ", ".join(f"{name}={value}" for name, value in SMALL.items())
+    said = INTRODUCTION.format(shapes=shapes, switches=", ".join(SWITCHES), small=small)
+    introduction = [" ".join(text.split()) for text in said.split("\n\n")]
     kinds = ("outputs", "last states", "gradients")
     lines = [
         f"# {cases:,} layers on kernels against the float64 reference",
         "",
-        *INTRODUCTION.format(
-            shapes=shapes, switches=", ".join(SWITCHES), small=small
-        ).splitlines(),
-        "",
+        *(line for text in introduction for line in (*fill(text, 88).splitlines(), "")),
         "| cell | dtype | cases | too far | undecided | " + " | ".join(kinds) + " |",
         "|---|---|---:|---:|---:|---:|---:|---:|",
     ]
@@ -183,9 +183,9 @@ def report(found: Mapping[str, Any]) -> str:
     counts = ", ".join(f"{name} {n:,}" for name, n in found["counts"].items())
     lines += [
         "",
-        "The last columns are the largest errors met.",
+        "The last columns are the largest errors met, undecided cases left out.",
         "",
-        f"Cases by level and switch: {counts}.",
+        fill(f"Cases by level and switch: {counts}.", 88),
         "",
         f"{found['compiler']}, torch {found['torch']}.",
         "",

@@ -1,6 +1,7 @@
 """Kernels are handed only what they read rightly, whatever became of a layer."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -23,7 +24,7 @@ h' = tanh(W @ x + k * h)
 """
 
 
-def layer(cell: str = "lstm", backend: str = "c", **options) -> cw.nn.Recurrent:
+def layer(cell: str = "lstm", backend: str = "c", **options: Any) -> cw.nn.Recurrent:
     """Return a layer whose weights are always the same."""
     torch.manual_seed(0)
     return cw.nn.Recurrent(cell, 3, 4, backend=backend, dtype=torch.float64, **options)
@@ -84,7 +85,8 @@ def test_lazy_negatives_are_read_with_their_sign():
         for found in [each(x)[0]]
     ]
     (found, gradients), (expected, exact) = pairs
-    negative = {n: torch._neg_view(-v) for n, v in ours.named_parameters()}
+    negated = torch._neg_view  # pyright: ignore[reportPrivateImportUsage]
+    negative = {n: negated(-v) for n, v in ours.named_parameters()}
 
     assert error(found, expected) <= BOUND
     assert max(map(error, gradients, exact)) <= BOUND
@@ -94,7 +96,7 @@ def test_lazy_negatives_are_read_with_their_sign():
 @pytest.mark.parametrize("cell", cw.cells.names())
 def test_no_rows_have_gradients_of_nothing(cell: str):
     """A batch of 0 goes forward and back: every gradient is 0, as in torch.nn."""
-    sizes = {"slstm": {"heads": 2}, "lstm_proj": {"proj_size": 2}}
+    sizes: dict[str, Any] = {"slstm": {"heads": 2}, "lstm_proj": {"proj_size": 2}}
     ours = layer(cell, **sizes.get(cell, {}))
     x = torch.randn(5, 0, 3, dtype=torch.float64, requires_grad=True)
     output, _ = ours(x)
