@@ -146,9 +146,9 @@ def report(found: Mapping[str, Any]) -> str:
         _verdict(found),
         "Errors by their power of ten: "
         + ", ".join(f"{power} {n}" for power, n in _sorted(found["decades"]))
-        + ". The library's own cells are held to 1e-11 in float64 (`parity.md`); random "
-        "ones put layer_norm, whose slope is up to 316, behind one another, and are held "
-        "to what two forms of one cell may differ by.",
+        + ". The library's own cells are held to 1e-11 in float64 (`parity.md`); "
+        "random ones put layer_norm, whose slope is up to 316, behind one another, and "
+        "are held to what two forms of one cell may differ by.",
         "Cells by instruction set: "
         + ", ".join(f"{name} {n}" for name, n in found["levels"].items())
         + ".",
