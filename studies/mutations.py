@@ -18,7 +18,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -209,47 +210,53 @@ def said_by(text: str, code: int) -> str:
 
 def outcome(edit: Edit, row: Mapping[str, Any] | None) -> dict[str, str]:
     """Return an edit's verdict and who noticed it."""
-    if edit.same:
-        return {"verdict": "same", "by": "", "met": ""}
-    row = row or {"verdict": "not run", "by": "", "met": ""}
+    verdict = "changes nothing" if edit.same else "not run"
+    row = row or {"verdict": verdict, "by": "", "met": ""}
     return {name: row[name] for name in ("verdict", "by", "met")}
 
 
 def report(found: Sequence[Mapping[str, str]]) -> str:
     """Return the study as a Markdown page."""
-    verdicts = [row["verdict"] for row in found]
-    own = sum(row["met"] == row["tests"] != "" for row in found)
+    counts = Counter(row["verdict"] for row in found)
+    own = sum(
+        row["verdict"] == "noticed" and row["met"] == row["tests"] for row in found
+    )
     mended = sum(bool(row["mended"]) for row in found)
     compiler = find_compiler()
-    setting = [runnable_levels()[0].name, compiler.identity if compiler else ""]
-    lines = [
+    identity = "no compiler" if compiler is None else compiler.identity
+    paragraphs = [
         f"# {len(found)} wrong edits, and the tests that notice them",
-        "",
-        "Made by `python studies/mutations.py` from the list in `mutations.txt`. One",
-        "edit at a time, in a clean copy with a kernel cache of its own; first the tests",
-        "that a developer would expect to notice it, which are green without the edit,",
-        f"then, if they let it pass, `pytest {ALL}`.",
-        "",
-        f"Noticed {verdicts.count('noticed')}, of these {own} by the edit's own tests;",
-        f"survived {verdicts.count('survived')}; changed no result "
-        f"{verdicts.count('same')}; not run {verdicts.count('not run')}. Of those that",
-        f"are noticed {mended} survived until a test was written for the promise that",
-        f"they break. {setting[0]}, {setting[1]}, torch {torch.__version__}.",
-        "",
-        "| area | file | edit | verdict | noticed by |",
-        "|---|---|---|---|---|",
+        (
+            "Made by `python studies/mutations.py` from the list in `mutations.txt`. One "
+            "edit at a time, in a clean copy with a kernel cache of its own: first the "
+            "tests that a developer would expect to notice it, which are green without "
+            f"the edit, then, if they let it pass, `pytest {ALL}`."
+        ),
+        _table(["verdict", "edits"], [[name, str(n)] for name, n in counts.items()]),
+        (
+            f"Of those that are noticed {own} are by the tests that were expected to. "
+            f"{mended} survived until a test was written for the promise that they break. "
+            f"{runnable_levels()[0].name}, {identity}, torch {torch.__version__}."
+        ),
+        _table(["area", "file", "edit", "verdict", "noticed by"], map(_cells, found)),
     ]
-    for row in found:
-        by = f"`{row['by']}`" if "::" in row["by"] else row["by"]
-        verdict = row["verdict"]
-        if row["mended"]:
-            verdict += f", survived until `{row['mended']}`"
-        if row["same"]:
-            verdict += f": {row['same']}"
-        name = row["file"].removeprefix("src/cellwright/")
-        cells = [row["area"], f"`{name}`", row["wrong"], verdict, by]
-        lines.append(f"| {' | '.join(cell.replace('|', '¦') for cell in cells)} |")
-    return "\n".join(lines) + "\n"
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def _cells(row: Mapping[str, str]) -> list[str]:
+    verdict = row["verdict"]
+    if row["mended"]:
+        verdict += f", survived until `{row['mended']}`"
+    if row["same"]:
+        verdict += f": {row['same']}"
+    by = f"`{row['by']}`" if "::" in row["by"] else row["by"]
+    name = row["file"].removeprefix("src/cellwright/")
+    return [row["area"], f"`{name}`", row["wrong"], verdict, by]
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 if __name__ == "__main__":
