@@ -31,6 +31,8 @@ EDGES = {
     "h' = tanh(x + h) + surrogate(h > 0, U @ h)\n",
     "value of weights": f"{_SAME}weight w [hidden_size]\noutput h'\n"
     "k = tanh(w)\nh' = tanh(k * x + h)\n",
+    "value behind a root": f"{_SAME}weight w [hidden_size]\noutput h'\n"
+    "k = tanh(w)\nm = 2 * k\nh' = tanh(m * x + h)\n",
     "value is a weight": f"{_SAME}weight w [hidden_size]\noutput h'\n"
     "k = w\nh' = tanh(k * x + h)\n",
     "mean of a joined vector": f"{_HEAD}output h'\nh' = h * mean(concat(x, h, x))\n",
