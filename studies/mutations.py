@@ -72,7 +72,7 @@ def read(path: Path) -> Iterator[Edit]:
 def main() -> None:
     """Run the study, or what is left of it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default="", help="edits whose words hold this")
+    parser.add_argument("--only", default="", help="edits whose words match this")
     parser.add_argument("--own", action="store_true", help="run no further tests")
     options = parser.parse_args()
     work = HERE.parent / "runs" / "mutations.jsonl"
@@ -86,7 +86,7 @@ def main() -> None:
         for own in (True,) if options.own else (True, False):
             for edit, key in keys.items():
                 noticed = rows.get(key, {}).get("verdict") == "noticed"
-                if edit.same or noticed or options.only not in str(edit):
+                if edit.same or noticed or not re.search(options.only, str(edit)):
                     continue
                 rows[key] = {"key": key, **attempt(edit, copy, own)}
                 file.write(json.dumps(rows[key]) + "\n")
