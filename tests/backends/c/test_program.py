@@ -21,7 +21,7 @@ T, B, I, H = 5, 3, 4, 6  # noqa: E741  # the axes' names
 
 
 def results(laid: dict[str, Layout]) -> list[Tensor]:
-    """Return results and all gradients of an LSTM, its tensors laid out by their part."""
+    """Return results and gradients of an LSTM, its tensors laid out by their part."""
     draws = torch.Generator().manual_seed(3)
     layer = cw.nn.Recurrent("lstm", I, H, backend="c")
 
