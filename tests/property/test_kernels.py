@@ -69,7 +69,7 @@ def edge(name: str, text: str, lanes: str) -> Drawn:
     """Return a small cell and what it runs on."""
     cell = find(text)
     units, heads = (2, 2) if lanes == "few" else (22, 35)
-    free = {s.name for s in cell.graph.sizes if s.derived is None}
+    free = {s.name for s in cell.graph.sizes if (s.derived, s.default) == (None, None)}
     derived = [s.derived for s in cell.graph.sizes if s.name == "input_size"]
     input_size = 3
     if derived and derived[0] is not None:
