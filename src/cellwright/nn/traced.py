@@ -58,6 +58,9 @@ def run_in_graph(
         inputs: the cell's further inputs.
     """
     shares = {n: _text(getattr(layer, n)) for n in ("dropout", *REGULARISERS)}
+    if isinstance(request["lengths"], list | tuple | int):
+        # As numbers they would be constants, and others compile the graph anew.
+        request = {**request, "lengths": torch.tensor(request["lengths"])}
     settings = {
         "training": layer.training,
         "batch_first": layer.batch_first,
