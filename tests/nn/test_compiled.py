@@ -129,8 +129,8 @@ def test_further_inputs_are_in_the_graph():
     """A cell's further inputs are handed through, and get their gradients."""
     layer = made(PHASED)
     x, t = sequence(3, 2, 4), sequence(3, 2).abs().cumsum(0)
-    expected = outcome(layer, layer, x, t=t)
-    assert_same_bits(outcome(compiled(layer), layer, x, t=t), expected)
+    expected = outcome(layer, layer, x, time=t)
+    assert_same_bits(outcome(compiled(layer), layer, x, time=t), expected)
 
 
 @pytest.mark.parametrize("kind", ["GRU", "elman"])
@@ -163,7 +163,7 @@ def test_all_that_a_call_can_ask_for_is_in_the_graph(kind: str, training: bool):
 def test_random_cells_compile(cell_seed: int):
     """Whatever a cell's file says is in the graph."""
     random = Random(cell_seed)
-    for _ in range(4):
+    for _ in range(2):
         drawn = DrawnCell(random.getrandbits(32))
         torch.manual_seed(1)
         layer = cw.nn.Recurrent(
@@ -185,7 +185,7 @@ def test_compiles_once_for_all_sizes(kind: str):
     counter = CompileCounterWithBackend("aot_eager")
     run = compiled(layer, counter, dynamic=True)
     seen: list[int] = []
-    for steps, batch in ((4, 3), (6, 5), (9, 2)):
+    for steps, batch in ((7, 3), (6, 5), (9, 2)):
         x, counts = sequence(steps, batch, 4), list(range(steps - batch, steps))
         asked = {"lengths": torch.tensor(counts)}
         assert_same_bits(
@@ -201,14 +201,12 @@ def test_lists_of_lengths_compile_once():
     counter = CompileCounterWithBackend("aot_eager")
     run = compiled(layer, counter, dynamic=True)
     x = sequence(5, 3, 4)
-    for counts in ([5, 2, 3], [4, 5, 2], (2, 3, 4), [3, 5, 5]):
-        assert_same_bits(
-            outcome(run, layer, x, lengths=counts),
-            outcome(layer, layer, x, lengths=counts),
-        )
-    seen = counter.frame_count
-    run(x, lengths=[4, 4, 2])
-    assert counter.frame_count == seen
+    seen: list[int] = []
+    for counts in ([5, 2, 3], [4, 5, 2], [3, 0, 5]):
+        expected = outcome(layer, layer, x, lengths=counts)
+        assert_same_bits(outcome(run, layer, x, lengths=counts), expected)
+        seen.append(counter.frame_count)
+    assert seen[0] == seen[-1]
 
 
 @pytest.mark.parametrize("kind", ["LSTM", "lstm"])
@@ -272,8 +270,9 @@ def test_reference_and_packed_sequences_break_the_graph(kind: str):
     for layer, given in ((slow, x), (fast, packed)):
         with pytest.raises(Unsupported):
             compiled(layer)(given)
-        found = torch.compile(layer, backend="aot_eager")(given)
-        assert all(map(torch.equal, tree_leaves(found), tree_leaves(layer(given))))
+        found = tree_leaves(torch.compile(layer, backend="aot_eager")(given))
+        pairs = zip(found, tree_leaves(layer(given)), strict=True)
+        assert all(a is b is None or torch.equal(a, b) for a, b in pairs)
 
 
 @pytest.mark.parametrize("strict", [True, False])
