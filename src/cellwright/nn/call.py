@@ -131,12 +131,7 @@ def run_layer(
         form.layer, x, sizes["input_size"], settings.batch_first, like
     )
     further = _further_inputs(graph.inputs[1:], sizes, inputs, x, layout)
-    given: list[Tensor] | None = None
-    if hx is not None:
-        names = [state.name for state in graph.states]
-        shapes = [numbers(state.shape, sizes) for state in graph.states]
-        count = len(form.sizes) * (1 + form.bidirectional)
-        given = read_states(hx, names, shapes, count, x, layout)
+    given = _first_states(form, hx, x, layout)
     extras = read_extras(request, graph, x, layout, settings)
     dropout = 0.0
     if settings.training:
@@ -147,6 +142,21 @@ def run_layer(
     rows = form.arguments(weights)
     result = run_stack(graph, rows, x, given, dropout, extras, further, backend)
     return result.returned(layout, extras)
+
+
+def _first_states(
+    form: Form, hx: Tensor | Sequence[Tensor] | None, x: Tensor, layout: Layout
+) -> list[Tensor] | None:
+    """Return first states, None for those that the cell declares."""
+    if hx is None and not form.packed:
+        return None
+    states = form.graph.states
+    shapes = [numbers(state.shape, form.sizes[0]) for state in states]
+    count = len(form.sizes) * (1 + form.bidirectional)
+    if hx is None:
+        # All of torch.nn's begin at 0, which takes no interpreter.
+        return [x.new_zeros((count, x.shape[1], *shape)) for shape in shapes]
+    return read_states(hx, [s.name for s in states], shapes, count, x, layout)
 
 
 def _further_inputs(

@@ -288,7 +288,7 @@ class Recurrent(ExactConstants):
         return ", ".join(parts)
 
     def __prepare_scriptable__(self) -> NoReturn:
-        fix = "torch.export.export records it, for one number of steps"
+        fix = "torch.export.export records it"
         refuse_script(f"{type(self).__name__}({self.extra_repr()})", fix)
 
     def _places(self) -> list[tuple[str, dict[str, int]]]:

@@ -84,7 +84,7 @@ def read_lengths(lengths: object, x: Tensor, layout: Layout) -> Tensor:
     rule = f"{layout.layer}: a length is from 0 to the number of steps"
     if not is_plain(counts):
         # What traces knows no values yet, so the graph itself has to look.
-        torch._assert_async(~wrong.any(), rule)
+        torch.ops.aten._assert_async.msg(~wrong.any(), rule)
     elif rows_wrong := wrong.nonzero().flatten().tolist():
         row = rows_wrong[0]
         raise ShapeError(
