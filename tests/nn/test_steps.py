@@ -279,14 +279,3 @@ def test_lengths_may_be_of_any_whole_kind():
         [torch.tensor(3), torch.tensor(6)],
     ):
         assert torch.equal(layer(x, lengths=given)[0], expected)
-
-
-@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
-def test_compiled_model_steps_out_for_lengths():
-    """Under torch.compile a drop-in with lengths runs as it is, and says the same."""
-    torch._dynamo.reset()
-    layer = cw.nn.GRU(4, 5, dtype=torch.float64)
-    compiled = torch.compile(layer, backend="aot_eager")
-    x, lengths = sequence(4, 3, 4), torch.tensor([1, 4, 2])
-    found, expected = compiled(x, lengths=lengths), layer(x, lengths=lengths)
-    assert all(map(torch.equal, found, expected))

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cellwright.autograd import is_plain
+
 from .errors import DtypeError, ShapeError
 from .shapes import Layout
 
@@ -78,11 +80,15 @@ def read_lengths(lengths: object, x: Tensor, layout: Layout) -> Tensor:
             f"  expected  lengths {expected}\n"
             f"  got       lengths {list(counts.shape)}"
         )
-    wrong = ((counts < 0) | (counts > steps)).nonzero().flatten().tolist()
-    if wrong:
-        row = wrong[0]
+    wrong = (counts < 0) | (counts > steps)
+    rule = f"{layout.layer}: a length is from 0 to the number of steps"
+    if not is_plain(counts):
+        # What traces knows no values yet, so the graph itself has to look.
+        torch.ops.aten._assert_async.msg(~wrong.any(), rule)
+    elif rows_wrong := wrong.nonzero().flatten().tolist():
+        row = rows_wrong[0]
         raise ShapeError(
-            f"{layout.layer}: a length is from 0 to the number of steps\n"
+            f"{rule}\n"
             f"  expected  lengths from 0 to T={steps}\n"
             f"  got       lengths[{row}] = {int(counts[row])}"
         )
