@@ -106,7 +106,8 @@ def by_row(value: Tensor, shape: Shape, problem: Problem) -> Tensor:
         last = () if plain else (1,)
         value = value if plain or value.dim() > 1 else value.reshape(1)
         return value.expand(batch(problem), *plain, *last).reshape(-1, *plain)
-    return value
+    # A filled number has one row, and one entry.
+    return value.expand(batch(problem), *plain)
 
 
 def batch(problem: Problem) -> int:

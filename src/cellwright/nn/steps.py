@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cellwright.autograd import is_plain
+from cellwright.autograd import are_plain
 
 from .errors import DtypeError, ShapeError
 from .shapes import Layout
@@ -82,7 +82,7 @@ def read_lengths(lengths: object, x: Tensor, layout: Layout) -> Tensor:
         )
     wrong = (counts < 0) | (counts > steps)
     rule = f"{layout.layer}: a length is from 0 to the number of steps"
-    if not is_plain(counts):
+    if not are_plain([counts]):
         # What traces knows no values yet, so the graph itself has to look.
         torch.ops.aten._assert_async.msg(~wrong.any(), rule)
     elif rows_wrong := wrong.nonzero().flatten().tolist():
