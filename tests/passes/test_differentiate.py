@@ -1,5 +1,7 @@
 """The backward graph gives torch's gradients, for every cell."""
 
+from functools import partial
+
 import pytest
 
 from backward_reference import (
@@ -11,6 +13,7 @@ from backward_reference import (
     cotangents,
     drawn,
     drawn_trace,
+    spread_of,
 )
 from cellwright.cells import find
 from cellwright.checks.tolerances import TOLERANCES
@@ -39,7 +42,9 @@ def test_gradients_are_those_of_torch(case: tuple[str, str], cell_seed: int):
         differentiate(graph, trace, chosen),
         differentiate(graph, trace, every),
     ):
-        assert_same(by_backward_graph(problem, backward, given), expected, REWRITTEN)
+        found = by_backward_graph(problem, backward, given)
+        spread = partial(spread_of, problem, trace, given)
+        assert_same(found, expected, REWRITTEN, spread)
 
 
 def test_nothing_is_derived_that_cannot_be_learned():
