@@ -199,8 +199,9 @@ def report(found: Sequence[Mapping[str, str]]) -> str:
         ),
         ", ".join(f"{name} **{count}**" for name, count in counts.items()) + ".",
         (
-            f"{own} are noticed by the tests that were expected to; {mended} survived "
-            "until a test was written for the promise that they break. "
+            f"{own} are noticed by the tests that were expected to. {mended} survived "
+            "whatever they met until a test was written for the promise that they "
+            "break; it is among those that are expected to notice them now. "
             f"{runnable_levels()[0].name}, {said}, torch {torch.__version__}."
         ),
         _table(["area", "file", "edit", "verdict", "noticed by"], map(_cells, found)),
