@@ -90,8 +90,9 @@ class Case:
         infinite = infinite_states(self.graph)
         zoned = [s.name for s in self.graph.states if s.name not in infinite]
         if infinite:
-            # The sLSTM's c and n are written in units of exp(m). One that stays while m
-            # goes on is some 1e-22 of what it was, and gradients of 1e22 have no digits.
+            # The sLSTM's c and n are written in units of exp(m). One that stays while
+            # m goes on is some 1e-22 of what it was, and gradients of 1e22 have no
+            # digits.
             zoned = zoned[:1]
         return Recurrent(
             self.cell,
