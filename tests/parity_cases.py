@@ -11,7 +11,6 @@ from unittest import mock
 import torch
 from torch import Tensor
 
-from cellwright import compiler
 from cellwright.backends.c.levels import VARIABLE, runnable_levels
 from cellwright.cells import load, names
 from cellwright.checks.tolerances import OWN_ERRORS, error, kernel_bound
@@ -256,11 +255,9 @@ def _moved(value: Tensor, draws: torch.Generator) -> Tensor:
 
 @contextmanager
 def at_level(level: str) -> Iterator[None]:
-    """Let kernels be built for a level."""
-    compiler.program.cache_clear()
+    """Let kernels of a level run."""
     with mock.patch.dict(os.environ, {VARIABLE: level}):
         yield
-    compiler.program.cache_clear()
 
 
 def case_of(row: Mapping[str, Any]) -> Case:

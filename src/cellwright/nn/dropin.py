@@ -194,7 +194,8 @@ class DropIn(nn.RNNBase):
             lengths: how many steps each row has; the rest is padding.
             mask: True where a step happens; where it does not, states stay and the
                 output is 0.
-            reset: True where a new sequence begins: the states before it are 0 again.
+            reset: True where a new sequence begins, with its first step that happens:
+                the states before that are 0 again.
             trace: names of values of the cell to return at every step (``"i"``,
                 ``"c'"``).
             return_states: ``"last"``, or ``"all"`` for those after every step.
