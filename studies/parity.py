@@ -15,12 +15,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from random import Random
+from textwrap import fill
 from typing import Any
 
 import torch
 
 from cellwright.backends.c.toolchain import find_compiler
-from parity_cases import FACTORS, Case, at_level, case_of, compared
+from parity_cases import FACTORS, Case, at_level, case_of, compared, undecided
 from resumable import finish
 
 HERE = Path(__file__).parent
@@ -39,7 +40,11 @@ Each case compares the output, the last states and the gradient of x, of the fir
 states, of further inputs and of every parameter with the reference in float64:
 max |a - b| / max(1, max |b|). The bound is 1e-11 in float64; in float32 it is 1e-5, or
 four times what the reference in float32 is away from float64, whichever is larger. That
-a kernel ran is asserted."""
+a kernel ran is asserted. Undecided is a case that is beyond its bound, but
+no further from float64 than four times the reference in its dtype, the largest of 32
+runs in which all it is given moves by a unit in its last place: beside the kink of a
+relu, where a neuron is about to fire, or in a layer norm of almost equal entries, a
+single run says little about what rounding does."""
 
 
 def main() -> None:
@@ -93,6 +98,7 @@ def compare_unit(unit: str) -> dict[str, Any]:
     cases = cases_of(unit)
     largest: dict[str, float] = {}
     too_far: dict[str, dict[str, tuple[float, float]]] = {}
+    open_questions: list[str] = []
     for level in FACTORS["level"]:
         with at_level(level):
             for case in [case for case in cases if case.level == level]:
@@ -100,6 +106,9 @@ def compare_unit(unit: str) -> dict[str, Any]:
                 far = {
                     n: (e, bound) for n, (e, bound) in found.items() if not e <= bound
                 }
+                if far and undecided(case, far):
+                    open_questions.append(str(case))
+                    continue
                 too_far |= {str(case): far} if far else {}
                 for name, (error, _) in found.items():
                     kind = _kind(name)
@@ -114,6 +123,7 @@ def compare_unit(unit: str) -> dict[str, Any]:
         "counts": dict(counts),
         "largest": largest,
         "too far": too_far,
+        "undecided": open_questions,
     }
 
 
@@ -130,9 +140,12 @@ def study(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     counts: Counter[str] = Counter()
     for (cell, dtype, _), row in zip(names, rows, strict=True):
         counts.update(row["counts"])
-        kept = cells.setdefault(f"{cell} {dtype}", {"cases": 0, "too far": {}})
+        kept = cells.setdefault(
+            f"{cell} {dtype}", {"cases": 0, "too far": {}, "undecided": []}
+        )
         kept["cases"] += row["cases"]
         kept["too far"] |= row["too far"]
+        kept["undecided"] += row["undecided"]
         for kind, error in row["largest"].items():
             kept[kind] = max(kept.get(kind, 0.0), error)
     compiler = find_compiler()
@@ -152,27 +165,27 @@ def report(found: Mapping[str, Any]) -> str:
         f"{name}: {', '.join(map(str, FACTORS[name]))}" for name in ("H", *SHAPES)
     )
     small = ", ".join(f"{name}={value}" for name, value in SMALL.items())
+    said = INTRODUCTION.format(shapes=shapes, switches=", ".join(SWITCHES), small=small)
+    introduction = [" ".join(text.split()) for text in said.split("\n\n")]
     kinds = ("outputs", "last states", "gradients")
     lines = [
         f"# {cases:,} layers on kernels against the float64 reference",
         "",
-        *INTRODUCTION.format(
-            shapes=shapes, switches=", ".join(SWITCHES), small=small
-        ).splitlines(),
-        "",
-        "| cell | dtype | cases | too far | " + " | ".join(kinds) + " |",
-        "|---|---|---:|---:|---:|---:|---:|",
+        *(line for text in introduction for line in (*fill(text, 88).splitlines(), "")),
+        "| cell | dtype | cases | too far | undecided | " + " | ".join(kinds) + " |",
+        "|---|---|---:|---:|---:|---:|---:|---:|",
     ]
     for name, row in cells.items():
         errors = " | ".join(f"{row[kind]:.0e}" for kind in kinds)
         head = " | ".join(name.split())
-        lines.append(f"| {head} | {row['cases']} | {len(row['too far'])} | {errors} |")
+        counted = f"{row['cases']} | {len(row['too far'])} | {len(row['undecided'])}"
+        lines.append(f"| {head} | {counted} | {errors} |")
     counts = ", ".join(f"{name} {n:,}" for name, n in found["counts"].items())
     lines += [
         "",
-        "The last columns are the largest errors met.",
+        "The last columns are the largest errors met, undecided cases left out.",
         "",
-        f"Cases by level and switch: {counts}.",
+        fill(f"Cases by level and switch: {counts}.", 88),
         "",
         f"{found['compiler']}, torch {found['torch']}.",
         "",

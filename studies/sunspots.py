@@ -89,7 +89,6 @@ def study(runs: list[train.Run]) -> dict[str, Any]:
                     "best_epoch": run.metrics["best_epoch"],
                     "epochs": run.metrics["epochs"],
                     "middle_mse": run.metrics["middle_mse"],
-                    "seconds": run.seconds,
                     **run.metrics["model"],
                 }
                 for run in runs
@@ -211,14 +210,14 @@ def _seeds(seeds: list[dict[str, Any]], horizon: int) -> str:
     lines = [
         (
             "| seed | best epoch | middle block MSE | test MSE | step 1 | "
-            f"step {horizon} | seconds |"
+            f"step {horizon} |"
         ),
-        "|---:|---:|---:|---:|---:|---:|---:|",
+        "|---:|---:|---:|---:|---:|---:|",
     ]
     lines += [
         f"| {row['seed']} | {row['best_epoch']} of {row['epochs']} | "
         f"{row['middle_mse']:.4f} | {row['mse']:.4f} | {row['mse_by_step'][0]:.3f} | "
-        f"{row['mse_by_step'][-1]:.3f} | {row['seconds']:.0f} |"
+        f"{row['mse_by_step'][-1]:.3f} |"
         for row in seeds
     ]
     return "\n".join(lines)

@@ -16,11 +16,9 @@ from cellwright.nn.options import resolve_sizes
 from many_kernels import Wanted, compile_many, running
 from random_cells import draw_cell
 from rewritten_problems import draw_rewrites, rewritten
-from strategies import Problem, draw_problem, results_with_gradients
+from strategies import Problem, draw_problem, nudged, results_with_gradients
 
 BOUND = TOLERANCES["rewritten", "float64"].bound
-NUDGE = 1e-13
-"""How far everything is moved to see whether a cell is undecided."""
 MOST_STEPS = 16
 HIDDEN = (1, 2, 3, 5, 8, 13, 17)
 """Below, at and above the lanes of every level, none of them a multiple of all."""
@@ -149,11 +147,6 @@ def _spread(problem: Problem) -> float:
     expected = _all(problem)
     found = 0.0
     for seed in range(3):
-        draws = torch.Generator().manual_seed(seed)
-        leaves = {
-            name: v + NUDGE * torch.randn(v.shape, dtype=v.dtype, generator=draws)
-            for name, v in problem.leaves().items()
-        }
-        moved = _all(problem.with_leaves(leaves))
+        moved = _all(nudged(problem, seed))
         found = max(found, *(error(moved[n], v) for n, v in expected.items()))
     return found

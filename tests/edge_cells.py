@@ -31,6 +31,8 @@ EDGES = {
     "h' = tanh(x + h) + surrogate(h > 0, U @ h)\n",
     "value of weights": f"{_SAME}weight w [hidden_size]\noutput h'\n"
     "k = tanh(w)\nh' = tanh(k * x + h)\n",
+    "value behind a root": f"{_SAME}weight w [hidden_size]\noutput h'\n"
+    "k = tanh(w)\nm = 2 * k\nh' = tanh(m * x + h)\n",
     "value is a weight": f"{_SAME}weight w [hidden_size]\noutput h'\n"
     "k = w\nh' = tanh(k * x + h)\n",
     "mean of a joined vector": f"{_HEAD}output h'\nh' = h * mean(concat(x, h, x))\n",
@@ -49,6 +51,9 @@ EDGES = {
     "parts of parts": f"{_HEAD}weight V [4 * hidden_size, input_size]\noutput h'\n"
     "a, b = split(V @ x, 2 * hidden_size, 2 * hidden_size)\nc, d = split(a)\n"
     "e, f = split(b)\nh' = tanh(c * h + f * d + mean(a) + e)\n",
+    "a vector cut twice": f"{_HEAD}weight V [6 * hidden_size, input_size]\n"
+    "output h'\nv = tanh(V @ x)\na, b = split(v)\nc, d, e = split(v)\n"
+    "h' = tanh(h * mean(a) + mean(b) * mean(c) + h * mean(d) + mean(e))\n",
     "a sum used twice": f"{_HEAD}{_W}{_U}{_B}output h'\n"
     "a = W @ x + b + U @ h\nh' = tanh(a) * a\n",
     "a product used twice": f"{_HEAD}{_W}{_U}{_B}output h'\n"

@@ -67,10 +67,13 @@ class Step:
 
     def _op(self, node: int, args: Sequence[Tensor]) -> Tensor:
         found = self.nodes[node]
-        attr = resolve(found.attr, self.problem.sizes)
         if found.op == "surrogate":
-            return args[0].clone()
-        return TORCH[found.op](args, attr)
+            value = args[0].clone()
+        else:
+            value = TORCH[found.op](args, resolve(found.attr, self.problem.sizes))
+        # A vector that is computed from scalars alone has one entry so far.
+        shape = resolved(found.shape, self.problem.sizes)
+        return value.expand(*value.shape[: -len(shape)], *shape) if shape else value
 
     def _at(self, node: int) -> Tensor:
         found = self.nodes[node]

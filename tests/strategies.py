@@ -45,6 +45,10 @@ def assert_close(
         assert found <= bound, f"{name}: {found:.1e} is more than {bound:.0e}"
 
 
+NUDGE = 1e-13
+"""How far everything is moved to see whether a cell is undecided."""
+
+
 @dataclass(frozen=True)
 class DrawnCell:
     """A random cell; its repr is what a failing test prints."""
@@ -203,3 +207,13 @@ def draw_problem(
         for s, value in zip(graph.states, declared, strict=True)
     }
     return Problem(graph, sizes, parameters, constants, inputs, states)
+
+
+def nudged(problem: Problem, seed: int) -> Problem:
+    """Return the same problem with all that it runs on moved by about a rounding."""
+    draws = torch.Generator().manual_seed(seed)
+    leaves = {
+        name: v + NUDGE * torch.randn(v.shape, dtype=v.dtype, generator=draws)
+        for name, v in problem.leaves().items()
+    }
+    return problem.with_leaves(leaves)

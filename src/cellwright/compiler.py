@@ -10,6 +10,7 @@ import torch
 
 from cellwright.backends.c.emit import Source, emit
 from cellwright.backends.c.kernel import DTYPES, Kernel, build
+from cellwright.backends.c.levels import VARIABLE, Level, best_level
 from cellwright.backends.c.program import Program
 from cellwright.backends.c.sidecar import Description
 from cellwright.backends.c.toolchain import why_unavailable
@@ -61,8 +62,9 @@ def choose(
         return Choice(backend, f"asked for by backend={backend!r}")
     missing = why_not_c(device, dtype)
     if missing is None:
-        asked = "asked for by backend='c'" if backend == "c" else "a compiled kernel"
-        return Choice("c", asked)
+        kernel = f"a compiled kernel, {best_level().name}"
+        asked = ", asked for by backend='c'" if backend == "c" else ""
+        return Choice("c", kernel + asked)
     if backend == "c":
         raise BackendError(f"backend='c': {missing}")
     return Choice("torch" if torch_has_it else "reference", missing)
@@ -75,7 +77,7 @@ def why_not_c(device: torch.device | None, dtype: torch.dtype | None) -> str | N
     if dtype is not None and dtype not in DTYPES:
         word = str(dtype).removeprefix("torch.")
         return f"kernels compute in float32 and float64, not in {word}"
-    return _why_unavailable(*map(os.environ.get, ("CC", "PATH", "CELLWRIGHT_LEVEL")))
+    return _why_unavailable(*map(os.environ.get, ("CC", "PATH", VARIABLE)))
 
 
 @lru_cache(maxsize=16)
@@ -84,11 +86,10 @@ def _why_unavailable(*_: str | None) -> str | None:
     return why_unavailable()
 
 
-@lru_cache(maxsize=256)
 def program(
     graph: Graph, trace: tuple[str, ...], grad: bool, dtype: torch.dtype
 ) -> Program:
-    """Return a cell's compiled directions.
+    """Return a cell's compiled directions, for the level that is chosen now.
 
     Args:
         graph: the cell, rewritten as it will run.
@@ -96,7 +97,14 @@ def program(
         grad: whether there will be a backward pass.
         dtype: of all tensors.
     """
-    graph = without_first_weights(graph)
+    return _program(without_first_weights(graph), trace, grad, dtype, best_level())
+
+
+@lru_cache(maxsize=256)
+def _program(
+    graph: Graph, trace: tuple[str, ...], grad: bool, dtype: torch.dtype, _: Level
+) -> Program:
+    # `build` asks for the level itself; here it keeps the programs of two levels apart.
     passes = pipeline(graph, trace, grad)
     forward, backward = passes.forward, passes.backward
     text = print_graph(graph)

@@ -60,6 +60,22 @@ def test_a_gradient_penalty_has_the_references_gradient(
 
 
 @pytest.mark.parametrize("cell", CELLS)
+def test_gradients_that_arrive_may_hang_on_one_another(cell: str):
+    """Each counts once, though the last state's is made of the output's."""
+
+    def second(layer: Any) -> tuple[Tensor, ...]:
+        x = sequence(5, 2, 4).requires_grad_()
+        output, state = layer(x)
+        last = state if isinstance(state, Tensor) else state[0]
+        pull = sequence(*output.shape).requires_grad_()
+        pulls = [pull, 2 * pull[-1:]]
+        (slope,) = torch.autograd.grad([output, last], [x], pulls, create_graph=True)
+        return torch.autograd.grad(slope.pow(2).sum(), [pull, x])
+
+    assert_both(cell, second)
+
+
+@pytest.mark.parametrize("cell", CELLS)
 def test_third_derivatives_are_the_references(cell: str):
     """Each derivative can be derived again."""
 

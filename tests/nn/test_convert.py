@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations, prune
 
 import cellwright as cw
+from cellwright.backends.c.levels import best_level
 from cellwright.checks.tolerances import TOLERANCES, error
 from cellwright.compiler import BackendError
 from cellwright.nn.errors import OptionError
@@ -46,7 +47,7 @@ def test_every_layer_is_converted_and_computes_the_same():
     assert type(model.first) is cw.nn.LSTM
     assert type(model.blocks[0]) is cw.nn.GRU
     assert type(model.blocks[1][0]) is cw.nn.RNN
-    reason = "a compiled kernel"
+    reason = f"a compiled kernel, {best_level().name}"
     assert found == {
         "first": ("c", reason),
         "blocks.0": ("c", reason),

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch._dynamo.testing import CompileCounterWithBackend
 from torch.nn.utils import parametrizations, prune, rnn
 
 import cellwright as cw
@@ -315,40 +314,6 @@ def test_replaced_attribute_is_used(backend: str):
     assert ours.weight_hh_l0_raw.grad is not None
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_compiles_as_one_graph_with_gradients(kind: str):
-    """torch.compile finds no break, forward and backward, with and without hx."""
-    torch._dynamo.reset()
-    _, ours = pair(kind)
-    compiled = torch.compile(ours, fullgraph=True, backend="aot_eager")
-    hx = first_states(ours)
-    given = tuple(hx) if len(hx) > 1 else hx[0]
-    x = sequence(2, 3, 4).requires_grad_()
-    for states in (given, None):
-        gradients: list[tuple[Tensor, ...]] = []
-        for layer in (ours, compiled):
-            output, state = layer(x, states)
-            loss = output.pow(2).sum() + sum(s.sum() for s in states_of(state))
-            gradients.append(torch.autograd.grad(loss, [x, *ours.parameters()]))
-        named = [{str(i): g for i, g in enumerate(each)} for each in gradients]
-        assert_same(named[1], named[0])
-
-
-@pytest.mark.parametrize("kind", PLAIN)
-def test_compiles_once_for_all_batch_sizes(kind: str):
-    """With dynamic shapes one graph serves several batch sizes."""
-    torch._dynamo.reset()
-    _, ours = pair(kind)
-    counter = CompileCounterWithBackend("aot_eager")
-    compiled = torch.compile(ours, fullgraph=True, backend=counter, dynamic=True)
-    made: list[int] = []
-    for batch in (3, 5, 9):
-        x = sequence(2, batch, 4)
-        assert_same({"o": compiled(x)[0]}, {"o": ours(x)[0]})
-        made.append(counter.frame_count)
-    assert made[0] == made[-1]
-
-
 @pytest.mark.parametrize("backend", CLOSE)
 def test_functional_call_replaces_weights(backend: str):
     """torch.func.functional_call runs with the weights it is given."""
@@ -544,16 +509,6 @@ def test_meta_device_draws_nothing():
     """A layer can be made without memory, and tells its shapes."""
     layer = cw.nn.LSTM(4, 5, device="meta", forget_bias=1.0)
     assert layer(torch.empty(6, 3, 4, device="meta"))[0].shape == (6, 3, 5)
-
-
-# torch.compile itself looks at .grad of what crosses the border of a graph.
-@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
-def test_reference_under_compile_gives_the_same():
-    """The reference runs outside of the compiled graph, and says the same."""
-    torch._dynamo.reset()
-    _, ours = pair("gru", backend="reference")
-    compiled = torch.compile(ours, backend="aot_eager")
-    assert torch.equal(compiled(sequence(4, 3, 4))[0], ours(sequence(4, 3, 4))[0])
 
 
 def test_autocast_takes_no_integers():

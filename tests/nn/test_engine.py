@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 import cellwright as cw
 from cellwright import compiler
+from cellwright.backends.c import kernel, levels
+from cellwright.backends.c.levels import VARIABLE, Level, runnable_levels
+from cellwright.cells import find
 from cellwright.compiler import BackendError
 from cellwright.nn.engine import SlowPathWarning, warn_of_reference
 from layer_runs import assert_same, outcome
@@ -202,3 +205,71 @@ def test_converted_models_say_what_is_missing():
     model = nn.ModuleDict({"rnn": nn.GRU(3, 4)})
     (row,) = cw.convert(model).rows
     assert (row.layer, row.backend, row.reason) == ("rnn", "torch", MISSING)
+
+
+@pytest.mark.parametrize("backend", ["auto", "c"])
+def test_another_level_runs_from_the_next_call_on(
+    backend: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Kernels of the level that is chosen now are taken, and the report names it."""
+    # A cell that nothing else has compiled.
+    share = 0.25 if backend == "c" else 0.75
+    text = (
+        "size input_size = hidden_size\ninput x [input_size]\nstate h [hidden_size]\n"
+    )
+    text += f"output h'\nh' = tanh(x + {share} * h)\n"
+    layer = cw.nn.Recurrent(find(text), 4, 4, backend=backend)
+    loaded: list[str] = []
+    real = kernel.cache.load
+
+    def load(parts: Any, what: Any, source: Any, level: Level, compiler: Any) -> Any:
+        loaded.append(level.name)
+        return real(parts, what, source, level, compiler)
+
+    monkeypatch.setattr(kernel.cache, "load", load)
+    built = [level.name for level in runnable_levels()]
+    for name in built:
+        monkeypatch.setenv(VARIABLE, name)
+        (row,) = layer.backend_report().rows
+        assert row.backend == "c"
+        assert f"a compiled kernel, {name}" in row.reason
+        layer(sequence(5, 2, 4).float())
+        assert set(loaded) == {name}
+        loaded.clear()
+    for name in built:
+        monkeypatch.setenv(VARIABLE, name)
+        layer(sequence(5, 2, 4).float())
+    # They are still known.
+    assert not loaded
+
+
+WRONG = [("v4", "CELLWRIGHT_LEVEL=v4: is no level"), ("x86-64-v4", "does not run on")]
+
+
+@pytest.fixture(params=WRONG, ids=["unknown", "not here"])
+def wrong_level(request: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Choose a level that cannot be, and return what is said of it."""
+    level, said = request.param
+    monkeypatch.setattr(levels, "_cpu_flags", frozenset)
+    monkeypatch.setenv(VARIABLE, level)
+    compiler._why_unavailable.cache_clear()
+    yield said
+    compiler._why_unavailable.cache_clear()
+
+
+def test_any_cell_at_a_level_that_cannot_be_warns(wrong_level: str):
+    """The reference runs, the warning and the report say why."""
+    layer = cw.nn.Recurrent("gru", 3, 4)
+    (row,) = layer.backend_report().rows
+    assert row.backend == "reference"
+    assert wrong_level in row.reason
+    with pytest.warns(SlowPathWarning, match=wrong_level):
+        layer(sequence(5, 2, 3).float())
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "Recurrent"])
+def test_kernels_of_a_level_that_cannot_be_are_an_error(kind: str, wrong_level: str):
+    """The error names the variable and the fix, in a layer that had run too."""
+    first = ["gru"] if kind == "Recurrent" else []
+    with pytest.raises(BackendError, match=f"backend='c': .*{wrong_level}.*fix: take"):
+        getattr(cw.nn, kind)(*first, 3, 4, backend="c")

@@ -187,3 +187,15 @@ def test_trace_and_all_states_together():
     assert list(traces) == ["c'_l0", "o_l0"]
     assert torch.equal(traces["c'_l0"], c[:, 0])
     assert_same({"h": h[:, 0]}, {"h": traces["o_l0"] * c[:, 0].tanh()})
+
+
+@pytest.mark.parametrize("grad", [True, False])
+def test_writing_into_the_output_changes_no_trace(grad: bool):
+    """The output, a trace of the same value and the last state are tensors apart."""
+    with torch.set_grad_enabled(grad):
+        output, state, traces = dropin("GRU")(sequence(5, 2, 3), trace=["h'"])
+    kept = traces["h'_l0"].clone(), state.clone()
+    output.detach().zero_()
+
+    assert torch.equal(traces["h'_l0"], kept[0])
+    assert torch.equal(state, kept[1])

@@ -71,11 +71,13 @@ def by_steps(
     for row in range(x.shape[1]):
         state = [s[:, row : row + 1] for s in states_of(hx)]
         mine: list[Tensor] = []
+        begins = False
         for t in range(len(x)):
-            if reset[t, row]:
-                state = states_of(declared)
+            begins |= bool(reset[t, row])
             output = x.new_zeros(1, 1, layer.output_size)
             if keep[t, row]:
+                if begins:
+                    state, begins = states_of(declared), False
                 given = tuple(state) if len(state) > 1 else state[0]
                 output, after = layer(x[t : t + 1, row : row + 1], given)
                 state = states_of(after)
@@ -168,6 +170,91 @@ def test_reset_equals_sequences_apart(cell: str, bidirectional: bool):
         # Each direction ends at another end.
         assert_same({"s": found[:1]}, {"s": two[:1]})
         assert_same({"s": found[1:]}, {"s": one[1:]})
+
+
+@pytest.mark.parametrize("backend", ["reference", "c"])
+@pytest.mark.parametrize("cell", ["gru", "slstm"])
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_reset_behind_the_last_step_is_no_reset(
+    cell: str, bidirectional: bool, backend: str
+):
+    """What stands in the padding has no effect, in no direction, on nothing."""
+    layer = recurrent(cell, bidirectional=bidirectional, backend=backend)
+    x, lengths = sequence(6, 3, 4), torch.tensor([3, 0, 6])
+    hx = [sequence(1 + bidirectional, 3, 4) + 3 for _ in layer.graph.states]
+    padding = torch.arange(6).unsqueeze(1) >= lengths
+    reset = flags(6, 3, share=0.3) & ~padding
+    expected = outcome(layer, x, hx, lengths=lengths, reset=reset)
+    assert_same(outcome(layer, x, hx, lengths=lengths, reset=reset | padding), expected)
+    for row, steps in enumerate(lengths.tolist()):
+        if not steps:
+            continue
+        alone = layer(
+            x[:steps, [row]],
+            tuple(s[:, [row]] for s in hx) if len(hx) > 1 else hx[0][:, [row]],
+            reset=reset[:steps, [row]],
+        )
+        found = {f"last {i}": expected[f"last {i}"][:, [row]] for i in range(len(hx))}
+        assert_same(found, dict(zip(found, states_of(alone[1]), strict=True)))
+
+
+def kept_alone(
+    layer: Any, x: Tensor, hx: list[Tensor], keep: Tensor, reset: Tensor
+) -> tuple[Tensor, list[Tensor]]:
+    """Run a row's sequences one by one, each without the steps that do not happen.
+
+    The first direction takes hx into the first sequence, the second into the last, and
+    each gives the state of the other end.
+    """
+    steps = keep.nonzero().flatten().tolist()
+    pieces: list[list[int]] = [[]]
+    fresh = False
+    before = 0
+    for step in steps:
+        begins = bool(reset[before : step + 1].any())
+        fresh |= begins and not pieces[0]
+        if begins and pieces[-1]:
+            pieces.append([])
+        pieces[-1].append(step)
+        before = step + 1
+    declared = states_of(layer(x[:1], lengths=[0])[1])
+    output = x.new_zeros(len(x), 1, 2 * layer.output_size)
+    last: list[Tensor] = [torch.empty_like(state) for state in hx]
+    for number, piece in enumerate(pieces):
+        given = [state.clone() for state in declared]
+        ends = (number == 0, number == len(pieces) - 1)
+        for state, whole in zip(given, hx, strict=True):
+            state[0] = whole[0] if ends[0] and not fresh else state[0]
+            state[1] = whole[1] if ends[1] else state[1]
+        first = tuple(given) if len(given) > 1 else given[0]
+        part, state = layer(x[piece], first)
+        output[piece] = part
+        for kept, one in zip(last, states_of(state), strict=True):
+            kept[0] = one[0] if ends[1] else kept[0]
+            kept[1] = one[1] if ends[0] else kept[1]
+    return output, last
+
+
+@pytest.mark.parametrize("backend", ["reference", "c"])
+@pytest.mark.parametrize("cell", ["gru", "slstm"])
+def test_reset_at_a_step_that_does_not_happen_waits(cell: str, backend: str):
+    """Both directions: it is splitting by hand at the next step that happens."""
+    layer = recurrent(cell, bidirectional=True, backend=backend)
+    x, hx = sequence(6, 40, 4), [sequence(2, 40, 4) + 3 for _ in layer.graph.states]
+    keep, reset = flags(6, 40, share=0.6), flags(6, 40, share=0.3, seed=4)
+    lengths = torch.tensor([6, 4, 5, 3]).repeat(10)
+    both = keep & (torch.arange(6).unsqueeze(1) < lengths)
+    first = tuple(hx) if len(hx) > 1 else hx[0]
+    output, last = layer(x, first, mask=keep, lengths=lengths, reset=reset)
+    assert (reset & ~both).any()
+    for row in range(40):
+        if not both[:, row].any():
+            continue
+        mine = [state[:, [row]] for state in hx]
+        alone = kept_alone(layer, x[:, [row]], mine, both[:, row], reset[:, row])
+        assert_same({"o": output[:, [row]]}, {"o": alone[0]})
+        for found, expected in zip(states_of(last), alone[1], strict=True):
+            assert_same({"s": found[:, [row]]}, {"s": expected})
 
 
 @pytest.mark.parametrize("cell", ["gru", "slstm"])
@@ -279,14 +366,3 @@ def test_lengths_may_be_of_any_whole_kind():
         [torch.tensor(3), torch.tensor(6)],
     ):
         assert torch.equal(layer(x, lengths=given)[0], expected)
-
-
-@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
-def test_compiled_model_steps_out_for_lengths():
-    """Under torch.compile a drop-in with lengths runs as it is, and says the same."""
-    torch._dynamo.reset()
-    layer = cw.nn.GRU(4, 5, dtype=torch.float64)
-    compiled = torch.compile(layer, backend="aot_eager")
-    x, lengths = sequence(4, 3, 4), torch.tensor([1, 4, 2])
-    found, expected = compiled(x, lengths=lengths), layer(x, lengths=lengths)
-    assert all(map(torch.equal, found, expected))

@@ -1,5 +1,7 @@
 """The backward graph gives torch's gradients, for every cell."""
 
+from functools import partial
+
 import pytest
 
 from backward_reference import (
@@ -11,7 +13,9 @@ from backward_reference import (
     cotangents,
     drawn,
     drawn_trace,
+    spread_of,
 )
+from cellwright.cells import find
 from cellwright.checks.tolerances import TOLERANCES
 from cellwright.ir.ops import OPS
 from cellwright.passes.differentiate import differentiate
@@ -38,4 +42,19 @@ def test_gradients_are_those_of_torch(case: tuple[str, str], cell_seed: int):
         differentiate(graph, trace, chosen),
         differentiate(graph, trace, every),
     ):
-        assert_same(by_backward_graph(problem, backward, given), expected, REWRITTEN)
+        found = by_backward_graph(problem, backward, given)
+        spread = partial(spread_of, problem, trace, given)
+        assert_same(found, expected, REWRITTEN, spread)
+
+
+def test_nothing_is_derived_that_cannot_be_learned():
+    """No gradient leaves for a constant, nor for what is made of constants alone."""
+    text = (
+        "input x [input_size]\nstate h [hidden_size]\noutput h'\n"
+        "weight W [hidden_size, input_size]\nconstant k [hidden_size] = 0.5\n"
+        "constant U [i: hidden_size, j: hidden_size] = i - j\n"
+        "h' = tanh(W @ x + (2 * U) @ (k * h) + exp(k))\n"
+    )
+    found = differentiate(find(text).graph).graph.values
+
+    assert {value.name for value in found} == {"d.x", "d.W"}

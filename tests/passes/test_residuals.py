@@ -3,7 +3,7 @@
 import pytest
 
 from backward_reference import CASES, case_id, drawn
-from cellwright.cells import load
+from cellwright.cells import find, load
 from cellwright.ir.formula import formula
 from cellwright.ir.graph import Graph, reachable
 from cellwright.passes.differentiate import differentiate
@@ -12,12 +12,22 @@ from cellwright.passes.pipeline import compile_graph
 from cellwright.passes.residuals import recomputed
 from cellwright.passes.roots import node_names
 
+HEAD = (
+    "input x [input_size]\nstate h [hidden_size]\nweight W [hidden_size, input_size]\n"
+    "weight U [hidden_size, hidden_size]\n"
+)
 KEPT = {
     "lstm": ("x, h, c, i, f, g, o, c'", "tanh(c')"),
     "gru": ("x, h, r, z, n, d_n + U_n @ h", "1 - z"),
     "elman": ("x, h, h'", ""),
     "elman_relu": ("x, h, h'", ""),
+    # What a step makes of h is there for the next step; what it makes of s is not.
+    f"{HEAD}state s [hidden_size]\noutput y\n"
+    "h' = W @ x + U @ h\ns' = s + tanh(h')\ny = 2 * s'": ("x, h, h'", "tanh(h')"),
+    # A product is no elementwise op: it costs more to make than to keep.
+    f"{HEAD}output h'\nh' = tanh(W @ x + U @ (U @ h))": ("x, h, U @ h, h'", ""),
 }
+"""What the backward step reads of each cell, and what it makes again instead."""
 
 
 def words(graph: Graph, nodes: set[int]) -> set[str]:
@@ -29,11 +39,11 @@ def words(graph: Graph, nodes: set[int]) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("name", KEPT)
-def test_kept_values(name: str):
+@pytest.mark.parametrize("cell", KEPT)
+def test_kept_values(cell: str):
     """A cell keeps what its backward equations read and cannot make again."""
-    kept, anew = KEPT[name]
-    graph = gather(load(name).graph)
+    kept, anew = KEPT[cell]
+    graph = gather(find(cell).graph)
     plain = set(differentiate(graph).kept.values())
     chosen = recomputed(graph, plain)
     backward = differentiate(graph, (), chosen)

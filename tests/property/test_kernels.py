@@ -68,13 +68,13 @@ def test_small_odd_cells(level: Level, lanes: str):
 def edge(name: str, text: str, lanes: str) -> Drawn:
     """Return a small cell and what it runs on."""
     cell = find(text)
-    units = 2 if lanes == "few" else 22
-    free = {s.name for s in cell.graph.sizes if s.derived is None}
+    units, heads = (2, 2) if lanes == "few" else (22, 35)
+    free = {s.name for s in cell.graph.sizes if (s.derived, s.default) == (None, None)}
     derived = [s.derived for s in cell.graph.sizes if s.name == "input_size"]
     input_size = 3
     if derived and derived[0] is not None:
         input_size = derived[0].evaluate({"hidden_size": units})
-    options = {name: n for name, n in (("heads", 2), ("m", 5)) if name in free}
+    options = {name: n for name, n in (("heads", heads), ("m", 5)) if name in free}
     sizes = resolve_sizes(cell, cell.graph, input_size, units, options)
     problem = draw_problem(cell, Random(name), steps=4, batch=7, sizes=sizes)
     known = [

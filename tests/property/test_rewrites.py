@@ -85,9 +85,9 @@ def by_steps(problem: Problem, keep: Tensor, reset: Tensor) -> dict[str, Tensor]
     states = dict(problem.states)
     outputs: list[Tensor] = []
     for t in range(len(keep)):
-        states = {n: choose(reset[t], declared[n], s) for n, s in states.items()}
+        found = {n: choose(reset[t], declared[n], s) for n, s in states.items()}
         inputs = {n: v[t : t + 1] for n, v in problem.inputs.items()}
-        result = replace(problem, inputs=inputs, states=states).run()
+        result = replace(problem, inputs=inputs, states=found).run()
         output = result.pop("output")[0]
         outputs.append(choose(keep[t], output, torch.zeros_like(output)))
         states = {n: choose(keep[t], result[n], s) for n, s in states.items()}

@@ -5,6 +5,6 @@
 
 from .autocast import is_autocast as is_autocast
 from .autocast import without_autocast as without_autocast
-from .function import is_plain as is_plain
+from .function import are_plain as are_plain
 from .function import is_transformed as is_transformed
 from .function import run as run

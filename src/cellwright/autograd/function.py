@@ -18,6 +18,7 @@ from torch._C import _functorch  # pyright: ignore[reportAttributeAccessIssue]
 from torch.autograd import forward_ad
 from torch.nn import Parameter
 
+from cellwright.backends.c.errors import TensorError
 from cellwright.backends.c.program import Program
 from cellwright.backends.reference import interpret
 from cellwright.backends.reference.interpret import Arguments, Result, Weights
@@ -38,7 +39,7 @@ class _Call(Compiled):
 
     def forward(self, tensors: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         """Run the forward kernel, by its operator where something traces."""
-        if all(map(is_plain, tensors)):
+        if are_plain(tensors):
             return forward_arrays(self, tensors)
         found = forward_operator(list(tensors), self.spec, list(self.sizes.values()))
         states = self.counts[1]
@@ -46,14 +47,18 @@ class _Call(Compiled):
 
     def backward(self, tensors: Sequence[Tensor]) -> list[Tensor]:
         """Run the backward kernel, likewise."""
-        if all(map(is_plain, tensors)):
+        if are_plain(tensors):
             return backward_arrays(self, tensors)
         return backward_operator(list(tensors), self.spec, list(self.sizes.values()))
 
 
-def is_plain(tensor: Tensor) -> bool:
-    """Whether a tensor is numbers in memory, not what tracers pass round."""
-    return type(tensor) in (Tensor, Parameter)
+def are_plain(tensors: Sequence[Tensor]) -> bool:
+    """Whether tensors are numbers in memory, and nobody records what is done to them.
+
+    Tracers pass tensors of their own round, or look on as a mode, as make_fx does.
+    """
+    recorded = _C._len_torch_dispatch_stack() > 0
+    return not recorded and all(type(each) in (Tensor, Parameter) for each in tensors)
 
 
 def run(
@@ -67,9 +72,15 @@ def run(
 
     Under functorch's transforms (vmap, jvp, jacrev) the reference runs: they see
     through torch's operations only.
+
+    Raises:
+        TensorError: for a tensor that no kernel can read, and for a constant that a
+            gradient is asked of.
     """
     if is_transformed():
         return interpret.run(graph, arguments, inputs, states, trace)
+    if torch.is_grad_enabled():
+        _refuse_learned_constants(arguments)
     names = tuple(trace)
     x = inputs[0]
     if torch.is_grad_enabled():
@@ -80,7 +91,7 @@ def run(
             call = _call(graph, compiled, arguments.sizes, names, x)
             return _result(call, _Forward.apply(call, *tensors))
     # A traced graph has one operator for both cases, the one that keeps more.
-    compiled = program(graph, names, not is_plain(x), x.dtype)
+    compiled = program(graph, names, not are_plain([x]), x.dtype)
     call = _call(graph, compiled, arguments.sizes, names, x)
     with torch.no_grad():
         roots = _roots(compiled).values(arguments, x)
@@ -95,8 +106,18 @@ def _call(
     trace: tuple[str, ...],
     x: Tensor,
 ) -> _Call:
-    spec = "" if is_plain(x) else spec_of(graph, trace, x.dtype, tuple(sizes))
+    spec = "" if are_plain([x]) else spec_of(graph, trace, x.dtype, tuple(sizes))
     return _Call(compiled, sizes, trace, spec)
+
+
+def _refuse_learned_constants(arguments: Arguments) -> None:
+    for name, value in arguments.constants.items():
+        if value.requires_grad:
+            raise TensorError(
+                f"{name}: a kernel has no gradient of a constant; found one with "
+                f"requires_grad\n  fix: declare '{name}' a weight in the cell's file, "
+                "or take backend='reference'"
+            )
 
 
 def is_transformed() -> bool:

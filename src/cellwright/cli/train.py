@@ -55,7 +55,8 @@ Dropout = Annotated[
 ]
 Epochs = Annotated[int, typer.Option(help="At most so many passes over the data.")]
 Patience = Annotated[
-    int, typer.Option(help="Stop after so many epochs that bring nothing better.")
+    int | None,
+    typer.Option(help="Stop after so many epochs that bring nothing better."),
 ]
 BatchSize = Annotated[int, typer.Option(help="Windows in one step.")]
 LearningRate = Annotated[float, typer.Option(help="Learning rate of Adam.")]

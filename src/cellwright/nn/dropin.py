@@ -7,22 +7,23 @@ weight_norm, prune and others replace them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from functools import lru_cache
 from typing import Any, ClassVar, NoReturn, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from cellwright.cells import load
 from cellwright.compiler import choose
 
+from .call import Form, run_layer
 from .eager import eager, refuse_script
 from .engine import choose_engine, engine_name
 from .errors import OptionError
-from .extras import Request, States, asked_for, read_extras
+from .extras import Request, States, asked_for
 from .gate_values import chrono_value, forget_bias_value
 from .initialise import Init, init_values
-from .packed import run_packed
 from .packed_values import set_packed
 from .regularise import (
     REGULARISERS,
@@ -33,15 +34,53 @@ from .regularise import (
 )
 from .report import BackendReport, Row
 from .shapes import Layout, read_layout, read_states
-from .stack import run_stack
 from .steps import Lengths
 from .swap import OWN, become, twin
 from .torch_path import cast_as, is_cast, run_torch, run_torch_packed
 from .torch_weights import RECURRENT, cell_name
-from .traced import DropInForm, run_traced
+from .traced import form_text, run_in_graph
 
 Weights = Mapping[str, Tensor]
 D = TypeVar("D", bound="DropIn")
+
+
+@lru_cache(maxsize=256)
+def dropin_form(
+    words: str,
+    mode: str,
+    input_size: int,
+    hidden_size: int,
+    proj_size: int,
+    num_layers: int,
+    bias: bool,
+    bidirectional: bool,
+) -> Form:
+    """Return what a drop-in is, from its attributes.
+
+    Args:
+        words: the layer, for messages.
+        mode: as in torch.nn, like all that follows.
+        input_size: of the lowest layer.
+        hidden_size: of every layer.
+        proj_size: of every layer.
+        num_layers: how many.
+        bias: whether there are biases.
+        bidirectional: whether there are two directions.
+    """
+    width = (proj_size or hidden_size) * (1 + bidirectional)
+    own = {"hidden_size": hidden_size, "proj_size": proj_size}
+    sizes = [
+        {"input_size": width if layer else input_size, **own}
+        for layer in range(num_layers)
+    ]
+    graph = load(cell_name(mode, proj_size)).specialise(bias)
+    return Form(words, graph, sizes, bidirectional, packed=True)
+
+
+@torch.compiler.assume_constant_result
+def dropin_form_text(*made_of: Any) -> str:
+    """Return the same as a text; its arguments are plain, as torch.compile asks."""
+    return form_text(dropin_form(*made_of))
 
 
 class DropIn(nn.RNNBase):
@@ -166,7 +205,8 @@ class DropIn(nn.RNNBase):
             lengths: how many steps each row has; the rest is padding.
             mask: True where a step happens; where it does not, states stay and the
                 output is 0.
-            reset: True where a new sequence begins: the states before it are 0 again.
+            reset: True where a new sequence begins, with its first step that happens:
+                the states before that are 0 again.
             trace: names of values of the cell to return at every step (``"i"``,
                 ``"c'"``).
             return_states: ``"last"``, or ``"all"`` for those after every step.
@@ -182,10 +222,6 @@ class DropIn(nn.RNNBase):
             - all states: ``[T, L*D, B, H]`` each, also with batch_first.
             - traces: ``[T, B, H]`` in the layout of the input.
         """
-        weights = {name: getattr(self, name) for name in self._flat_weights_names}
-        if self.weight_dropout and self.training:
-            recurrent = [name for name in weights if name.startswith(RECURRENT)]
-            weights = drop_weights(weights, recurrent, self.weight_dropout)
         request = {
             "lengths": lengths,
             "mask": mask,
@@ -193,16 +229,32 @@ class DropIn(nn.RNNBase):
             "trace": trace,
             "return_states": return_states,
         }
-        beyond = asked_for(request) + self._beyond()
-        like = self._like()
-        engine = engine_name(
-            self.backend, ", ".join(beyond), like.device.type, like.dtype
-        )
-        packed = isinstance(input, PackedSequence)
-        if engine == "c" and torch.compiler.is_compiling() and not (beyond or packed):
-            return self._forward_traced(input, hx, weights)
-        if engine != "torch":
-            return self._forward_ours(input, hx, weights, Request(**request), engine)
+        weights = {name: getattr(self, name) for name in self._flat_weights_names}
+        like = next(iter(weights.values()))
+        beyond = ", ".join(asked_for(request) + self._beyond())
+        engine = engine_name(self.backend, beyond, like.device.type, like.dtype)
+        if engine == "torch":
+            return self._forward_torch(input, hx, weights)
+        if not torch.compiler.is_dynamo_compiling():
+            return self._forward_ours(engine, weights, input, hx, request)
+        if engine == "c" and not isinstance(input, PackedSequence):
+            form = dropin_form_text(self._words(), *self._kind())
+            return run_in_graph(form, self, weights, input, hx, request, {})
+        return self._forward_apart(engine, weights, input, hx, request)
+
+    def __prepare_scriptable__(self) -> NoReturn:
+        fix = "put torch.nn's layers back first: cellwright.convert(model, to='torch')"
+        refuse_script(self._words(), fix)
+
+    def _forward_torch(
+        self,
+        input: Tensor | PackedSequence,
+        hx: Tensor | Sequence[Tensor] | None,
+        weights: Weights,
+    ) -> tuple[Any, Any]:
+        """Run by torch's own path."""
+        if self.training:
+            weights = drop_weights(weights, RECURRENT, self.weight_dropout)
         if isinstance(input, PackedSequence):
             return self._forward_packed(input, hx, weights)
         x, layout = self._read(input, next(iter(weights.values())), self.batch_first)
@@ -212,10 +264,6 @@ class DropIn(nn.RNNBase):
         if not layout.batched:
             output, last = output.squeeze(1), [state.squeeze(1) for state in last]
         return output, tuple(last) if len(last) > 1 else last[0]
-
-    def __prepare_scriptable__(self) -> NoReturn:
-        fix = "put torch.nn's layers back first: cellwright.convert(model, to='torch')"
-        refuse_script(self._words(), fix)
 
     def _forward_packed(
         self,
@@ -289,56 +337,25 @@ class DropIn(nn.RNNBase):
             found.pop("variational_dropout", None)
         return list(found)
 
-    @eager
     def _forward_ours(
         self,
+        backend: str,
+        weights: Weights,
         input: Tensor | PackedSequence,
         hx: Tensor | Sequence[Tensor] | None,
-        weights: Weights,
-        request: Request,
-        backend: str,
+        request: Mapping[str, Any],
     ) -> tuple[Any, ...]:
         """Run by one of our backends, which do all that a call can ask for."""
-        if isinstance(input, PackedSequence):
-            return run_packed(
-                self._words(),
-                input,
-                self.batch_first,
-                request.lengths,
-                lambda x, lengths: self._forward_ours(
-                    x, hx, weights, replace(request, lengths=lengths), backend
-                ),
-            )
-        like = next(iter(weights.values()))
-        x, layout = self._read(cast_as(input, like), like, self.batch_first)
-        given = self._states(hx, x, layout)
-        form = DropInForm.read(self._form())
-        graph = form.graph()
-        extras = read_extras(request, graph, x, layout, self)
-        rows, dropout = form.arguments(graph, weights), self.dropout * self.training
-        return run_stack(
-            graph, rows, x, given, dropout, extras, backend=backend
-        ).returned(layout, extras)
+        form = dropin_form(self._words(), *self._kind())
+        asked = Request(**request)
+        return run_layer(form, self, backend, weights, input, hx, asked, {})
 
-    def _form(self) -> str:
-        """Return the layer as the text of a `DropInForm`."""
-        # Formatted, because torch.compile may hold these numbers as symbols otherwise.
-        sizes = f"{self.input_size},{self.hidden_size},{self.proj_size}"
-        return f"{self.mode},{sizes},{self.num_layers},{self.bias},{self.bidirectional}"
+    _forward_apart = eager(_forward_ours)
 
-    def _forward_traced(
-        self, input: Tensor, hx: Tensor | Sequence[Tensor] | None, weights: Weights
-    ) -> tuple[Tensor, Any]:
-        """Run by the kernels, as torch.compile can follow."""
-        like = next(iter(weights.values()))
-        x, layout = self._read(cast_as(input, like), like, self.batch_first)
-        given = self._states(hx, x, layout)
-        tensors = [x, *given, *weights.values()]
-        dropout = self.dropout if self.training else 0.0
-        output, *last = run_traced(self._form(), dropout, list(weights), tensors)
-        if not layout.batched:
-            last = [state.squeeze(1) for state in last]
-        return layout.as_given(output), tuple(last) if len(last) > 1 else last[0]
+    def _kind(self) -> tuple[Any, ...]:
+        """Return what a `dropin_form` is made of."""
+        sizes = (self.input_size, self.hidden_size, self.proj_size)
+        return (self.mode, *sizes, self.num_layers, self.bias, self.bidirectional)
 
     def _set_first_values(self) -> None:
         asked = self.init, self.forget_bias, self.chrono

@@ -58,9 +58,9 @@ class LSTM(DropIn):
         >>> import torch, cellwright as cw
         >>> layer = cw.nn.LSTM(input_size=3, hidden_size=8, forget_bias=1.0)
         >>> output, (h, c) = layer(torch.randn(20, 16, 3))
-        >>> print(layer.backend_report())
+        >>> print(layer.backend_report())  # doctest: +ELLIPSIS
         layer  backend  reason
-        LSTM   c        a compiled kernel
+        LSTM   c        a compiled kernel, ...
     """
 
     torch_class = nn.LSTM

@@ -57,6 +57,15 @@ def engine_name(backend: str, beyond: str, device: str, dtype: torch.dtype) -> s
     ).backend
 
 
+@torch.compiler.assume_constant_result
+def has_kernels(backend: str, device: str, dtype: torch.dtype) -> bool:
+    """Tell whether kernels run a layer that torch.nn has not.
+
+    Its arguments are those of `engine_name`, and plain for the same reason.
+    """
+    return choose(backend, False, torch.device(device), dtype).backend == "c"
+
+
 @lru_cache(maxsize=64)
 def warn_of_reference(layer: str, reason: str) -> None:
     """Warn, once for each reason, that nothing faster than the reference runs.

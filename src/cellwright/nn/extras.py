@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -22,7 +21,7 @@ from cellwright.passes.rewrite import Rewrites
 from .errors import OptionError
 from .regularise import Regularised, zoneout_shares
 from .shapes import Layout
-from .steps import Lengths, read_flags, read_lengths
+from .steps import Lengths, at_steps, read_flags, read_lengths, seen_backwards
 
 States = Literal["last", "all"]
 
@@ -65,8 +64,8 @@ class Extras:
     """What a run has beyond the cell; by default nothing.
 
     Args:
-        keep: where a step happens, ``[T, B]`` of 1 and 0.
-        reset: where a new sequence begins, likewise.
+        keep: where a step happens, ``[T, B]`` of bool.
+        reset: where a new sequence begins, likewise, and only at steps that happen.
         trace: names of values to return at every step.
         all_states: whether states are returned at every step.
         zoneout: share of the units that keep their value, by state.
@@ -119,10 +118,13 @@ class Extras:
         match kind:
             case "keep":
                 assert self.keep is not None
-                return self.keep.flip(0) if backwards else self.keep
+                return (self.keep.flip(0) if backwards else self.keep).to(x.dtype)
             case "reset":
                 assert self.reset is not None
-                return _seen_backwards(self.reset) if backwards else self.reset
+                reset = self.reset
+                if backwards:
+                    reset = seen_backwards(reset, self.keep)
+                return reset.to(x.dtype)
             case "zone":
                 return x.new_empty(steps, *shape).bernoulli_(self.zoneout[subject])
             case "share":
@@ -162,14 +164,16 @@ def read_extras(
         keep = mask if keep is None else keep & mask
     if request.reset is not None:
         reset = read_flags("reset", request.reset, x, layout)
+        if keep is not None:
+            reset = at_steps(reset, keep)
     if request.return_states not in ("last", "all"):
         raise OptionError(
             f"{layout.layer}: return_states={request.return_states!r} is none of "
             "'last', 'all'"
         )
     return Extras(
-        None if keep is None else keep.to(x.dtype),
-        None if reset is None else reset.to(x.dtype),
+        keep,
+        reset,
         _read_trace(request.trace, graph, layout.layer),
         request.return_states == "all",
         zoneout_shares(layer.zoneout, [state.name for state in graph.states]),
@@ -197,12 +201,3 @@ def _read_trace(trace: Sequence[str], graph: Graph, layer: str) -> tuple[str, ..
         text = f"{layer}: {graph.name} has no value {name!r} to trace: it has {listed}."
         raise OptionError(f"{text} {close}".rstrip())
     return tuple(dict.fromkeys(trace))
-
-
-def _seen_backwards(reset: Tensor) -> Tensor:
-    """Return resets for a run from the end: a sequence's last step is its first.
-
-    That is the step before the one at which the next sequence begins.
-    """
-    first_step = reset.new_zeros(1, *reset.shape[1:])
-    return torch.cat([reset[1:], first_step]).flip(0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NoReturn
 
 import torch
@@ -13,18 +12,16 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from cellwright.backends.reference.initial import initial_values
-from cellwright.backends.reference.interpret import Arguments
 from cellwright.cells import find
 from cellwright.compiler import Choice, choose
 from cellwright.ir.graph import Graph
 from cellwright.language.cell import Cell
-from cellwright.passes.rewrite import recurrent_matrices
 
+from .call import Form, run_layer, suffixes
 from .constants import ExactConstants, is_drawn
 from .eager import eager, refuse_script
-from .engine import warn_of_reference
-from .errors import OptionError
-from .extras import Request, States, read_extras
+from .engine import has_kernels, warn_of_reference
+from .extras import Request, States
 from .gate_values import chrono_value, forget_bias_value, gate_values
 from .initialise import Init, init_values, initialised
 from .layer_sizes import numbers, sizes_of_layers
@@ -36,20 +33,16 @@ from .options import (
     sort_options,
     whole_number,
 )
-from .packed import run_packed
 from .regularise import (
     REGULARISERS,
     Zoneout,
-    drop_weights,
     infinite_states,
     read_share,
     set_regularisers,
 )
 from .report import BackendReport, Row
-from .shapes import Layout, read_input, read_layout, read_states
-from .stack import run_stack
 from .steps import Lengths
-from .torch_path import cast_as
+from .traced import form_text, run_in_graph
 
 
 class Recurrent(ExactConstants):
@@ -173,6 +166,7 @@ class Recurrent(ExactConstants):
         self.output_size = shape[0] if shape else 1
         factory = {"device": device, "dtype": dtype or torch.get_default_dtype()}
         self._register(factory)
+        self._describe()
         self.reset_parameters()
 
     @property
@@ -198,7 +192,6 @@ class Recurrent(ExactConstants):
                 for bias, value in gates:
                     bias.fill(getattr(self, bias.parameter + suffix), sizes, value)
 
-    @eager
     def forward(
         self,
         input: Tensor | PackedSequence,  # torch.nn's name
@@ -219,8 +212,8 @@ class Recurrent(ExactConstants):
             lengths: how many steps each row has; the rest is padding.
             mask: True where a step happens; where it does not, states stay and the
                 output is 0.
-            reset: True where a new sequence begins: the states before it are what the
-                cell declares again.
+            reset: True where a new sequence begins, with its first step that happens:
+                the states before that are what the cell declares again.
             trace: names of values of the cell to return at every step (``"i"``,
                 ``"c'"``).
             return_states: ``"last"``, or ``"all"`` for those after every step.
@@ -237,46 +230,47 @@ class Recurrent(ExactConstants):
             - all states: ``[T, L*D, B, H]`` each, also with batch_first.
             - traces: ``[T, B, H]`` in the layout of the input, ``[T, B]`` of a scalar.
         """
-        request = Request(lengths, mask, reset, trace, return_states)
-        return self._run(input, hx, request, inputs)
+        request = {
+            "lengths": lengths,
+            "mask": mask,
+            "reset": reset,
+            "trace": trace,
+            "return_states": return_states,
+        }
+        if not torch.compiler.is_dynamo_compiling():
+            return self._run(input, hx, request, inputs)
+        weights = self._weights()
+        like = next(iter(weights.values()))
+        known = has_kernels(self._asked, like.device.type, like.dtype)
+        if known and not isinstance(input, PackedSequence):
+            return run_in_graph(
+                self._form_text, self, weights, input, hx, request, inputs
+            )
+        return self._run_apart(input, hx, request, inputs)
 
     def _run(
         self,
         input: Tensor | PackedSequence,
         hx: Tensor | Sequence[Tensor] | None,
-        request: Request,
-        inputs: dict[str, Tensor],
+        request: Mapping[str, Any],
+        inputs: Mapping[str, Tensor],
     ) -> tuple[Any, ...]:
-        me = f"{type(self).__name__}({self.extra_repr()})"
-        if isinstance(input, PackedSequence):
-            return run_packed(
-                me,
-                input,
-                self.batch_first,
-                request.lengths,
-                lambda x, lengths: self._run(
-                    x, hx, replace(request, lengths=lengths), inputs
-                ),
-            )
-        graph, like = self.graph, self._like()
-        x, hx, *rest = cast_as((input, hx, *inputs.values()), like)
-        inputs = dict(zip(inputs, rest, strict=True))
-        x, layout = read_layout(me, x, self.input_size, self.batch_first, like)
-        further = self._further_inputs(inputs, x, layout)
-        given: list[Tensor] | None = None
-        if hx is not None:
-            shapes = [numbers(state.shape, self._sizes[0]) for state in graph.states]
-            rows = len(self._places())
-            given = read_states(hx, self._states, shapes, rows, x, layout)
-        extras = read_extras(request, graph, x, layout, self)
-        dropout = self.dropout if self.training else 0.0
-        rows, choice = self._arguments(), self._choice()
+        form, weights, choice = self._form(), self._weights(), self._choice()
         if choice.backend == "reference" != self._asked:
-            warn_of_reference(me, choice.reason)
-        result = run_stack(
-            graph, rows, x, given, dropout, extras, further, choice.backend
+            warn_of_reference(form.layer, choice.reason)
+        return run_layer(
+            form, self, choice.backend, weights, input, hx, Request(**request), inputs
         )
-        return result.returned(layout, extras)
+
+    _run_apart = eager(_run)
+
+    def _form(self) -> Form:
+        words = f"{type(self).__name__}({self.extra_repr()})"
+        return Form(words, self.graph, self._sizes, self.bidirectional)
+
+    def _weights(self) -> dict[str, Tensor]:
+        """Return parameters and constants as they are now, for one may be replaced."""
+        return {name: getattr(self, name) for name in self._weight_names}
 
     @property
     def backend(self) -> str:
@@ -306,54 +300,28 @@ class Recurrent(ExactConstants):
         return ", ".join(parts)
 
     def __prepare_scriptable__(self) -> NoReturn:
-        fix = "torch.export.export records it, for one number of steps"
+        fix = "torch.export.export records it"
         refuse_script(f"{type(self).__name__}({self.extra_repr()})", fix)
-
-    def _arguments(self) -> list[list[Arguments]]:
-        """Return for every layer the tensors and sizes of each of its directions."""
-        graph = self.graph
-        share = self.weight_dropout if self.training else 0.0
-        recurrent = recurrent_matrices(graph) if share else ()
-        rows = [
-            Arguments(
-                sizes,
-                drop_weights(
-                    {p.name: getattr(self, p.name + suffix) for p in graph.parameters},
-                    recurrent,
-                    share,
-                ),
-                {c.name: getattr(self, c.name + suffix) for c in graph.constants},
-            )
-            for suffix, sizes in self._places()
-        ]
-        directions = 1 + self.bidirectional
-        return [rows[i : i + directions] for i in range(0, len(rows), directions)]
-
-    def _further_inputs(
-        self, inputs: dict[str, Tensor], x: Tensor, layout: Layout
-    ) -> list[Tensor]:
-        declared = self.graph.inputs[1:]
-        unknown = inputs.keys() - {i.name for i in declared}
-        if unknown:
-            has = ", ".join(i.name for i in declared) or "none but the first"
-            raise OptionError(
-                f"{layout.layer}: no input {', '.join(sorted(unknown))}; it has {has}"
-            )
-        return [
-            read_input(
-                i.name, inputs.get(i.name), numbers(i.shape, self._sizes[0]), x, layout
-            )
-            for i in declared
-        ]
 
     def _places(self) -> list[tuple[str, dict[str, int]]]:
         """Return the suffix and the sizes of every layer and direction."""
-        directions = ("", "_reverse") if self.bidirectional else ("",)
         return [
-            (f"_l{layer}{direction}", self._sizes[layer])
-            for layer in range(self.num_layers)
-            for direction in directions
+            (suffix, sizes)
+            for layer, sizes in enumerate(self._sizes)
+            for suffix in suffixes(layer, self.bidirectional)
         ]
+
+    def _describe(self) -> None:
+        """Set what torch.compile reads of the layer, in forms that it can compare."""
+        graph = self.graph
+        names = [x.name for x in (*graph.parameters, *graph.constants)]
+        found = [name + suffix for suffix, _ in self._places() for name in names]
+        self._weight_names = found or ["_empty"]
+        self._form_text = form_text(self._form())
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._describe()
 
     def _register(self, factory: dict[str, Any]) -> None:
         for suffix, sizes in self._places():
@@ -372,7 +340,7 @@ class Recurrent(ExactConstants):
 
     def _like(self) -> Tensor:
         """Return a tensor of the layer's dtype and device."""
-        return next(iter([*self.parameters(), *self.buffers()]))
+        return getattr(self, self._weight_names[0])
 
 
 _DEFAULTS = {

@@ -14,6 +14,7 @@ from cellwright.ir.graph import Graph
 from cellwright.language.report import did_you_mean
 
 from .errors import OptionError
+from .torch_weights import split_suffix
 
 Zoneout = float | Mapping[str, float]
 """A share for every state, or one each by their names."""
@@ -127,10 +128,13 @@ def drop_weights(
     What is left is scaled by ``1 / (1 - share)``. Nothing is drawn for a share of 0.
 
     Args:
-        weights: tensors by name.
-        recurrent: the names that are meant.
+        weights: tensors by name and suffix (``U_l0_reverse``).
+        recurrent: the names that are meant, without suffix.
         share: of the entries.
     """
     if not share:
         return dict(weights)
-    return {n: F.dropout(w, share) if n in recurrent else w for n, w in weights.items()}
+    return {
+        name: F.dropout(w, share) if split_suffix(name)[0] in recurrent else w
+        for name, w in weights.items()
+    }

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cellwright.autograd import are_plain
+
 from .errors import DtypeError, ShapeError
 from .shapes import Layout
 
@@ -78,15 +80,56 @@ def read_lengths(lengths: object, x: Tensor, layout: Layout) -> Tensor:
             f"  expected  lengths {expected}\n"
             f"  got       lengths {list(counts.shape)}"
         )
-    wrong = ((counts < 0) | (counts > steps)).nonzero().flatten().tolist()
-    if wrong:
-        row = wrong[0]
+    wrong = (counts < 0) | (counts > steps)
+    rule = f"{layout.layer}: a length is from 0 to the number of steps"
+    if not are_plain([counts]):
+        # What traces knows no values yet, so the graph itself has to look.
+        torch.ops.aten._assert_async.msg(~wrong.any(), rule)
+    elif rows_wrong := wrong.nonzero().flatten().tolist():
+        row = rows_wrong[0]
         raise ShapeError(
-            f"{layout.layer}: a length is from 0 to the number of steps\n"
+            f"{rule}\n"
             f"  expected  lengths from 0 to T={steps}\n"
             f"  got       lengths[{row}] = {int(counts[row])}"
         )
     return torch.arange(steps, device=x.device).unsqueeze(1) < counts
+
+
+def at_steps(reset: Tensor, keep: Tensor) -> Tensor:
+    """Return resets at steps that happen: each at the next one, if there is one.
+
+    So a sequence may begin with a step that nobody measured, and what lies behind the
+    last step of a row has no effect.
+
+    Args:
+        reset: where a new sequence begins, ``[T, B]``.
+        keep: where a step happens, likewise.
+
+    Example:
+        >>> reset = torch.tensor([0, 1, 0, 0, 0, 1]).bool().unsqueeze(1)
+        >>> keep = torch.tensor([1, 0, 0, 1, 1, 0]).bool().unsqueeze(1)
+        >>> at_steps(reset, keep).int().flatten().tolist()
+        [0, 0, 0, 1, 0, 0]
+    """
+    begun = reset.cumsum(0)
+    # How many had begun at the last step that happened before this one.
+    known = torch.where(keep, begun, 0).cummax(0).values.roll(1, 0)
+    known[0] = 0
+    return keep & (begun > known)
+
+
+def seen_backwards(reset: Tensor, keep: Tensor | None) -> Tensor:
+    """Return resets for a run from the end: a sequence's last step is its first.
+
+    That is the last step that happens before the one at which the next sequence begins.
+
+    Args:
+        reset: where a new sequence begins, ``[T, B]``, at steps that happen.
+        keep: where a step happens, likewise; everywhere if it is None.
+    """
+    first_step = reset.new_zeros(1, *reset.shape[1:])
+    flipped = torch.cat([reset[1:], first_step]).flip(0)
+    return flipped if keep is None else at_steps(flipped, keep.flip(0))
 
 
 def _whole_numbers(lengths: object, layout: Layout) -> Tensor:

@@ -14,7 +14,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from cellwright.autograd import is_plain, is_transformed
+from cellwright.autograd import are_plain, is_transformed
 from cellwright.errors import CellwrightValueError
 
 from .unpack import Unpack
@@ -146,7 +146,7 @@ def _unpacked(
         (order.index(tuple(p.source for p in each)), each[0].part, each[0].parts)
         for each in there.values()
     )
-    if all(map(is_plain, packed)) and not is_transformed():
+    if are_plain(packed) and not is_transformed():
         parts = Unpack.apply(places, *packed)
     else:
         # What traces or transforms sees through torch's own functions only.

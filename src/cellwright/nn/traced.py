@@ -1,90 +1,131 @@
-"""A drop-in's call as one node of the graph that torch.compile traces.
+"""A layer's call as one node of the graph that torch.compile traces.
 
 Dynamo cannot follow how a cell's text becomes a kernel, and need not: it puts the call
 below into its graph as it stands. What traces that graph further sees torch's own
-operations and the two operators of `autograd.operators`.
+operations and the two operators of `autograd.operators`. Dynamo looks again at what it
+read itself, so a layer reaches the node as texts that are made of such values.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from cellwright.backends.reference.interpret import Arguments
-from cellwright.cells import load
-from cellwright.ir.graph import Graph
+from cellwright.ir.text import parse_graph, print_graph
 
-from .extras import Extras
-from .stack import run_stack
-from .torch_weights import TORCH, cell_name, from_packed
+from .call import Form, Settings, run_layer, suffixes
+from .extras import Request
+from .regularise import REGULARISERS, Zoneout
 
 
-@dataclass(frozen=True)
-class DropInForm:
-    """What a drop-in is, but for its weights; as a text, the fields in their order."""
+class TracedLayer(Settings, Protocol):
+    """What a layer that is traced has."""
 
-    mode: str
-    input_size: int
-    hidden_size: int
-    proj_size: int
     num_layers: int
-    bias: bool
     bidirectional: bool
 
-    @classmethod
-    def read(cls, text: str) -> DropInForm:
-        """Return what a text of fields between commas says."""
-        mode, *numbers, bias, bidirectional = text.split(",")
-        features, units, projected, layers = map(int, numbers)
-        flags = bias == "True", bidirectional == "True"
-        return cls(mode, features, units, projected, layers, *flags)
 
-    def graph(self) -> Graph:
-        """Return the graph of its cell."""
-        return load(cell_name(self.mode, self.proj_size)).specialise(self.bias)
+def form_text(form: Form) -> str:
+    """Return a form as a text."""
+    sizes = [dict(each) for each in form.sizes]
+    graph = print_graph(form.graph)
+    return json.dumps([form.layer, graph, sizes, form.bidirectional, form.packed])
 
-    def arguments(
-        self, graph: Graph, weights: Mapping[str, Tensor]
-    ) -> list[list[Arguments]]:
-        """Return for every layer the tensors and sizes of each of its directions."""
-        cell = from_packed(TORCH[graph.name], weights)
-        directions = ("", "_reverse") if self.bidirectional else ("",)
-        width = (self.proj_size or self.hidden_size) * len(directions)
-        rows: list[list[Arguments]] = []
-        for layer in range(self.num_layers):
-            sizes = {
-                "input_size": width if layer else self.input_size,
-                "hidden_size": self.hidden_size,
-                "proj_size": self.proj_size,
-            }
-            rows.append([])
-            for tail in directions:
-                suffix = f"_l{layer}{tail}"
-                mine = {p.name: cell[p.name + suffix] for p in graph.parameters}
-                rows[-1].append(Arguments(sizes, mine, {}))
-        return rows
+
+def run_in_graph(
+    form: str,
+    layer: TracedLayer,
+    weights: Mapping[str, Tensor],
+    input: Tensor,
+    hx: Tensor | Sequence[Tensor] | None,
+    request: Mapping[str, Any],
+    inputs: Mapping[str, Tensor],
+) -> tuple[Any, ...]:
+    """Return what the layer's call returns, by its kernels; Dynamo follows this.
+
+    Args:
+        form: what the layer is, by `form_text`.
+        layer: how it is set.
+        weights: as for `run_layer`, like all that follows.
+        input: a tensor.
+        hx: first values of the states.
+        request: the fields of a `Request`.
+        inputs: the cell's further inputs.
+    """
+    shares = {n: _text(getattr(layer, n)) for n in ("dropout", *REGULARISERS)}
+    if isinstance(request["lengths"], list | tuple | int):
+        # As numbers they would be constants, and others compile the graph anew.
+        request = {**request, "lengths": torch.tensor(request["lengths"])}
+    settings = {
+        "training": layer.training,
+        "batch_first": layer.batch_first,
+        **shares,
+    }
+    output, state, *values = _node(form, settings, weights, input, hx, request, inputs)
+    if not values:
+        return output, state
+    names = [
+        name + suffix
+        for each in range(layer.num_layers)
+        for suffix in suffixes(each, layer.bidirectional)
+        for name in dict.fromkeys(request["trace"])
+    ]
+    return output, state, dict(zip(names, values, strict=True))
 
 
 @torch.compiler.allow_in_graph
-def run_traced(
-    form: str, dropout: float, names: Sequence[str], tensors: Sequence[Tensor]
-) -> tuple[Tensor, ...]:
-    """Return the output and the last states of a drop-in.
+def _node(
+    form: str,
+    settings: Mapping[str, Any],
+    weights: Mapping[str, Tensor],
+    input: Tensor,
+    hx: Tensor | Sequence[Tensor] | None,
+    request: Mapping[str, Any],
+    inputs: Mapping[str, Tensor],
+) -> tuple[Any, ...]:
+    """Return the output, the state or states, and the values that are traced."""
+    words, graph, sizes, bidirectional, packed = json.loads(form)
+    output, state, *traces = run_layer(
+        Form(words, parse_graph(graph), sizes, bidirectional, packed),
+        _Settings(**{name: _read(value) for name, value in settings.items()}),
+        "c",
+        weights,
+        input,
+        hx,
+        Request(**request),
+        inputs,
+    )
+    return output, state, *(value for each in traces for value in each.values())
 
-    Args:
-        form: the layer, see `DropInForm.read`.
-        dropout: share that is dropped between layers; 0 in evaluation.
-        names: of the weights.
-        tensors: the input, ``[T, B, I]``, the first states and the weights.
+
+@dataclass
+class _Settings:
+    training: bool
+    batch_first: bool
+    dropout: float
+    zoneout: Zoneout
+    variational_dropout: float
+    weight_dropout: float
+
+
+def _text(shares: Zoneout) -> Any:
+    """Return a share as a text, or shares by their names as texts.
+
+    Dynamo may hold a number that changed as a symbol, which stays one when it is
+    formatted. This method makes it a number again, and loses no digit.
     """
-    layer = DropInForm.read(form)
-    graph = layer.graph()
-    x, *rest = tensors
-    count = len(graph.states)
-    weights = dict(zip(names, rest[count:], strict=True))
-    rows = layer.arguments(graph, weights)
-    result = run_stack(graph, rows, x, rest[:count], dropout, Extras(), backend="c")
-    return (result.output, *result.states)
+    if isinstance(shares, Mapping):
+        return {name: float(share).hex() for name, share in shares.items()}
+    return float(shares).hex()
+
+
+def _read(value: Any) -> Any:
+    """Return the share or shares of such texts; anything else as it is."""
+    if isinstance(value, Mapping):
+        return {name: float.fromhex(share) for name, share in value.items()}
+    return float.fromhex(value) if isinstance(value, str) else value

@@ -59,7 +59,6 @@ def compile_graph(
     graph: Graph,
     trace: tuple[str, ...] = (),
     grad: bool = True,
-    inputs_grad: bool = True,
 ) -> Pipeline:
     """Return the schedules of a cell.
 
@@ -67,7 +66,6 @@ def compile_graph(
         graph: the cell, rewritten as it will run.
         trace: names of values to give out at every step.
         grad: whether there will be a backward pass.
-        inputs_grad: whether gradients of the inputs will be asked for.
     """
     graph = gather(graph)
     backward = _backward(graph, trace) if grad else None
@@ -80,7 +78,7 @@ def compile_graph(
     forward = Forward(found, tuple(node_names(graph)), tuple(traced), saved)
     if backward is None:
         return Pipeline(forward, None)
-    return Pipeline(forward, _back(backward.graph, inputs_grad, graph))
+    return Pipeline(forward, _back(backward.graph, graph))
 
 
 def _backward(graph: Graph, trace: tuple[str, ...]) -> Backward:
@@ -101,11 +99,11 @@ def _saved(graph: Graph, backward: Backward) -> dict[str, int]:
     return found
 
 
-def _back(graph: Graph, inputs_grad: bool, forward: Graph) -> Back:
+def _back(graph: Graph, forward: Graph) -> Back:
     graph = gather(graph)
     inputs = frozenset(i.name for i in forward.inputs)
     gradients = {value.name.removeprefix("d."): value.node for value in graph.values}
     outputs = [node for name, node in gradients.items() if name in inputs]
     sums = [node for name, node in gradients.items() if name not in inputs]
-    found = schedule(graph, outputs if inputs_grad else [], sums)
+    found = schedule(graph, outputs, sums)
     return Back(found, tuple(node_names(graph)), gradients, inputs)

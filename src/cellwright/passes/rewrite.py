@@ -40,8 +40,9 @@ class Rewrites:
     that another share is no other kernel.
 
     Args:
-        mask: a step may not happen: every state stays as it is, the output and every
-            traced value but a state is 0, and inputs are not looked at.
+        mask: a step may not happen: every state stays as it is, also at a reset, the
+            output and every traced value but a state is 0, and inputs are not looked
+            at.
         reset: a step may be the first of a new sequence: before it, every state takes
             the first value that the cell declares.
         zoneout: states of which a unit may keep its value. Krueger et al., 2017,
@@ -127,6 +128,9 @@ class _Rewriter:
             if binding == Binding.WEIGHTS:
                 self._place[position] = self._copied(position)
         self._keep = self._input("_keep") if rewrites.mask else None
+        self._found = {
+            s.name: self._builder.leaf("state", s.name, s.shape) for s in graph.states
+        }
         self._before = self._states_before()
         self._zones = {
             name: self._input(f"_{kind}_{name}", shape)
@@ -140,7 +144,7 @@ class _Rewriter:
         """Return the changed graph."""
         old, place = self._old, self._place
         carried = {s.name: self._carried(s) for s in old.states}
-        after = {n: self._if_kept(v, self._before[n]) for n, v in carried.items()}
+        after = {n: self._if_kept(v, self._found[n]) for n, v in carried.items()}
         output = next(
             (carried[s.name] for s in old.states if s.next == old.output),
             place[old.output],
@@ -206,14 +210,14 @@ class _Rewriter:
 
     def _states_before(self) -> dict[str, int]:
         """Return what each state is when a step begins, resets included."""
-        b, states = self._builder, self._old.states
-        leaves = {s.name: b.leaf("state", s.name, s.shape) for s in states}
         if not self._on.reset:
-            return leaves
+            return self._found
         reset = self._input("_reset")
         return {
-            s.name: b.op("where", reset, self._place[s.first], leaves[s.name])
-            for s in states
+            s.name: self._builder.op(
+                "where", reset, self._place[s.first], self._found[s.name]
+            )
+            for s in self._old.states
         }
 
     def _zoned(self) -> Iterator[tuple[str, str, Shape]]:

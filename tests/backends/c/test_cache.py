@@ -73,6 +73,23 @@ def test_kernel_has_its_source_and_its_words_beside_it(builds, kernels: Path):
     }
 
 
+def test_sidecar_is_published_last(
+    builds, kernels: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Whoever finds a sidecar finds the library and the text that it speaks of."""
+    original, there = Path.replace, list[set[str]]()
+
+    def replace(path: Path, target: Path) -> Path:
+        moved = original(path, target)
+        if target.suffix == ".json":
+            there.append({file.suffix for file in kernels.iterdir() if file.is_file()})
+        return moved
+
+    monkeypatch.setattr(Path, "replace", replace)
+    get()
+    assert there == [{".c", ".json", ".so"}]
+
+
 def truncated(library: Path, sidecar: Path) -> None:
     """Leave half of the library, which kills a process that loads it."""
     content = library.read_bytes()

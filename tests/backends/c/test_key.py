@@ -71,3 +71,18 @@ def test_generator_is_every_room_that_makes_text(tmp_path: Path):
     (copies[-1] / "notes.txt").write_text("", encoding="utf-8")
     (copies[-1] / "levels.pyc").write_bytes(b"")
     assert digest_of(copies) == digests[-1]
+
+
+def test_machine_is_system_processor_and_c_library(monkeypatch: pytest.MonkeyPatch):
+    """Machines that share a home share a kernel only where all three are equal."""
+    hosts = [key._host.__wrapped__()]
+    for name, value in [
+        ("sys.platform", "freebsd15"),
+        ("platform.machine", lambda: "riscv64"),
+        ("os.confstr", lambda _: "glibc 1.0"),
+    ]:
+        with monkeypatch.context() as patch:
+            patch.setattr(name, value)
+            hosts.append(key._host.__wrapped__())
+
+    assert len(set(hosts)) == len(hosts)

@@ -1,16 +1,20 @@
 """The bits of kernels do not depend on who runs them, nor on how many do."""
 
+import ctypes
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from cellwright.backends.c import threads
+from cellwright.backends.c import kernel, threads
+from cellwright.cells import find
+from cellwright.compiler import program as compiled
 from thread_runs import (
     CELLS,
     SHAPES,
@@ -126,3 +130,56 @@ def test_a_bare_fork(bits: list[str]):
 def test_two_python_threads_at_once(bits: list[str]):
     """Calls share no memory, neither of results nor of what is in between."""
     assert in_python_threads(2) == [bits, bits]
+
+
+def test_a_forked_child_asks_for_no_team():
+    """OpenMP's threads do not come along, and a team of them would never end."""
+    program = (
+        "import json, os, sys\n"
+        "from cellwright.backends.c import threads\n"
+        "child = os.fork()\n"
+        "if child:\n"
+        "    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+        "print(json.dumps(threads.team()))"
+    )
+
+    assert in_process(program, PYTHONWARNINGS="ignore") == [0, 0]
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_team_is_asked_for_where_it_pays(inside: bool):
+    """Long calls take all threads, short ones and those of a team's thread take one."""
+    asked: list[int] = []
+    work = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+
+    @ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_uint] * 2)
+    def start(function: int, data: int, count: int, _: int) -> None:
+        asked.append(count)
+        work(function)(data)
+
+    @ctypes.CFUNCTYPE(ctypes.c_int)
+    def is_inside() -> int:
+        return inside
+
+    pair = tuple(ctypes.cast(f, ctypes.c_void_p).value for f in (start, is_inside))
+    long, short = (problem("gru", shape, torch.float32) for shape in SHAPES[::3])
+    with mock.patch.object(kernel, "team", return_value=pair):
+        with_threads(2, lambda: [digest(run(*short)[0])])
+        assert asked == []
+        with_threads(2, lambda: [digest(run(*long)[0])])
+
+    assert set(asked) == (set() if inside else {2})
+
+
+def test_a_thread_without_memory_is_told():
+    """A step whose values find no room is an error, not a result."""
+    text = (
+        "size input_size = hidden_size\ninput x [input_size]\n"
+        "state h [hidden_size]\noutput h'\nh' = h + x\n"
+    )
+    forward = compiled(find(text).graph, (), False, torch.float32).kernel
+    row = torch.zeros(1, 1, 1)
+    sizes = [2**44 for _ in forward.sizes]
+
+    with pytest.raises(MemoryError):
+        forward.run(sizes, (1, 0, 1), [], [row], [(row[0], row[0])], [(row, 0)], [])

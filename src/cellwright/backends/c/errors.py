@@ -17,5 +17,9 @@ class BuildError(CellwrightError, RuntimeError):
     """A kernel that could not be built, kept or loaded."""
 
 
+class TensorError(CellwrightError, TypeError, RuntimeError):
+    """A tensor that no kernel can read as what it stands for."""
+
+
 class CacheWarning(UserWarning):
     """Kernels are kept in another folder than the usual one."""

@@ -155,7 +155,7 @@ class Outers:
                 left = left[self._rows :]
             if len(left):
                 after = right.after[max(begin - 1, 0) : end - 1]
-                products += group.products(left, after.reshape(len(left), -1))
+                products += group.products(left, _as_rows(after))
         add_outer_products(products)
 
     def _value(
@@ -179,7 +179,7 @@ class Outers:
         value = self._value(nodes[0], whole, named)
         if value is not None:
             assert isinstance(value, Tensor)
-            return value[begin:end].reshape(count, -1)
+            return _as_rows(value[begin:end])
         size = self._schedule.graph.nodes[nodes[0]].shape[0]
         buffer, members = self._buffers[size]
         first, each = members.index(nodes[0]), buffer.shape[-1]
@@ -201,3 +201,8 @@ class Outers:
             shape = resolved(nodes[node].shape, self._sizes)
             return self._like.new_zeros(shape)
         return sum(parts[1:], start=parts[0])
+
+
+def _as_rows(value: Tensor) -> Tensor:
+    """Return ``[T, B, n]`` or ``[T, B]`` as ``[T * B, n]``, T and B maybe 0."""
+    return value.flatten(0, 1) if value.dim() > 2 else value.reshape(-1, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from torch import Tensor
 from cellwright.backends.reference.interpret import Arguments, Weights
 from cellwright.passes.pipeline import Back, Forward
 
+from .admit import Expected, admit, flat, laid_out
 from .gradients import Outers
 from .kernel import Given, Kernel, Lagging
 from .slots import resolved
@@ -53,10 +54,19 @@ class Program:
 
         Returns:
             The arrays of the schedule's outputs, and the last states.
+
+        Raises:
+            TensorError: for a tensor of another dtype, shape or device.
         """
         schedule = self.ahead.schedule
         graph = schedule.graph
         steps, rows = inputs[0].shape[:2]
+        leads = ((steps, rows), (rows,), ())
+        expected = _expected(self, tuple(sizes.items()))
+        for values, each, lead in zip(
+            (inputs, states, roots), expected, leads, strict=True
+        ):
+            admit(values, each, lead, inputs[0].dtype)
         shapes = [graph.nodes[node].shape for node in schedule.outputs]
         arrays = [
             inputs[0].new_empty((steps, rows, *resolved(shape, sizes)))
@@ -68,7 +78,7 @@ class Program:
         self.kernel.run(
             resolved(self.kernel.sizes, sizes),
             (rows, 0, steps),
-            _laid_out(roots),
+            laid_out(roots),
             [flat(given) for given in inputs],
             list(zip(map(flat, states), last, strict=True)),
             [(array, 0) for array in arrays],
@@ -110,7 +120,7 @@ class Program:
         names = [ahead.names[node] for node in ahead.schedule.roots]
         given = dict(zip(names, roots, strict=True))
         values = self._back_roots.values(Arguments(sizes, given, {}), like)
-        return _laid_out(values)
+        return laid_out(values)
 
     @cached_property
     def _back_roots(self) -> Weights:
@@ -208,15 +218,19 @@ class _BackwardRun:
         ]
 
 
-def _laid_out(roots: Sequence[Tensor]) -> list[Tensor]:
-    """Return roots as kernels read them: a filled vector has its entries nowhere."""
-    return [root if root.dim() > 1 else flat(root) for root in roots]
-
-
-def flat(value: Tensor) -> Tensor:
-    """Return a tensor whose last axis lies side by side, as kernels read it.
-
-    A scalar's ``[T, B]`` needs no such axis.
-    """
-    whole = value.dim() == 0 or value.shape[-1] <= 1 or value.stride(-1) == 1
-    return value if whole else value.contiguous()
+@lru_cache(maxsize=512)
+def _expected(
+    program: Program, sizes: tuple[tuple[str, int], ...]
+) -> tuple[list[Expected], list[Expected], list[Expected]]:
+    """Return what inputs, states and roots are at some sizes."""
+    ahead = program.ahead
+    graph, known = ahead.schedule.graph, dict(sizes)
+    roots = [
+        Expected(ahead.names[node], tuple(resolved(graph.nodes[node].shape, known)))
+        for node in ahead.schedule.roots
+    ]
+    inputs, states = (
+        [Expected(one.name, tuple(resolved(one.shape, known))) for one in declared]
+        for declared in (graph.inputs, graph.states)
+    )
+    return inputs, states, roots

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cellwright.errors import CellwrightError
 
-from .errors import BuildError, CompilerError
+from .errors import BuildError, CompilerError, LevelError
 from .folder import ZIG, disk_full, writable_folder
 from .identity import ask, fingerprint, is_zig, recall, remember
 from .levels import Level, best_level
@@ -164,6 +164,8 @@ def _search() -> tuple[Compiler | None, list[str]]:
     if named := os.environ.get("CC", "").strip():
         try:
             return _examined(tuple(shlex.split(named))), []
+        except LevelError:
+            raise
         except (CompilerError, ValueError) as error:
             raise CompilerError(
                 f"CC={named}: cannot be used: {error}\n"

@@ -1,0 +1,177 @@
+"""One call of a layer by our backends: what `Recurrent` and the drop-ins do alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+from cellwright.backends.reference.interpret import Arguments
+from cellwright.ir.graph import Graph, Input
+from cellwright.passes.rewrite import recurrent_matrices
+
+from .errors import OptionError
+from .extras import Request, read_extras
+from .layer_sizes import numbers
+from .packed import run_packed
+from .regularise import Regularised, drop_weights
+from .shapes import Layout, read_input, read_layout, read_states
+from .stack import run_stack
+from .torch_path import cast_as
+from .torch_weights import RECURRENT, TORCH, from_packed
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a layer is for good.
+
+    Args:
+        layer: the layer in words, for messages.
+        graph: the cell.
+        sizes: every named size, for each layer.
+        bidirectional: whether each layer has a second direction.
+        packed: whether the weights are torch.nn's, not the cell's own.
+    """
+
+    layer: str
+    graph: Graph
+    sizes: Sequence[Mapping[str, int]]
+    bidirectional: bool
+    packed: bool = False
+
+    def arguments(self, weights: Mapping[str, Tensor]) -> list[list[Arguments]]:
+        """Return for every layer the tensors and sizes of each of its directions.
+
+        Args:
+            weights: parameters and constants, by name and suffix (``W_l0_reverse``).
+        """
+        graph = self.graph
+        if self.packed:
+            weights = from_packed(TORCH[graph.name], weights)
+        return [
+            [
+                Arguments(
+                    sizes,
+                    {p.name: weights[p.name + suffix] for p in graph.parameters},
+                    {c.name: weights[c.name + suffix] for c in graph.constants},
+                )
+                for suffix in suffixes(layer, self.bidirectional)
+            ]
+            for layer, sizes in enumerate(self.sizes)
+        ]
+
+    def recurrent(self) -> Sequence[str]:
+        """Return the names, without suffix, of what weight dropout acts on."""
+        return RECURRENT if self.packed else recurrent_matrices(self.graph)
+
+
+class Settings(Regularised, Protocol):
+    """What of a layer may be set anew between calls."""
+
+    batch_first: bool
+    dropout: float
+
+
+def suffixes(layer: int, bidirectional: bool) -> list[str]:
+    """Return what the names of a layer's weights end in, for each direction."""
+    tails = ("", "_reverse") if bidirectional else ("",)
+    return [f"_l{layer}{tail}" for tail in tails]
+
+
+def run_layer(
+    form: Form,
+    settings: Settings,
+    backend: str,
+    weights: Mapping[str, Tensor],
+    input: Tensor | PackedSequence,
+    hx: Tensor | Sequence[Tensor] | None,
+    request: Request,
+    inputs: Mapping[str, Tensor],
+) -> tuple[Any, ...]:
+    """Return what the layer's call returns.
+
+    Args:
+        form: what the layer is.
+        settings: how it is set just now.
+        backend: ``"c"`` or ``"reference"``.
+        weights: parameters and constants, by name and suffix; at least one tensor.
+        input: as the caller gave it, like all that follows.
+        hx: first values of the states.
+        request: what is asked for beyond torch.nn.
+        inputs: the cell's further inputs.
+
+    Raises:
+        ShapeError, DtypeError, OptionError: for what does not fit.
+    """
+    if isinstance(input, PackedSequence):
+        return run_packed(
+            form.layer,
+            input,
+            settings.batch_first,
+            request.lengths,
+            lambda x, lengths: run_layer(
+                form,
+                settings,
+                backend,
+                weights,
+                x,
+                hx,
+                replace(request, lengths=lengths),
+                inputs,
+            ),
+        )
+    graph, sizes = form.graph, form.sizes[0]
+    like = next(iter(weights.values()))
+    x, hx, *rest = cast_as((input, hx, *inputs.values()), like)
+    inputs = dict(zip(inputs, rest, strict=True))
+    x, layout = read_layout(
+        form.layer, x, sizes["input_size"], settings.batch_first, like
+    )
+    further = _further_inputs(graph.inputs[1:], sizes, inputs, x, layout)
+    given = _first_states(form, hx, x, layout)
+    extras = read_extras(request, graph, x, layout, settings)
+    dropout = 0.0
+    if settings.training:
+        dropout = settings.dropout
+        if settings.weight_dropout:
+            share = settings.weight_dropout
+            weights = drop_weights(weights, form.recurrent(), share)
+    rows = form.arguments(weights)
+    result = run_stack(graph, rows, x, given, dropout, extras, further, backend)
+    return result.returned(layout, extras)
+
+
+def _first_states(
+    form: Form, hx: Tensor | Sequence[Tensor] | None, x: Tensor, layout: Layout
+) -> list[Tensor] | None:
+    """Return first states, None for those that the cell declares."""
+    if hx is None and not form.packed:
+        return None
+    states = form.graph.states
+    shapes = [numbers(state.shape, form.sizes[0]) for state in states]
+    count = len(form.sizes) * (1 + form.bidirectional)
+    if hx is None:
+        # All of torch.nn's begin at 0, which takes no interpreter.
+        return [x.new_zeros((count, x.shape[1], *shape)) for shape in shapes]
+    return read_states(hx, [s.name for s in states], shapes, count, x, layout)
+
+
+def _further_inputs(
+    declared: Sequence[Input],
+    sizes: Mapping[str, int],
+    given: Mapping[str, Tensor],
+    x: Tensor,
+    layout: Layout,
+) -> list[Tensor]:
+    if unknown := given.keys() - {i.name for i in declared}:
+        has = ", ".join(i.name for i in declared) or "none but the first"
+        raise OptionError(
+            f"{layout.layer}: no input {', '.join(sorted(unknown))}; it has {has}"
+        )
+    return [
+        read_input(i.name, given.get(i.name), numbers(i.shape, sizes), x, layout)
+        for i in declared
+    ]
