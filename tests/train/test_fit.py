@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -125,7 +126,7 @@ def test_accumulated_gradients_are_those_of_a_larger_batch():
     """Two batches of four to a step change the weights as one of eight."""
     x, y = torch.randn(5, 16, 2), torch.randn(5, 16, 1)
     parted, whole = Tagger(), Tagger()
-    options = {"shuffle": False, "batch_first": False}
+    options: dict[str, Any] = {"shuffle": False, "batch_first": False}
     two = quiet(parted, Tensors(x, y, 4, **options), accumulate=2)
     one = quiet(whole, Tensors(x, y, 8, **options))
 
@@ -195,6 +196,8 @@ def test_callbacks_hear_everything_and_can_end_it():
     def callback(event: Event):
         heard.append((event.kind, event.state.step))
         if event.kind == "step":
+            assert event.prediction is not None
+            assert event.target is not None
             assert event.prediction.shape == event.target.shape
         return event.state.step == 8
 
@@ -271,7 +274,7 @@ h' = h + q
     )
     model = nn.Sequential(layer)
     with torch.no_grad():
-        layer.W_l0.fill_(1.0)
+        layer.get_parameter("W_l0").fill_(1.0)
     x = torch.zeros(6, 4, 2)
     x[3, 2] = 60.0  # exp(120) is beyond float32
     with pytest.raises(DivergedError) as caught:
