@@ -61,6 +61,73 @@ def packed() -> nn.utils.rnn.PackedSequence:
     return nn.utils.rnn.pack_sequence([zeros(2, 3)])
 
 
+class Behind(nn.Module):
+    """A drop-in, and a forward that does what it should not."""
+
+    def __init__(self, what: str):
+        super().__init__()
+        self.rnn, self.what = lstm(), what
+
+    def forward(self, x: torch.Tensor) -> Any:
+        """Return something."""
+        hx = (zeros(1, x.shape[1], 8),) * 2 if self.what == "hx" else None
+        output, _ = self.rnn(x[:0] if self.what == "no step" else x, hx)
+        if self.what == "twice":
+            self.rnn(x)
+        if self.what == "mapping":
+            return {"output": output}
+        if self.what == "rows":
+            return output.sum(1)
+        return output.squeeze() if self.what == "squeeze" else output.mean(0)
+
+
+def carried(module: Any = None) -> cw.nn.CarriedStates:
+    """Return what carries the states of a drop-in, in a batch of 16."""
+    module = module or lstm()
+    found = cw.nn.CarriedStates(module)
+    with found:
+        module(zeros(20, 16, 3))
+    return found
+
+
+def call_after(module: Any) -> None:
+    """Carry states of a batch of 16 into one of 4."""
+    found = carried(module)
+    with found:
+        module(zeros(20, 4, 3))
+
+
+def call_none() -> None:
+    """Call nothing in a block."""
+    with cw.nn.CarriedStates(Behind("hx")):
+        pass
+
+
+def call_nested() -> None:
+    """Stand a block in itself."""
+    found = cw.nn.CarriedStates(lstm())
+    with found, found:
+        pass
+
+
+def step(what: str) -> Any:
+    """Step with a model that does what it should not."""
+    return cw.Stream(Behind(what).eval()).step(zeros(16, 3))
+
+
+def stream() -> cw.Stream:
+    """Return a stream of two that have stepped."""
+    found = cw.Stream(lstm().eval())
+    found.step(zeros(2, 3), streams=["north", "south"])
+    return found
+
+
+def misfit() -> dict[str, Any]:
+    """Return states of which none fits."""
+    h, double = zeros(1, 16, 4), zeros(1, 16, 8, dtype=torch.float64)
+    return {"h": h, "c": double, "rnn.m": h}
+
+
 CASES: dict[str, Callable[[], object]] = {
     "input_size": lambda: lstm()(zeros(20, 16, 4)),
     "input_size_batch_first": lambda: lstm(batch_first=True)(zeros(20, 16, 4)),
@@ -146,6 +213,39 @@ CASES: dict[str, Callable[[], object]] = {
     "from_torch": lambda: cw.nn.LSTM.from_torch(nn.GRU(3, 8)),
     "convert_no_module": lambda: cw.convert(WRONG),
     "convert_direction": lambda: cw.convert(nn.GRU(3, 8), to=WRONG),
+    "carried_no_layer": lambda: cw.nn.CarriedStates(nn.Linear(3, 8)),
+    "carried_layers": lambda: cw.nn.CarriedStates(
+        nn.ModuleDict({"a": lstm(bidirectional=True), "b": nn.GRUCell(3, 8)})
+    ),
+    "carried_hx": lambda: carried(Behind("hx")),
+    "carried_twice": lambda: carried(Behind("twice")),
+    "carried_none": call_none,
+    "carried_nested": call_nested,
+    "carried_batch": lambda: call_after(lstm()),
+    "carried_rows": lambda: carried().select([15, 16]),
+    "carried_misfit": lambda: carried().load_state_dict(misfit()),
+    "carried_missing": lambda: carried().load_state_dict({"h": zeros(1, 4, 8)}),
+    "carried_batches": lambda: carried().load_state_dict(
+        {"h": zeros(1, 4, 8), "c": zeros(1, 5, 8)}
+    ),
+    "stream_training": lambda: cw.Stream(lstm()).step(zeros(16, 3)),
+    "stream_not_the_sequence": lambda: step("mean"),
+    "stream_squeezed": lambda: step("squeeze"),
+    "stream_no_rows": lambda: step("rows"),
+    "stream_no_tensor": lambda: step("mapping"),
+    "stream_layout": lambda: cw.Stream(lstm().eval(), True).step(zeros(16, 3)),
+    "stream_list": lambda: stream().step(WRONG),
+    "stream_scalar": lambda: stream().step(zeros()),
+    "stream_inputs": lambda: stream().step(zeros(2, 3), reset=flags(3)),
+    "stream_no_names": lambda: stream().step(zeros(3, 3)),
+    "stream_one_name": lambda: stream().step(zeros(2, 3), streams=WRONG),
+    "stream_names": lambda: stream().step(zeros(2, 3), streams=["north"]),
+    "stream_name_twice": lambda: stream().step(zeros(2, 3), streams=["north"] * 2),
+    "stream_leave": lambda: stream().leave("north", "east", "west"),
+    "stream_restore": lambda: stream().restore({"streams": ()}),
+    "stream_restore_rows": lambda: stream().restore(
+        {"streams": ("east",), "states": stream().snapshot()["states"]}
+    ),
     "compare_no_counterpart": lambda: cw.compare(nn.GRU(3, 8), "cifg"),
     "compare_names": lambda: cw.compare(nn.RNN(3, 8), "elman", names={"bias": "c"}),
     "compare_shapes": lambda: cw.compare(nn.RNN(3, 8), "elman", hidden_size=7),

@@ -22,6 +22,9 @@ Values = dict[str, tuple[Tensor, ...]]
 """By the name of each recurrent layer its states, ``[L, B, H]`` each."""
 
 
+ONCE = "a call of the model runs each recurrent layer once"
+
+
 class CarriedStates:
     """The states of a model's recurrent layers, from one call to the next.
 
@@ -69,7 +72,7 @@ class CarriedStates:
     def __enter__(self) -> None:
         if self._hooks:
             raise self._error(
-                "a block holds one call of the model", "a block in a block"
+                "a with block holds one call of the model", "a block inside of itself"
             )
         self._begun, self._ended = set(), {}
         for name, layer in self.layers.items():
@@ -92,10 +95,10 @@ class CarriedStates:
             return
         if idle := [repr(name) for name in self.layers if name not in ended]:
             raise self._error(
-                "every recurrent layer of the model runs once in a block",
-                f"{', '.join(idle)} did not",
-                "call the model once in the block; take the part of it whose layers "
-                "all run, and not what torch.compile made, which calls no later hooks",
+                ONCE,
+                f"{', '.join(idle)} did not run",
+                "take the part of the model whose layers all run, and not what "
+                "torch.compile made, which calls no later hooks",
             )
         self.values = ended
 
@@ -205,10 +208,10 @@ class CarriedStates:
         ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
             if name in self._begun:
                 raise self._error(
-                    "every recurrent layer of the model runs once in a block",
+                    ONCE,
                     f"{in_words(name, layer)} runs again",
-                    "call the model once in the block; a layer that it runs twice has "
-                    "no one state to carry",
+                    "a layer that a model runs twice has no one state to carry; a with "
+                    "block holds one call of the model",
                 )
             self._begun.add(name)
             if (args[1] if len(args) > 1 else kwargs.get("hx")) is not None:
@@ -262,7 +265,7 @@ def _misfits(states: Mapping[str, Any], own: Mapping[str, Tensor]) -> Iterator[s
     sizes: set[int] = set()
     for key in [*own, *(key for key in states if key not in own)]:
         if key not in own:
-            yield f"{key!r}, where the model has {', '.join(own)}"
+            yield f"{key!r}, which the model has not: it has {', '.join(own)}"
             continue
         value, like = states.get(key), own[key]
         if not isinstance(value, Tensor):

@@ -101,7 +101,7 @@ def find_form(
             _owner(model),
             "every recurrent layer sees the rows of the batch",
             f"layers that see B={', '.join(map(str, sizes))} for 2 streams",
-            "batch_first= says how the model takes its input",
+            "batch_first=True takes [B, T, ...], batch_first=False [T, B, ...]",
         )
     carried.clear()
     single = run([one], batch_first)
@@ -115,7 +115,9 @@ def find_form(
     if batch is None:
         shape = list(parts[0].shape)
         raise StateError(
-            _owner(model), "the output has a row for each stream", f"{shape} for any"
+            _owner(model),
+            "the output has a row for each stream",
+            f"{shape} of one row and of two",
         )
     last = [whole] if time is None else whole.unbind(time)
     if _differ(parts[-len(last) :], last, carried):

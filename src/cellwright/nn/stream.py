@@ -70,7 +70,7 @@ class Stream:
     def step(
         self,
         x: Tensor,
-        streams: Sequence[Hashable] | None = None,
+        streams: Iterable[Hashable] | None = None,
         **inputs: Tensor | Array,
     ) -> Tensor: ...
 
@@ -78,14 +78,14 @@ class Stream:
     def step(
         self,
         x: Array,
-        streams: Sequence[Hashable] | None = None,
+        streams: Iterable[Hashable] | None = None,
         **inputs: Tensor | Array,
     ) -> Array: ...
 
     def step(
         self,
         x: Tensor | Array,
-        streams: Sequence[Hashable] | None = None,
+        streams: Iterable[Hashable] | None = None,
         **inputs: Tensor | Array,
     ) -> Tensor | Array:
         """Take one step with some streams, and return what the model puts out.
@@ -144,7 +144,7 @@ class Stream:
         """
         if unknown := [repr(s) for s in streams if s not in self._rows]:
             raise self._error(
-                "who leaves is there", f"{', '.join(unknown)}; {self._there()}"
+                "who leaves was there", f"{', '.join(unknown)}; {self._there()}"
             )
         gone = set(streams)
         stay = [stream for stream in self._order if stream not in gone]
@@ -243,7 +243,7 @@ class Stream:
             self._carried.values = values
 
     def _whose(
-        self, streams: Sequence[Hashable] | None, size: int
+        self, streams: Iterable[Hashable] | None, size: int
     ) -> tuple[Hashable, ...]:
         """Return the streams of a step's rows, the very `_order` where they are it."""
         if streams is None:
@@ -280,7 +280,7 @@ class Stream:
         listed = [repr(stream) for stream in self.streams]
         if len(listed) > 8:
             listed = [*listed[:8], f"... {len(listed)} in all"]
-        return f"there are {', '.join(listed)}" if listed else "there are no streams"
+        return f"the streams are {', '.join(listed) or 'none'}"
 
     def _in_training(self, what: str) -> StateError:
         return self._error(
