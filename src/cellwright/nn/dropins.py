@@ -29,7 +29,8 @@ class LSTM(DropIn):
         proj_size: features that the output is projected to; 0 for none.
         device: where the weights are.
         dtype: of the weights.
-        backend: ``"auto"``, ``"reference"`` (the truth, slow) or ``"torch"``.
+        backend: ``"auto"``, ``"c"`` (kernels), ``"reference"`` (the truth, slow) or
+            ``"torch"`` (its own path).
         forget_bias: first value of the forget gate's bias, the sum of both vectors.
         zoneout: share of the units that keep their value from step to step in training,
             of every state, or of each by name: ``{"h": 0.05, "c": 0.5}``.
@@ -118,7 +119,8 @@ class GRU(DropIn):
         bidirectional: whether a second set of weights reads the sequence backwards.
         device: where the weights are.
         dtype: of the weights.
-        backend: ``"auto"``, ``"reference"`` (the truth, slow) or ``"torch"``.
+        backend: ``"auto"``, ``"c"`` (kernels), ``"reference"`` (the truth, slow) or
+            ``"torch"`` (its own path).
         forget_bias: an error, as this cell has no forget gate.
         proj_size: an error, as only an LSTM has a projection.
         zoneout: share of the units that keep their value from step to step in training,
@@ -205,7 +207,8 @@ class RNN(DropIn):
         bidirectional: whether a second set of weights reads the sequence backwards.
         device: where the weights are.
         dtype: of the weights.
-        backend: ``"auto"``, ``"reference"`` (the truth, slow) or ``"torch"``.
+        backend: ``"auto"``, ``"c"`` (kernels), ``"reference"`` (the truth, slow) or
+            ``"torch"`` (its own path).
         forget_bias: an error, as this cell has no forget gate.
         proj_size: an error, as only an LSTM has a projection.
         zoneout: share of the units that keep their value from step to step in training,

@@ -69,7 +69,7 @@ class Recurrent(ExactConstants):
             training.
         bidirectional: whether a second set of weights reads the sequence backwards; the
             outputs of both stand side by side.
-        backend: ``"auto"`` or the name of one; `backend_report` says which one runs.
+        backend: ``"auto"``, ``"c"`` or ``"reference"``; see `backend_report`.
         forget_bias: first value of the biases of every gate that the cell's file
             describes as a forget gate.
         zoneout: share of the units that keep their value from step to step in training,
