@@ -73,7 +73,7 @@ def test_a_value_may_have_any_name_of_the_kernels_own():
         for backend in ("c", "reference"):
             layer = cw.nn.Recurrent(cell, 5, 5, backend=backend, dtype=torch.float64)
             found.append(outcome(layer, x, None))
-        assert_same(*found, "c", "float64")
+        assert_same(found[0], found[1], "c", "float64")
 
 
 def test_different_names_are_different_identifiers():
