@@ -258,7 +258,7 @@ class Recurrent(ExactConstants):
         extras = read_extras(request, graph, x, layout, self)
         dropout = self.dropout if self.training else 0.0
         rows, choice = self._arguments(), self._choice()
-        if choice.backend == "reference" != self._asked:
+        if choice.backend == "reference" and self._asked != "reference":
             warn_of_reference(me, choice.reason)
         result = run_stack(
             graph, rows, x, given, dropout, extras, further, choice.backend
