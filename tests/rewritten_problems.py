@@ -5,7 +5,7 @@ from random import Random
 
 import torch
 
-from cellwright.passes.rewrite import Rewrites, rewrite
+from cellwright.passes.rewrite import Kind, Rewrites, input_kind, rewrite
 from strategies import Problem
 
 
@@ -33,15 +33,15 @@ def rewritten(problem: Problem, rewrites: Rewrites, random: Random | None) -> Pr
     steps, rows = next(iter(problem.inputs.values())).shape[:2]
     inputs = dict(problem.inputs)
     for declared in graph.inputs[len(problem.graph.inputs) :]:
-        kind = declared.name.split("_")[1]
+        kind, _ = input_kind(declared.name)
         shape = (steps, rows, *(n.evaluate(problem.sizes) for n in declared.shape))
         if random is None:
-            value = 1.0 if kind in ("keep", "drop") else 0.0
+            value = 1.0 if kind in (Kind.KEEP, Kind.DROP) else 0.0
             inputs[declared.name] = torch.full(shape, value, dtype=torch.float64)
         else:
             draws = torch.Generator().manual_seed(random.getrandbits(32))
             drawn = torch.rand(shape, dtype=torch.float64, generator=draws)
             # A share is any number, the rest yes or no; dropout scales.
-            drawn = drawn if kind == "share" else (drawn < 0.6).double()
-            inputs[declared.name] = drawn * (1.5 if kind == "drop" else 1.0)
+            drawn = drawn if kind == Kind.SHARE else (drawn < 0.6).double()
+            inputs[declared.name] = drawn * (1.5 if kind == Kind.DROP else 1.0)
     return replace(problem, graph=graph, inputs=inputs)

@@ -99,7 +99,8 @@ def test_json_has_every_kernel(run: Run, folder: Path):
     assert data["kernels"][0]["bytes"] == 14_900
     assert data["kernels"][0]["compiler"] == "gcc 12.2.0"
     removed = json.loads(run("cache", "--clear", "--json").out)
-    assert removed == {"folder": str(folder), "kernels": 3, "bytes": data["bytes"]}
+    total = {"folder": str(folder), "kernels": 3, "bytes": data["bytes"]}
+    assert removed == {**total, "folders": [total]}
 
 
 def test_kernels_in_the_private_folder_are_told(run: Run, folder: Path):
@@ -110,7 +111,48 @@ def test_kernels_in_the_private_folder_are_told(run: Run, folder: Path):
     put(private, 1, *KERNELS[1])
     lines = run("cache").out.splitlines()
 
-    assert lines[:2] == [f"2 kernels, 15.9 kB, in {folder}", f"of them 1 in {private}"]
+    assert lines[:3] == [
+        f"1 kernel, 14.9 kB, in {folder}",
+        f"1 kernel, 999 B, in {private}",
+        "",
+    ]
+    removed = json.loads(run("cache", "--clear", "--json").out)
+    assert (removed["kernels"], removed["bytes"]) == (2, 15_899)
+    assert {each["folder"]: each["bytes"] for each in removed["folders"]} == {
+        str(folder): 14_900,
+        str(private): 999,
+    }
+
+
+def test_every_line_names_the_folder_that_it_is_of(run: Run, folder: Path):
+    """Kernels that lie in the private folder alone are never said to be elsewhere."""
+    private = fallback_folder()
+    private.mkdir(mode=0o700)
+    put(private, 1, *KERNELS[1])
+
+    assert run("cache").out.splitlines()[0] == f"1 kernel, 999 B, in {private}"
+    assert run("cache", "--clear").out == f"Removed 1 kernel, 999 B, from {private}\n"
+    assert run("cache", "--clear").out == f"Removed 0 kernels, 0 B, from {folder}\n"
+
+
+@pytest.mark.parametrize("below", [".", "kernels"])
+def test_what_is_no_folder_is_told(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, below: str
+):
+    """A file where the folder should be, or above it, is named with the folder used."""
+    file = folder / "notes.txt"
+    file.write_text("mine\n", encoding="utf-8")
+    monkeypatch.setenv("CELLWRIGHT_CACHE_DIR", str(file / below))
+    private = fallback_folder()
+    told = f"{file} is no folder, so that kernels go to {private}\n"
+
+    assert run("cache").out == f"{told}0 kernels, 0 B, in {private}\n"
+    private.mkdir(mode=0o700)
+    put(private, 1, *KERNELS[1])
+    result = run("cache", "--clear")
+    assert (result.status, result.err) == (0, "")
+    assert result.out == f"{told}Removed 1 kernel, 999 B, from {private}\n"
+    assert json.loads(run("cache", "--json").out)["folder"] == str(private)
 
 
 def test_folder_that_cannot_be_emptied(run: Run, folder: Path, monkeypatch):

@@ -1,5 +1,6 @@
 """What runs a layer where kernels can, and where they cannot."""
 
+import re
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -273,3 +274,12 @@ def test_kernels_of_a_level_that_cannot_be_are_an_error(kind: str, wrong_level: 
     first = ["gru"] if kind == "Recurrent" else []
     with pytest.raises(BackendError, match=f"backend='c': .*{wrong_level}.*fix: take"):
         getattr(cw.nn, kind)(*first, 3, 4, backend="c")
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "Recurrent"])
+def test_every_backend_is_in_the_docstring(kind: str):
+    """The argument's text names all that it takes."""
+    doc = getattr(cw.nn, kind).__doc__
+    (said,) = re.findall(r"^ +backend: (.*?)^ +\w+: ", doc, re.MULTILINE | re.DOTALL)
+    known = {*compiler.BACKENDS, *(["torch"] if kind in KINDS else [])}
+    assert set(re.findall(r'"(\w+)"', said)) == known

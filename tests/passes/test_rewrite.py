@@ -11,7 +11,13 @@ from cellwright.ir.graph import Graph
 from cellwright.ir.text import parse_graph, print_graph
 from cellwright.ir.verify import verify
 from cellwright.passes.classify import classify
-from cellwright.passes.rewrite import Rewrites, recurrent_matrices, rewrite
+from cellwright.passes.rewrite import (
+    Kind,
+    Rewrites,
+    input_kind,
+    recurrent_matrices,
+    rewrite,
+)
 
 TEXTS = sorted((Path(__file__).parents[1] / "language" / "cells").glob("*.cell"))
 EVERY = [
@@ -53,6 +59,26 @@ def test_inputs_come_in_a_fixed_order():
     assert shapes["_drop_x"] == "input_size"
     assert shapes["_zone_c"] == shapes["_drop_2"] == "hidden_size"
     assert shapes["_drop_1"] == "proj_size"
+
+
+def test_every_further_input_has_a_kind():
+    """Of every rewrite of a cell, and none has another name."""
+    graph = find("lstm_proj").graph
+    seen: set[Kind] = set()
+    for rewrites in EVERY:
+        added = names(rewrite(graph, rewrites))[1:]
+        kinds = [input_kind(name) for name in added]
+        assert [f"_{kind.value}_{of}".rstrip("_") for kind, of in kinds] == added
+        seen |= {kind for kind, _ in kinds}
+    assert seen == set(Kind)
+    assert input_kind("_zone_h_2") == (Kind.ZONE, "h_2")
+
+
+@pytest.mark.parametrize("name", ["x", "keep", "_new", "_new_h", "h_zone"])
+def test_any_other_name_is_no_further_input(name: str):
+    """It is never taken for one of dropout's masks."""
+    with pytest.raises(ValueError, match=name.strip("_").split("_")[0]):
+        input_kind(name)
 
 
 def test_one_mask_for_each_vector():

@@ -6,13 +6,14 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
-from cellwright.backends.c.folder import fallback_folder, main_folder
-from cellwright.backends.c.inventory import Entry, clear, entries
+from cellwright.backends.c.folder import fallback_folder, main_folder, obstacle
+from cellwright.backends.c.inventory import Entry, Removed, clear, entries
 
 from .arguments import AsJson, examples
 from .output import width, write_json, write_lines
@@ -37,30 +38,42 @@ def cache(
     A kernel that is missing is built again when a layer needs it. The folder is the one
     that CELLWRIGHT_CACHE_DIR names, or else cellwright in the cache folder of the user.
     """
-    folder = str(main_folder() or fallback_folder())
+    main, fallback = main_folder(), fallback_folder()
+    wrong = None if main is None else obstacle(main)
+    folder = fallback if main is None or wrong is not None else main
+    if wrong is not None and not as_json:
+        write_lines([f"{wrong} is no folder, so that kernels go to {fallback}"])
     if remove:
-        removed = clear()
+        removed = [each for each in clear() if each.bytes]
         if as_json:
-            write_json({"folder": folder, **asdict(removed)})
+            write_json(_plain_removed(folder, removed))
         else:
-            what = _total(removed.kernels, removed.bytes)
-            write_lines([f"Removed {what}, from {folder}"])
+            write_lines(
+                f"Removed {_total(each.kernels, each.bytes)}, from {each.folder}"
+                for each in removed or [Removed(folder, 0, 0)]
+            )
         return
     found = entries()
     if as_json:
         total = sum(entry.bytes for entry in found)
         rows = [_plain(entry) for entry in found]
-        write_json({"folder": folder, "bytes": total, "kernels": rows})
+        write_json({"folder": str(folder), "bytes": total, "kernels": rows})
     else:
         write_lines(listing(folder, found, width()))
 
 
-def listing(folder: str, found: Sequence[Entry], columns: int) -> Iterator[Text | str]:
-    """Yield the lines of the list: the folder, the sum, a row for each kernel."""
-    yield f"{_total(len(found), sum(entry.bytes for entry in found))}, in {folder}"
-    elsewhere = [entry for entry in found if str(entry.folder) != folder]
-    if elsewhere:
-        yield f"of them {len(elsewhere):,} in {elsewhere[0].folder}"
+def listing(folder: Path, found: Sequence[Entry], columns: int) -> Iterator[Text | str]:
+    """Yield the lines of the list: a sum for each folder, a row for each kernel.
+
+    Args:
+        folder: where kernels go; it is named where there are none.
+        found: the kernels.
+        columns: the width that no line passes.
+    """
+    places = {entry.folder for entry in found} or {folder}
+    for place in sorted(places, key=lambda place: (place != folder, place)):
+        sizes = [entry.bytes for entry in found if entry.folder == place]
+        yield f"{_total(len(sizes), sum(sizes))}, in {place}"
     if found:
         yield ""
         yield from table([_cells(entry) for entry in found], columns)
@@ -120,6 +133,15 @@ def _cells(entry: Entry) -> tuple[str, ...]:
     when = datetime.fromisoformat(kernel.built).astimezone()
     texts = (kernel.cell, kernel.variant, kernel.dtype, kernel.level)
     return (*texts, f"{when:%Y-%m-%d %H:%M}", readable(entry.bytes))
+
+
+def _plain_removed(folder: Path, removed: Sequence[Removed]) -> dict[str, Any]:
+    return {
+        "folder": str(folder),
+        "kernels": sum(each.kernels for each in removed),
+        "bytes": sum(each.bytes for each in removed),
+        "folders": [{**asdict(each), "folder": str(each.folder)} for each in removed],
+    }
 
 
 def _plain(entry: Entry) -> dict[str, Any]:

@@ -286,7 +286,7 @@ class DropIn(nn.RNNBase):
         name = type(self).__name__
         choice = choose_engine(self.backend, self._beyond(), self._like())
         rows = [Row(name, choice.backend, choice.reason)]
-        if choice.backend == "torch" != self.backend:
+        if choice.backend == "torch" and self.backend != "torch":
             asked = "lengths, mask, reset, trace or return_states"
             more = choose_engine(self.backend, [asked], self._like())
             rows.append(Row(name, more.backend, f"calls with {asked}"))

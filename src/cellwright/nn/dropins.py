@@ -30,7 +30,8 @@ class LSTM(DropIn):
         proj_size: features that the output is projected to; 0 for none.
         device: where the weights are.
         dtype: of the weights.
-        backend: ``"auto"``, ``"reference"`` (the truth, slow) or ``"torch"``.
+        backend: ``"auto"``, ``"c"`` (kernels), ``"reference"`` (the truth, slow) or
+            ``"torch"`` (its own path).
         init: first values of the cell's weights and biases, by name or pattern, as for
             `Recurrent`: ``{"U_*": "orthogonal"}``; all others are torch.nn's.
         forget_bias: first value of the forget gate's bias, the sum of both vectors.
@@ -127,7 +128,8 @@ class GRU(DropIn):
         bidirectional: whether a second set of weights reads the sequence backwards.
         device: where the weights are.
         dtype: of the weights.
-        backend: ``"auto"``, ``"reference"`` (the truth, slow) or ``"torch"``.
+        backend: ``"auto"``, ``"c"`` (kernels), ``"reference"`` (the truth, slow) or
+            ``"torch"`` (its own path).
         init: first values of the cell's weights and biases, by name or pattern, as for
             `Recurrent`: ``{"U_*": "orthogonal"}``; all others are torch.nn's.
         forget_bias: an error, as this cell has no forget gate.
@@ -221,7 +223,8 @@ class RNN(DropIn):
         bidirectional: whether a second set of weights reads the sequence backwards.
         device: where the weights are.
         dtype: of the weights.
-        backend: ``"auto"``, ``"reference"`` (the truth, slow) or ``"torch"``.
+        backend: ``"auto"``, ``"c"`` (kernels), ``"reference"`` (the truth, slow) or
+            ``"torch"`` (its own path).
         init: first values of the cell's weights and biases, by name or pattern, as for
             `Recurrent`: ``{"U_*": "orthogonal"}``; all others are torch.nn's.
         forget_bias: an error, as this cell has no forget gate.

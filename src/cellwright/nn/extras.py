@@ -16,7 +16,7 @@ from torch import Tensor
 
 from cellwright.ir.graph import Graph, Input
 from cellwright.language.report import did_you_mean
-from cellwright.passes.rewrite import Rewrites
+from cellwright.passes.rewrite import Kind, Rewrites, input_kind
 
 from .errors import OptionError
 from .regularise import Regularised, zoneout_shares
@@ -112,24 +112,24 @@ class Extras:
     def _input(
         self, declared: Input, sizes: Mapping[str, int], x: Tensor, backwards: bool
     ) -> Tensor:
-        kind, _, subject = declared.name.removeprefix("_").partition("_")
+        kind, subject = input_kind(declared.name)
         steps, rows = x.shape[:2]
         shape = (rows, *(size.evaluate(sizes) for size in declared.shape))
         match kind:
-            case "keep":
+            case Kind.KEEP:
                 assert self.keep is not None
                 return (self.keep.flip(0) if backwards else self.keep).to(x.dtype)
-            case "reset":
+            case Kind.RESET:
                 assert self.reset is not None
                 reset = self.reset
                 if backwards:
                     reset = seen_backwards(reset, self.keep)
                 return reset.to(x.dtype)
-            case "zone":
+            case Kind.ZONE:
                 return x.new_empty(steps, *shape).bernoulli_(self.zoneout[subject])
-            case "share":
+            case Kind.SHARE:
                 return x.new_full(shape, self.zoneout[subject]).expand(steps, *shape)
-            case _:
+            case Kind.DROP:
                 # One mask a sequence: every step sees the same.
                 mask = F.dropout(x.new_ones(shape), self.dropout)
                 return mask.expand(steps, *shape)

@@ -61,7 +61,7 @@ class Recurrent(ExactConstants):
             training.
         bidirectional: whether a second set of weights reads the sequence backwards; the
             outputs of both stand side by side.
-        backend: ``"auto"`` or the name of one; `backend_report` says which one runs.
+        backend: ``"auto"``, ``"c"`` or ``"reference"``; see `backend_report`.
         init: first values of weights and biases in place of the file's, by name or
             pattern: ``{"U_*": "orthogonal", "b_*": 0}``.
         forget_bias: first value of the biases of every gate that the cell's file
@@ -256,7 +256,7 @@ class Recurrent(ExactConstants):
         inputs: Mapping[str, Tensor],
     ) -> tuple[Any, ...]:
         form, weights, choice = self._form(), self._weights(), self._choice()
-        if choice.backend == "reference" != self._asked:
+        if choice.backend == "reference" and self._asked != "reference":
             warn_of_reference(form.layer, choice.reason)
         return run_layer(
             form, self, choice.backend, weights, input, hx, Request(**request), inputs

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from enum import Enum
 
 from cellwright.ir.builder import Builder
 from cellwright.ir.graph import (
@@ -30,6 +31,35 @@ from cellwright.ir.graph import (
 )
 from cellwright.ir.sizes import Shape
 from cellwright.ir.verify import verify
+
+
+class Kind(Enum):
+    """What a further input is for; its name begins with the value."""
+
+    KEEP = "keep"
+    RESET = "reset"
+    ZONE = "zone"
+    SHARE = "share"
+    DROP = "drop"
+
+
+def input_kind(name: str) -> tuple[Kind, str]:
+    """Return what a further input is for, and of what: the rest of its name.
+
+    Args:
+        name: of an input that a rewrite has added.
+
+    Raises:
+        ValueError: for any other name.
+
+    Example:
+        >>> input_kind("_zone_h"), input_kind("_keep")
+        ((<Kind.ZONE: 'zone'>, 'h'), (<Kind.KEEP: 'keep'>, ''))
+    """
+    if not name.startswith("_"):
+        raise ValueError(f"{name}: is no input of a rewrite")
+    kind, _, subject = name[1:].partition("_")
+    return Kind(kind), subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +157,13 @@ class _Rewriter:
         for position, binding in enumerate(self._binding):
             if binding == Binding.WEIGHTS:
                 self._place[position] = self._copied(position)
-        self._keep = self._input("_keep") if rewrites.mask else None
+        self._keep = self._input(Kind.KEEP) if rewrites.mask else None
         self._found = {
             s.name: self._builder.leaf("state", s.name, s.shape) for s in graph.states
         }
         self._before = self._states_before()
         self._zones = {
-            name: self._input(f"_{kind}_{name}", shape)
-            for kind, name, shape in self._zoned()
+            name: self._input(kind, name, shape) for kind, name, shape in self._zoned()
         }
         for position in range(len(graph.nodes)):
             if position not in self._place:
@@ -165,7 +194,8 @@ class _Rewriter:
             nodes=tuple(self._builder.nodes),
         )
 
-    def _input(self, name: str, shape: Shape = ()) -> int:
+    def _input(self, kind: Kind, subject: str = "", shape: Shape = ()) -> int:
+        name = f"_{kind.value}_{subject}" if subject else f"_{kind.value}"
         self._extra.append(Input(name, shape))
         return self._builder.leaf("input", name, shape)
 
@@ -183,7 +213,7 @@ class _Rewriter:
                 seen = self._if_kept(self._copied(position))
                 first = self._old.inputs[0].name
                 if self._on.dropout and node.attr == first:
-                    mask = self._input(f"_drop_{first}", node.shape)
+                    mask = self._input(Kind.DROP, first, node.shape)
                     return self._builder.op("mul", seen, mask)
                 return seen
             case "matmul" if self._on.dropout:
@@ -203,7 +233,8 @@ class _Rewriter:
             parts = [self._with_dropout(arg) for arg in node.args]
             return self._builder.copy(node, *parts)
         if position not in self._dropped:
-            mask = self._input(f"_drop_{len(self._dropped) + 1}", node.shape)
+            number = str(len(self._dropped) + 1)
+            mask = self._input(Kind.DROP, number, node.shape)
             seen = self._builder.op("mul", self._place[position], mask)
             self._dropped[position] = seen
         return self._dropped[position]
@@ -212,7 +243,7 @@ class _Rewriter:
         """Return what each state is when a step begins, resets included."""
         if not self._on.reset:
             return self._found
-        reset = self._input("_reset")
+        reset = self._input(Kind.RESET)
         return {
             s.name: self._builder.op(
                 "where", reset, self._place[s.first], self._found[s.name]
@@ -220,13 +251,13 @@ class _Rewriter:
             for s in self._old.states
         }
 
-    def _zoned(self) -> Iterator[tuple[str, str, Shape]]:
+    def _zoned(self) -> Iterator[tuple[Kind, str, Shape]]:
         """Return what kind of further input zoneout needs for which states."""
         for s in self._old.states:
             if s.name in self._on.zoneout:
-                yield "zone", s.name, s.shape
+                yield Kind.ZONE, s.name, s.shape
             elif s.name in self._on.zoneout_mean:
-                yield "share", s.name, ()
+                yield Kind.SHARE, s.name, ()
 
     def _carried(self, state: State) -> int:
         """Return what a state is after a step that happens."""

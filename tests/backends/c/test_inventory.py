@@ -44,7 +44,12 @@ def test_kernels_are_listed_with_all_their_bytes(builds, kernels: Path):
     for path in list(kernels.glob(f"{found[0].sidecar.key}*")):
         path.rename(private / path.name)
     assert {entry.folder for entry in entries()} == {kernels, private}
-    assert clear().kernels == 2
+    removed = {each.folder: (each.kernels, each.bytes) for each in clear()}
+    first = found[0]
+    assert removed == {
+        kernels: (1, total - first.bytes),
+        private: (1, first.bytes),
+    }
     assert entries() == []
 
 
@@ -59,7 +64,7 @@ def test_damaged_kernels_are_not_listed(builds, kernels: Path, ending: str):
         path.write_text("{", encoding="utf-8")
 
     assert len(entries()) == 1
-    assert clear().kernels == 2
+    assert [each.kernels for each in clear()] == [2]
     assert names(kernels) == []
 
 
@@ -80,11 +85,11 @@ def test_files_of_others_stay(builds, kernels: Path, tmp_path: Path):
     (kernels / ("a" * 64 + ".c")).symlink_to(tmp_path / "elsewhere.c")
     (kernels / ("b" * 64 + ".c")).mkdir()
 
-    removed = clear()
+    (removed,) = clear()
     assert (removed.kernels, removed.bytes) == (1, ours + 1000)
     kept = [*others, ".build-new", "a" * 64 + ".c", "b" * 64 + ".c"]
     assert names(kernels) == sorted(kept)
-    again = clear()
+    (again,) = clear()
     assert (again.kernels, again.bytes) == (0, 0)
 
 

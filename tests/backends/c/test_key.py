@@ -51,25 +51,30 @@ def test_whatever_differs_has_another_key(monkeypatch: pytest.MonkeyPatch):
 def test_generator_is_every_room_that_makes_text(tmp_path: Path):
     """An edit in any source of the generator changes its digest; other files do not."""
     copies = [tmp_path / folder.name for folder in GENERATOR]
-    for folder, copy in zip(GENERATOR, copies, strict=True):
-        shutil.copytree(folder, copy)
+    for place, copy in zip(GENERATOR, copies, strict=True):
+        (shutil.copytree if place.is_dir() else shutil.copyfile)(place, copy)
     digests = [digest_of(copies)]
     assert digests[0] == digest_of(GENERATOR) == generator_digest()
-    assert [path.name for path in copies] == ["ir", "language", "passes", "c"]
-    edited = ["ops.py", "build.py", "classify.py", "levels.py"]
+    c, compiler = copies[-2:]
+    rooms = ["ir", "language", "passes", "c", "compiler.py"]
+    assert [path.name for path in copies] == rooms
+    edited = ["ops.py", "build.py", "classify.py", "levels.py", "."]
     for copy, name in zip(copies, edited, strict=True):
         path = copy / name
         path.write_bytes(path.read_bytes() + b"\n")
         digests.append(digest_of(copies))
+    compiler.rename(compiler.with_name("builder.py"))
+    digests.append(digest_of([*copies[:-1], compiler.with_name("builder.py")]))
+    compiler.with_name("builder.py").rename(compiler)
     for name in ("skeleton.c", "skeleton.h", "new.py"):
-        (copies[-1] / name).write_text("", encoding="utf-8")
+        (c / name).write_text("", encoding="utf-8")
         digests.append(digest_of(copies))
-    (copies[-1] / "new.py").rename(copies[-1] / "newer.py")
+    (c / "new.py").rename(c / "newer.py")
     digests.append(digest_of(copies))
     assert len(set(digests)) == len(digests)
 
-    (copies[-1] / "notes.txt").write_text("", encoding="utf-8")
-    (copies[-1] / "levels.pyc").write_bytes(b"")
+    (c / "notes.txt").write_text("", encoding="utf-8")
+    (c / "levels.pyc").write_bytes(b"")
     assert digest_of(copies) == digests[-1]
 
 

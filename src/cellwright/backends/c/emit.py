@@ -138,17 +138,16 @@ class _Writer:
         enum += [f"ROOT_SLOTS = {ROOT}", f"INPUT_SLOTS = {INPUT}"]
         enum += [f"STATE_SLOTS = {STATE}", f"OUTPUT_SLOTS = {OUTPUT}"]
         counts = {
-            "ROOTS": [(self.said[n], "") for n in schedule.roots],
-            "INPUTS": [(i.name, "") for i in graph.inputs],
-            "STATES": [(s.name, "") for s in graph.states],
-            "OUTPUTS": [(self.said[n], "") for n in schedule.outputs],
-            "KEPT": [(self.said[n], "") for n in schedule.kept],
-            "SUMS": [(self.said[n], "") for n in schedule.sums],
+            "ROOTS": [self.said[n] for n in schedule.roots],
+            "INPUTS": [i.name for i in graph.inputs],
+            "STATES": [s.name for s in graph.states],
+            "OUTPUTS": [self.said[n] for n in schedule.outputs],
+            "KEPT": [self.said[n] for n in schedule.kept],
+            "SUMS": [self.said[n] for n in schedule.sums],
         }
         lines = [f"/* {title} */", "enum {", *(f"    {item}," for item in enum)]
         for name, items in counts.items():
-            listed = ", ".join(item for item, _ in items)
-            lines.append(f"    {name} = {len(items)}, /* {listed} */")
+            lines.append(f"    {name} = {len(items)}, /* {', '.join(items)} */")
         lines += [
             f"    RUNS = {len(self.runs)},",
             f"    BACKWARDS = {int(backwards)}",

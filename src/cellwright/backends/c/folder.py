@@ -42,6 +42,12 @@ def fallback_folder() -> Path:
     return Path(tempfile.gettempdir()) / f"cellwright{owner}"
 
 
+def obstacle(folder: Path) -> Path | None:
+    """Return what stands where a folder would have to be and is none, if anything."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    return None if there.is_dir() else there
+
+
 def places() -> list[Path]:
     """Return the folders that may hold kernels of ours, the usual one first."""
     main, fallback = main_folder(), fallback_folder()

@@ -30,8 +30,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """What was removed: how many kernels, and how many bytes in all."""
+    """What was removed from a folder: how many kernels, and how many bytes in all."""
 
+    folder: Path
     kernels: int
     bytes: int
 
@@ -42,25 +43,31 @@ def entries() -> list[Entry]:
     return sorted(found, key=lambda entry: entry.sidecar.built, reverse=True)
 
 
-def clear() -> Removed:
+def clear() -> list[Removed]:
     """Remove every kernel and what was made with it; files of others stay.
 
     A process that has loaded a kernel goes on with it.
 
+    Returns:
+        What was removed from each folder that may hold kernels.
+
     Raises:
         OSError: Something of ours cannot be removed.
     """
-    keys: set[tuple[Path, str]] = set()
+    return [_cleared(folder) for folder in places()]
+
+
+def _cleared(folder: Path) -> Removed:
+    keys: set[str] = set()
     size = 0
-    for folder in places():
-        # The sidecars first: no process finds a kernel that is half removed.
-        for path in sorted(folder.iterdir(), key=lambda path: path.suffix != ".json"):
-            if not _is_ours(path):
-                continue
-            if match := KERNEL_FILE.fullmatch(path.name):
-                keys.add((folder, match[1]))
-            size += _remove(path)
-    return Removed(len(keys), size)
+    # The sidecars first: no process finds a kernel that is half removed.
+    for path in sorted(folder.iterdir(), key=lambda path: path.suffix != ".json"):
+        if not _is_ours(path):
+            continue
+        if match := KERNEL_FILE.fullmatch(path.name):
+            keys.add(match[1])
+        size += _remove(path)
+    return Removed(folder, len(keys), size)
 
 
 def _entries(folder: Path) -> Iterator[Entry]:

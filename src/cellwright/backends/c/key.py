@@ -22,9 +22,10 @@ SOURCES = (".py", ".h", ".c")
 
 _PACKAGE = Path(__file__).parents[2]
 GENERATOR = tuple(
-    _PACKAGE / room for room in ("ir", "language", "passes", "backends/c")
+    _PACKAGE / place
+    for place in ("ir", "language", "passes", "backends/c", "compiler.py")
 )
-"""The rooms that turn a cell's text into C."""
+"""The rooms that turn a cell's text into C, and the module that joins them."""
 
 
 def kernel_key(parts: Sequence[str], level: Level, compiler: Compiler) -> str:
@@ -54,13 +55,13 @@ def generator_digest() -> str:
     return digest_of(GENERATOR)
 
 
-def digest_of(folders: Iterable[Path]) -> str:
-    """Return the digest of all sources below some folders, names included."""
+def digest_of(places: Iterable[Path]) -> str:
+    """Return the digest of some sources, and of all below folders, names included."""
     total = hashlib.sha256()
-    for folder in folders:
-        for path in sorted(folder.rglob("*")):
+    for place in places:
+        for path in sorted([place, *place.rglob("*")]):
             if path.suffix in SOURCES and path.is_file():
-                name = path.relative_to(folder.parent).as_posix()
+                name = path.relative_to(place.parent).as_posix()
                 total.update(f"{name} {digest(path.read_bytes())}\n".encode())
     return total.hexdigest()
 
