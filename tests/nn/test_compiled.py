@@ -38,6 +38,8 @@ EVERYTHING = {
     "weight_dropout": 0.3,
 }
 
+DESCRIBED = ("_form_text", "_weight_names")
+
 # torch.compile itself looks at .grad of what crosses the border of a graph.
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The .grad attribute of a Tensor that is not a leaf"
@@ -289,3 +291,14 @@ def test_export_records_any_number_of_steps(kind: str, strict: bool, tmp_path: P
     loaded = torch.export.load(tmp_path / "model.pt2").module()
     x = sequence(7, 5, 4)
     assert all(map(torch.equal, tree_leaves(loaded(x)), tree_leaves(model(x))))
+
+
+def test_layer_of_an_older_pickle_compiles():
+    """What torch.compile reads of a layer is no part of its state."""
+    layer = made("elman")
+    state = {n: v for n, v in vars(layer).items() if n not in DESCRIBED}
+    assert len(state) == len(vars(layer)) - len(DESCRIBED)
+    other = cw.nn.Recurrent.__new__(cw.nn.Recurrent)
+    other.__setstate__(state)
+    x = sequence(3, 2, 4)
+    assert torch.equal(compiled(other)(x)[0], layer(x)[0])
