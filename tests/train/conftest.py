@@ -58,7 +58,8 @@ def stop_after(monkeypatch):
 
             yield should_stop
 
-        monkeypatch.setattr("cellwright.train.run.stop_between_steps", counting)
+        for room in ("run", "fitting"):
+            monkeypatch.setattr(f"cellwright.train.{room}.stop_between_steps", counting)
 
     return arrange
 

@@ -211,7 +211,9 @@ def test_callbacks_hear_everything_and_can_end_it():
 
 @pytest.mark.parametrize("optimiser", ["adam", "adamw", "sgd", "rmsprop"])
 @pytest.mark.parametrize("stop", [1, 4, 7, 11])
-def test_resumed_is_uninterrupted_to_the_bit(tmp_path, optimiser: str, stop: int):
+def test_resumed_is_uninterrupted_to_the_bit(
+    tmp_path, optimiser: str, stop: int, stop_after, monkeypatch
+):
     """States, optimiser, order, noise and curves go on as if nothing had been."""
     options = {
         "optimiser": optimiser,
@@ -226,12 +228,10 @@ def test_resumed_is_uninterrupted_to_the_bit(tmp_path, optimiser: str, stop: int
     whole = Tagger()
     expected = quiet(whole, source, **options)
 
-    def interrupt(event: Event):
-        if event.state.step == stop and event.kind == "step":
-            os.kill(os.getpid(), 2)
-
+    stop_after(stop)
     with pytest.raises(InterruptedRunError):
-        quiet(Tagger(), source, out=tmp_path, callbacks=[interrupt], **options)
+        quiet(Tagger(), source, out=tmp_path, **options)
+    monkeypatch.undo()
     other = Tagger(seed=5)
     found = quiet(other, source, out=tmp_path, resume=True, **options)
 

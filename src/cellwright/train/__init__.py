@@ -13,7 +13,7 @@ from .errors import (
     RunError,
     SettingsError,
 )
-from .fit import Fit, fit
+from .fitting import Fit, fit
 from .folder import load
 from .forecasts import Forecasts, predict
 from .loop import Callback, Event, Loop, squared_error
