@@ -148,6 +148,7 @@ def test_noise_is_on_the_input_and_in_training_only():
 
     assert kept
     assert error(weights(noisy), weights(plain)) > 10 * BOUND
+    assert result.best is not None
     assert error(torch.tensor(result.best.middle_loss), measured) <= BOUND
 
 
@@ -165,6 +166,7 @@ def test_best_epoch_is_restored_and_patience_ends():
     result = quiet(model, TruncatedBPTT(x, y, 10), middle=middle, epochs=9, patience=2)
 
     assert [row.middle_loss for row in result.curve] == [3.0, 1.0, 2.0, 2.0]
+    assert result.best is not None
     assert result.best.number == 2
     assert torch.equal(weights(model), seen[1])
 

@@ -16,7 +16,7 @@ from .errors import (
 from .fitting import Fit, fit
 from .folder import load
 from .forecasts import Forecasts, predict
-from .loop import Callback, Event, Loop, squared_error
+from .loop import Callback, Event, squared_error
 from .model import Forecaster
 from .recipe import Recipe
 from .run import Run, open_run, series, sunspots
@@ -37,7 +37,6 @@ __all__ = [
     "InputError",
     "InterruptedRunError",
     "LockWarning",
-    "Loop",
     "PictureWarning",
     "Recipe",
     "ResumeWarning",

@@ -18,7 +18,7 @@ from .loop import Callback, Loop, Loss, squared_error
 from .parallel import joined_by_torchrun
 from .progress import reporting
 from .recipe import Recipe
-from .state import Epoch, State
+from .state import Epoch
 from .stopping import stop_between_steps
 from .walk import Walk
 
@@ -32,13 +32,14 @@ class Fit:
 
     Attributes:
         curve: A row an epoch.
-        best: The row whose weights the model has now.
+        best: The row whose weights the model has now; None where a callback ended the
+            training within its first epoch.
         steps: How often the weights were changed.
         seconds: How long it took, over all resumptions.
     """
 
     curve: tuple[Epoch, ...]
-    best: Epoch
+    best: Epoch | None
     steps: int
     seconds: float
 
@@ -127,14 +128,7 @@ def fit(
         )
         state = loop.begin()
         loop.run(state)
-    return _fitted(state)
-
-
-def _fitted(state: State) -> Fit:
-    best = state.best_epoch
-    if best is None:
-        raise RunError("the training was ended before its first epoch was over")
-    return Fit(tuple(state.curve), best, state.step, state.seconds)
+    return Fit(tuple(state.curve), state.best_epoch, state.step, state.seconds)
 
 
 def _source(data: Data, batch_size: int) -> Source:
