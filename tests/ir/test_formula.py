@@ -11,6 +11,7 @@ from cell_texts import elman
 from cellwright.cells import find
 from cellwright.ir.formula import formula
 from cellwright.ir.graph import Graph, Node, reachable
+from cellwright.language.source import MAX_STATEMENT
 from cellwright.passes.roots import node_names
 
 SAID = (
@@ -134,10 +135,15 @@ def retold(graph: Graph) -> str:
 def test_printed_formulas_say_the_same_cell(cell_seed: int) -> None:
     """Parsed again, the formulas of a cell give its graph."""
     graphs = [drawn(case, cell_seed)[0].graph for case in CASES]
-    tried = [graph for graph in graphs if sayable(graph)]
+    told = [(graph, retold(graph)) for graph in graphs if sayable(graph)]
+    # Parts that have no name are written out, and a file's statements have a limit.
+    tried = [
+        (graph, text)
+        for graph, text in told
+        if max(map(len, text.splitlines())) <= MAX_STATEMENT
+    ]
     assert len(tried) > len(graphs) // 3
-    for graph in tried:
+    for graph, text in tried:
         known: dict[object, int] = {}
-        text = retold(graph)
         found = canonical(find(text).graph, known)
         assert found == canonical(graph, known), text
