@@ -1,7 +1,8 @@
 """How fast the layers are, beside torch's and beside loops; the table of the docs.
 
-    python studies/performance.py              measure everything, write both files
-    python studies/performance.py --write      write docs/performance.md from the JSON
+    python studies/performance.py              measure everything, write what follows
+    python studies/performance.py --write      docs/performance.md and the README's
+                                               table, from studies/performance.json
 
 All contenders of a row run in one process, one after the other in turn, and the table
 has the median of their turns. Before a row is timed, our numbers are compared with the
@@ -12,6 +13,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -20,17 +22,23 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 import cellwright as cw
-from performance_loops import Loop, norm_step, peephole_step, slstm_step
+from performance_loops import Loop, mine_step, norm_step, peephole_step, slstm_step
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "performance.json"
 PAGE = HERE.parent / "docs" / "performance.md"
+README = HERE.parent / "README.md"
+HEADLINE = re.compile(
+    r"^\| forward and backward, \d+ steps, .*\n(\|.*\n)*", re.MULTILINE
+)
+BOTH = "forward and backward"
 STEPS = 100
 BATCHES = (1, 16, 64)
 WIDTHS = (64, 256)
@@ -43,7 +51,10 @@ LOOPS: Mapping[str, tuple[Any, int, int]] = {
     "peephole_lstm": (peephole_step, 4, 2),
     "slstm": (slstm_step, 4, 4),
     "lstm_norm_joint": (norm_step, 4, 2),
+    "mine.cell": (mine_step, 3, 2),
 }
+FILES: Mapping[str, Path] = {"mine.cell": HERE / "mine.cell"}
+"""Cells that are in no library; the one of the README."""
 OPTIONS: Mapping[str, dict[str, Any]] = {"slstm": {"heads": 1}}
 TORCH: Mapping[str, Make] = {"lstm": nn.LSTM, "gru": nn.GRU, "elman": nn.RNN}
 DROP_INS: Mapping[str, Make] = {
@@ -63,24 +74,29 @@ def contenders(cell: str, hidden: int) -> dict[str, Any]:
     step, gates, states = LOOPS[cell]
     return {
         "PyTorch loop": Loop(step, gates, states, hidden, hidden),
-        "cellwright": cw.nn.Recurrent(cell, hidden, hidden, **OPTIONS.get(cell, {})),
+        "cellwright": cell_layer(cell, hidden),
     }
+
+
+def cell_layer(cell: str, hidden: int, backend: str = "auto") -> cw.nn.Recurrent:
+    """Return our layer of a cell that torch has not."""
+    options = OPTIONS.get(cell, {})
+    file = FILES.get(cell, cell)
+    return cw.nn.Recurrent(file, hidden, hidden, backend=backend, **options)
 
 
 def checked(cell: str, layers: Mapping[str, Any], x: Tensor) -> None:
     """Stop unless ours equals the reference, or torch's layer with the same weights."""
-    ours = layers["cellwright"]
-    assert ours.backend_report().rows[0].backend == "c", ours.backend_report()
+    layer = layers["cellwright"]
+    assert layer.backend_report().rows[0].backend == "c", layer.backend_report()
     if "torch.nn" in layers:
-        ours.load_state_dict(layers["torch.nn"].state_dict())
+        layer.load_state_dict(layers["torch.nn"].state_dict())
         expected = layers["torch.nn"](x)[0]
     else:
-        options = OPTIONS.get(cell, {})
-        hidden = ours.hidden_size
-        truth = cw.nn.Recurrent(cell, hidden, hidden, backend="reference", **options)
-        truth.load_state_dict(ours.state_dict())
+        truth = cell_layer(cell, layer.hidden_size, backend="reference")
+        truth.load_state_dict(layer.state_dict())
         expected = truth(x)[0]
-    assert (ours(x)[0] - expected).abs().max() < 1e-4
+    assert (layer(x)[0] - expected).abs().max() < 1e-4
 
 
 def forward(layer: nn.Module, x: Tensor) -> None:
@@ -135,7 +151,7 @@ def rows() -> list[dict[str, Any]]:
                 checked(cell, layers, x[:5])
                 row: dict[str, Any] = {"cell": cell, "B": batch, "H": hidden}
                 row["forward"] = measured(partial(forward, x=x), layers)
-                row["forward and backward"] = measured(partial(both, x=x), layers)
+                row[BOTH] = measured(partial(both, x=x), layers)
                 found.append(row)
                 print(json.dumps(row), file=sys.stderr, flush=True)
     return found
@@ -201,27 +217,48 @@ def machine() -> dict[str, Any]:
     }
 
 
+def headline(results: Mapping[str, Any]) -> str:
+    """Return the README's table: its own cell beside what else one could do."""
+    what = f"forward and backward, {results['machine']['steps']} steps, ms"
+    lines = [
+        f"| {what} | `mine.cell` | the same as a PyTorch loop | torch.nn.LSTM |",
+        "|---|---:|---:|---:|",
+    ]
+    times = {(r["cell"], r["B"], r["H"]): r[BOTH] for r in results["rows"]}
+    for hidden in WIDTHS:
+        for batch in BATCHES:
+            mine, lstm = (times[c, batch, hidden] for c in ("mine.cell", "lstm"))
+            lines.append(
+                f"| batch of {batch}, {hidden} units | **{mine['cellwright']:.3g}** | "
+                f"{mine['PyTorch loop']:.3g} | {lstm['torch.nn']:.3g} |"
+            )
+    return "\n".join([*lines, ""])
+
+
+def paragraphs(*texts: str) -> list[str]:
+    """Return the lines of paragraphs, an empty one behind each."""
+    filled = [fill(" ".join(text.split()), 88) for text in texts]
+    return [line for text in filled for line in (*text.splitlines(), "")]
+
+
 def page(results: Mapping[str, Any]) -> str:
     """Return the table as a page."""
     m = results["machine"]
-    lines = [
-        "# Performance",
-        "",
-        "A first table, as measured, also where we lose. Times are medians in",
-        f"milliseconds for {m['steps']} steps, float32, as many inputs as units, on",
-        f"{m['cores']} cores ({m['processor']}, {m['threads']} threads, torch",
-        f"{m['torch']}). All contenders of a row ran in turn in one process. The ratio",
-        "is the peer's time over ours: above 1 we are faster.",
-        "",
-        "`python studies/performance.py` measures it anew; the settings stand in that",
-        "file, the raw numbers in `studies/performance.json`.",
-        "",
-        "The peer of lstm, gru and elman is torch.nn's layer. The others have none in",
-        "torch: theirs is a loop of torch operations as one writes it by hand",
-        "(`studies/performance_loops.py`), not the reference backend.",
-        "",
-    ]
-    for what in ("forward", "forward and backward"):
+    lines = ["# Performance", ""]
+    lines += paragraphs(
+        f"""A first table, as measured, also where we lose. Times are medians in
+        milliseconds for {m["steps"]} steps, float32, as many inputs as units, on
+        {m["cores"]} cores ({m["processor"]}, {m["threads"]} threads, torch
+        {m["torch"]}). All contenders of a row ran in turn in one process. The ratio
+        is the peer's time over ours: above 1 we are faster.""",
+        """`python studies/performance.py` measures it anew; the settings stand in that
+        file, the raw numbers in `studies/performance.json`.""",
+        """The peer of lstm, gru and elman is torch.nn's layer. The others have none in
+        torch: theirs is a loop of torch operations as one writes it by hand
+        (`studies/performance_loops.py`), not the reference backend. `mine.cell` is
+        the cell of the README.""",
+    )
+    for what in ("forward", BOTH):
         lines += [f"## {what.capitalize()}", ""]
         lines += [
             "| cell | B | H | peer | ours | ratio |",
@@ -236,21 +273,19 @@ def page(results: Mapping[str, Any]) -> str:
         lines.append("")
     s, b = results["sequences"], results["build"]
     padded, ours, packed = s["padded"], s["lengths"], s[PACKED]
-    lines += [
-        "## Sequences of different lengths",
-        "",
-        "LSTM, forward and backward, B=32, T=400, I=64, H=128, lengths from 200 to",
-        f"400: {padded:.3g} ms for the padded batch, {ours:.3g} ms with `lengths=`",
-        f"({ours / padded:.2f} times), {packed:.3g} ms on torch's packed path",
-        f"({packed / ours:.1f} times ours).",
-        "",
-        "## The first call",
-        "",
-        "A cell that this machine has not seen is compiled when it is first called:",
-        f"{b['cold']:.2f} s for peephole_lstm, forward and backward, then never again;",
-        f"from the cache the first call of a process takes {b['warm']:.2f} s.",
-        "",
-    ]
+    lines += ["## Sequences of different lengths", ""]
+    lines += paragraphs(
+        f"""LSTM, forward and backward, B=32, T=400, I=64, H=128, lengths from 200 to
+        400: {padded:.3g} ms for the padded batch, {ours:.3g} ms with `lengths=`
+        ({ours / padded:.2f} times), {packed:.3g} ms on torch's packed path
+        ({packed / ours:.1f} times ours)."""
+    )
+    lines += ["## The first call", ""]
+    lines += paragraphs(
+        f"""A cell that this machine has not seen is compiled when it is first called:
+        {b["cold"]:.2f} s for peephole_lstm, forward and backward, then never again;
+        from the cache the first call of a process takes {b["warm"]:.2f} s."""
+    )
     return "\n".join(lines)
 
 
@@ -273,6 +308,10 @@ def main() -> None:
         RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     results = json.loads(RESULTS.read_text(encoding="utf-8"))
     PAGE.write_text(page(results), encoding="utf-8")
+    readme = README.read_text(encoding="utf-8")
+    changed, count = HEADLINE.subn(lambda _: headline(results), readme)
+    assert count == 1, f"{README} has {count} tables of speeds; one is written"
+    README.write_text(changed, encoding="utf-8")
 
 
 if __name__ == "__main__":

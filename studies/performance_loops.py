@@ -63,6 +63,15 @@ def peephole_step(
     return torch.sigmoid(a_o + cell.p[2] * c) * torch.tanh(c), c
 
 
+def mine_step(cell: Loop, wx: Tensor, states: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Return the states of the README's own cell, whose forget gate is 1 - i."""
+    h, c = states
+    a_i, a_g, a_o = torch.addmm(wx, h, cell.u.t()).chunk(3, 1)
+    i = torch.sigmoid(a_i + cell.p[0] * c)
+    c = torch.lerp(c, torch.tanh(a_g), i)
+    return torch.sigmoid(a_o + cell.p[1] * c) * torch.tanh(c), c
+
+
 def slstm_step(cell: Loop, wx: Tensor, states: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """Return the states of an sLSTM with one head after a step."""
     h, c, n, m = states
