@@ -50,14 +50,16 @@ def test_rewritten_graphs_are_right_and_round_trip(drawn: DrawnCell, seed: int):
 @given(drawn=drawn_cells(), seed=seeds)
 @random_cells
 def test_inputs_that_ask_for_nothing_change_nothing(drawn: DrawnCell, seed: int):
-    """All steps kept, none reset, no unit zoned or dropped: the same bits come out."""
+    """All steps kept, none reset, no unit zoned or dropped: the same comes out.
+
+    Not the same bits: a product whose operand may be dropped waits for the step, and is
+    another sum than that of all steps at once.
+    """
     random = Random(seed)
     problem = draw_problem(drawn.cell, random)
     rewrites = draw_rewrites(random, problem)
     still = rewritten(problem, rewrites, None)
-    expected = problem.run()
-    for name, value in still.run().items():
-        assert torch.equal(value, expected[name]), name
+    assert_close(still.run(), problem.run())
     weights = problem.weights(torch.Generator().manual_seed(seed))
     gradients = still.gradients(weights)
     own = problem.gradients(weights)
