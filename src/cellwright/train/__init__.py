@@ -18,6 +18,7 @@ from .folder import load
 from .forecasts import Forecasts, predict
 from .loop import Callback, Event, squared_error
 from .model import Forecaster
+from .readout import Readout
 from .recipe import Recipe
 from .run import Run, open_run, series, sunspots
 from .settings import Settings
@@ -38,6 +39,7 @@ __all__ = [
     "InterruptedRunError",
     "LockWarning",
     "PictureWarning",
+    "Readout",
     "Recipe",
     "ResumeWarning",
     "Run",

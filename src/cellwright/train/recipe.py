@@ -137,7 +137,7 @@ class Recipe:
             steps: Those of the whole training.
 
         Example:
-            >>> recipe = Recipe(schedule="linear", warmup=2)
+            >>> recipe = Recipe(schedule="linear", warmup=1)
             >>> [recipe.rate(step, 4) for step in range(4)]
             [0.5, 0.75, 0.5, 0.25]
         """
