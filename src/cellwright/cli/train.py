@@ -58,8 +58,25 @@ Patience = Annotated[
     int | None,
     typer.Option(help="Stop after so many epochs that bring nothing better."),
 ]
+Restarts = Annotated[
+    int, typer.Option(help="Begin again so often, with weights drawn anew.")
+]
+Optimiser = Annotated[str, typer.Option(help="adam, adamw, sgd or rmsprop.")]
+Momentum = Annotated[float, typer.Option(help="Of sgd and rmsprop.")]
+WeightDecay = Annotated[float, typer.Option(help="Of the optimiser.")]
+Schedule = Annotated[
+    str,
+    typer.Option(
+        help="Of the learning rate: constant, linear, cosine or 'warm restarts'."
+    ),
+]
+Warmup = Annotated[int, typer.Option(help="Steps in which the learning rate rises.")]
+Noise = Annotated[
+    float, typer.Option(help="Standard deviation of what is added to the input.")
+]
+Accumulate = Annotated[int, typer.Option(help="Batches of one step of the weights.")]
 BatchSize = Annotated[int, typer.Option(help="Windows in one step.")]
-LearningRate = Annotated[float, typer.Option(help="Learning rate of Adam.")]
+LearningRate = Annotated[float, typer.Option(help="Learning rate of the optimiser.")]
 Clip = Annotated[float, typer.Option(help="The largest norm of the gradient.")]
 Average = Annotated[
     float, typer.Option(help="How much of the average of the weights each step keeps.")
@@ -122,8 +139,16 @@ def series(
     dropout: Dropout = DEFAULTS.dropout,
     epochs: Epochs = DEFAULTS.epochs,
     patience: Patience = DEFAULTS.patience,
+    restarts: Restarts = DEFAULTS.restarts,
     batch_size: BatchSize = DEFAULTS.batch_size,
+    optimiser: Optimiser = DEFAULTS.optimiser,
     learning_rate: LearningRate = DEFAULTS.learning_rate,
+    momentum: Momentum = DEFAULTS.momentum,
+    weight_decay: WeightDecay = DEFAULTS.weight_decay,
+    schedule: Schedule = DEFAULTS.schedule,
+    warmup: Warmup = DEFAULTS.warmup,
+    noise: Noise = DEFAULTS.noise,
+    accumulate: Accumulate = DEFAULTS.accumulate,
     clip: Clip = DEFAULTS.clip,
     average: Average = DEFAULTS.average,
     season: Season = None,
@@ -163,8 +188,16 @@ def sunspots(
     dropout: Dropout = DEFAULTS.dropout,
     epochs: Epochs = DEFAULTS.epochs,
     patience: Patience = DEFAULTS.patience,
+    restarts: Restarts = DEFAULTS.restarts,
     batch_size: BatchSize = DEFAULTS.batch_size,
+    optimiser: Optimiser = DEFAULTS.optimiser,
     learning_rate: LearningRate = DEFAULTS.learning_rate,
+    momentum: Momentum = DEFAULTS.momentum,
+    weight_decay: WeightDecay = DEFAULTS.weight_decay,
+    schedule: Schedule = DEFAULTS.schedule,
+    warmup: Warmup = DEFAULTS.warmup,
+    noise: Noise = DEFAULTS.noise,
+    accumulate: Accumulate = DEFAULTS.accumulate,
     clip: Clip = DEFAULTS.clip,
     average: Average = DEFAULTS.average,
     season: Season = None,
