@@ -145,16 +145,26 @@ def add_outer_products(
     Raises:
         MemoryError: when there was none to pack the right sides.
     """
-    if not products:
+    # Pieces of work are done at the same time, so those that add to one sum are not
+    # among the same ones: the second of them comes when the first is done.
+    now: dict[int, tuple[Tensor, Tensor, Tensor, int]] = {}
+    later: list[tuple[Tensor, Tensor, Tensor, int]] = []
+    for product in products:
+        if product[2].data_ptr() in now:
+            later.append(product)
+        else:
+            now[product[2].data_ptr()] = product
+    if not now:
         return
-    slots = [len(products), torch.get_num_threads(), *team()]
-    for left, right, total, heads in products:
+    slots = [len(now), torch.get_num_threads(), *team()]
+    for left, right, total, heads in now.values():
         slots += (left.data_ptr(), left.stride(0), right.data_ptr(), right.stride(0))
         entries = (left.shape[1] // heads, right.shape[1] // heads)
         slots += (len(left), heads, *entries, total.data_ptr())
     function = _outer_function(products[0][0].dtype, best_level())
     if function((ctypes.c_int64 * len(slots))(*slots)):
         raise MemoryError("a kernel found no memory for its packed rows")
+    add_outer_products(later)
 
 
 def text_at(source: Source, double: bool, level: Level) -> str:
