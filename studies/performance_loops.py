@@ -64,11 +64,11 @@ def peephole_step(
 
 
 def mine_step(cell: Loop, wx: Tensor, states: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Return the states of the README's own cell, whose forget gate is 1 - i."""
+    """Return the states of the README's own cell, whose forget gate is 1 - i * i."""
     h, c = states
     a_i, a_g, a_o = torch.addmm(wx, h, cell.u.t()).chunk(3, 1)
     i = torch.sigmoid(a_i + cell.p[0] * c)
-    c = torch.lerp(c, torch.tanh(a_g), i)
+    c = (1 - i * i) * c + i * torch.tanh(a_g)
     return torch.sigmoid(a_o + cell.p[1] * c) * torch.tanh(c), c
 
 
