@@ -280,6 +280,13 @@ def page(results: Mapping[str, Any]) -> str:
         ({ours / padded:.2f} times), {packed:.3g} ms on torch's packed path
         ({packed / ours:.1f} times ours)."""
     )
+    lines += ["## On a busy machine", ""]
+    lines += paragraphs(
+        """Kernels share out their work among torch's own OpenMP threads. Where other
+        processes want the same cores, a thread that waits for another one spins, and
+        two threads may take longer than one. `OMP_WAIT_POLICY=passive` in the
+        environment, or `torch.set_num_threads(1)`, helps there."""
+    )
     lines += ["## The first call", ""]
     lines += paragraphs(
         f"""A cell that this machine has not seen is compiled when it is first called:

@@ -584,3 +584,23 @@ def test_weight_that_starts_as_zero_is_seen_in_the_values():
 def test_dropout_rests_in_the_comparison():
     """The module runs in evaluation, so dropout between layers does not matter."""
     assert cw.compare(nn.GRU(I, H, 2, dropout=0.9), "gru")
+
+
+def test_what_is_suggested_can_be_said():
+    """A suggestion is a full name, of a tensor with as many axes."""
+
+    class Theirs(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.Wf = nn.Linear(3, 4)
+
+    with pytest.raises(MatchError) as caught:
+        cw.compare(Theirs(), "lstm", names={"Wf": "W_f"})
+    said = str(caught.value)
+
+    assert "which is no parameter of the module. did you mean 'Wf.weight'?" in said
+    assert (
+        "W_f [hidden_size, input_size] is not in the module. did you mean 'Wf.w" in said
+    )
+    assert "b_f [hidden_size] is not in the module. did you mean" not in said
+    assert "the module's Wf.bias [4] is not in the cell. did you mean" not in said

@@ -14,14 +14,18 @@ from torch import nn
 import cellwright as cw
 from cellwright.checks.tolerances import TOLERANCES, error
 from cellwright.nn.errors import StateError
+from cellwright.tasks import Adding, PassRule
 from cellwright.train import (
     DivergedError,
+    Drawn,
     Event,
     InterruptedRunError,
+    Readout,
     RunError,
     SettingsError,
     Tensors,
     TruncatedBPTT,
+    UntilPassed,
     fit,
 )
 
@@ -152,15 +156,20 @@ def test_noise_is_on_the_input_and_in_training_only():
     assert error(torch.tensor(result.best.middle_loss), measured) <= BOUND
 
 
-def test_best_epoch_is_restored_and_patience_ends():
-    """The model ends with the weights of the least middle loss."""
-    losses = iter([3.0, 1.0, 2.0, 2.0, 2.0])
-    seen = []
+def scripted(*losses: float):
+    """Return a measurement that says these losses, and the weights that it saw."""
+    left, seen = iter(losses), []
 
     def middle(model):
         seen.append(weights(model))
-        return next(losses)
+        return next(left)
 
+    return middle, seen
+
+
+def test_best_epoch_is_restored_and_patience_ends():
+    """The model ends with the weights of the least middle loss."""
+    middle, seen = scripted(3.0, 1.0, 2.0, 2.0, 2.0)
     model = Tagger()
     x, y = data()
     result = quiet(model, TruncatedBPTT(x, y, 10), middle=middle, epochs=9, patience=2)
@@ -173,13 +182,7 @@ def test_best_epoch_is_restored_and_patience_ends():
 
 def test_restarts_draw_weights_anew_and_keep_the_best():
     """After a training ends another begins; the better of both is what remains."""
-    losses = iter([3.0, 1.0, 5.0, 4.0])
-    seen = []
-
-    def middle(model):
-        seen.append(weights(model))
-        return next(losses)
-
+    middle, seen = scripted(3.0, 1.0, 5.0, 4.0)
     model = Tagger()
     x, y = data()
     result = quiet(model, TruncatedBPTT(x, y, 10), middle=middle, restarts=1)
@@ -239,6 +242,55 @@ def test_resumed_is_uninterrupted_to_the_bit(
 
     assert torch.equal(weights(other), weights(whole))
     assert found.curve == expected.curve
+
+
+def test_a_rule_ends_a_training_and_is_kept(tmp_path, stop_after, monkeypatch):
+    """What a rule has seen goes on with the run: it is met by the same sequence."""
+
+    def train(**options):
+        torch.manual_seed(0)
+        model = Readout(cw.nn.GRU(2, 4), units=4, output_size=1)
+        until = UntilPassed(PassRule(tolerance=2.0, mean=1.0, last=100))
+        drawn = Drawn(Adding(10), batch_size=16, batches=2)
+        fitted = quiet(model, drawn, callbacks=[until], epochs=9, **options)
+        return until.rule.passed_at, fitted.steps, weights(model)
+
+    expected = train()
+    stop_after(3)
+    with pytest.raises(InterruptedRunError):
+        train(out=tmp_path)
+    monkeypatch.undo()
+    found = train(out=tmp_path, resume=True)
+
+    assert found[:2] == expected[:2] == (100, 7)
+    assert torch.equal(found[2], expected[2])
+
+
+def test_a_readout_speaks_at_each_row_s_last_step():
+    """Steps behind a row's length change nothing, whatever the layer."""
+    torch.manual_seed(0)
+    model = Readout(nn.LSTM(2, 4), units=4, output_size=1)
+    x = torch.randn(6, 3, 2)
+    lengths = torch.tensor([6, 2, 4])
+    said = model(x, lengths=lengths)
+    rows = [model(x[:n, i : i + 1]) for i, n in enumerate(lengths)]
+    every = Readout(nn.LSTM(2, 4), units=4, output_size=1, every_step=True)
+
+    assert error(said, torch.cat(rows)) <= BOUND
+    assert every(x).shape == (6, 3, 1)
+
+
+def test_two_trainings_do_not_share_a_folder(tmp_path):
+    """A folder that a training holds is in use."""
+    x, y = data()
+    source = TruncatedBPTT(x, y, 10)
+
+    def again(event: Event):
+        if event.state.step == 1:
+            quiet(Tagger(), source, out=tmp_path)
+
+    with pytest.raises(RunError, match="is in use"):
+        quiet(Tagger(), source, out=tmp_path, callbacks=[again])
 
 
 def test_a_run_is_not_overwritten_nor_continued_otherwise(tmp_path):

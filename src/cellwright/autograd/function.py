@@ -55,9 +55,10 @@ class _Call(Compiled):
 def are_plain(tensors: Sequence[Tensor]) -> bool:
     """Whether tensors are numbers in memory, and nobody records what is done to them.
 
-    Tracers pass tensors of their own round, or look on as a mode, as make_fx does.
+    Tracers pass tensors of their own round, or look on, as make_fx does, and as
+    torch.jit.trace, which notes operators and takes all else for constants.
     """
-    recorded = _C._len_torch_dispatch_stack() > 0
+    recorded = _C._len_torch_dispatch_stack() > 0 or _C._is_tracing()
     return not recorded and all(type(each) in (Tensor, Parameter) for each in tensors)
 
 

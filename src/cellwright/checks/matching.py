@@ -6,7 +6,7 @@ Nothing is guessed: what has no counterpart by the rules below is listed in an e
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -119,7 +119,7 @@ def match(
     biases = {p.name for p in target.graph.parameters if p.role == "bias"}
     faults = [
         f"names= has {name!r}, which is no parameter of the module. "
-        f"{did_you_mean(name, given)}".rstrip()
+        f"{did_you_mean(name, {**{n: n for n in given}, **_modules(given)})}".rstrip()
         for name in names
         if name not in given
     ]
@@ -257,10 +257,14 @@ def _report(
         bare, suffix = split_suffix(to)
         sizes = ", ".join(str(size) for size in shapes[bare])
         shown = bare if suffix == "_l0" else to
-        close = did_you_mean(bare, map(_core, left))
+        # A matrix is meant by none but a matrix.
+        alike = [n for n in left if given[n].dim() == len(shapes[bare])]
+        close = did_you_mean(bare, {_core(name): name for name in alike})
         lines.append(f"the cell's {shown} [{sizes}] is not in the module. {close}")
     for name in left:
-        close = did_you_mean(_core(name), [split_suffix(to)[0] for to in missing])
+        bares = [split_suffix(to)[0] for to in missing]
+        alike = [bare for bare in bares if given[name].dim() == len(shapes[bare])]
+        close = did_you_mean(_core(name), alike)
         shape = list(given[name].shape)
         lines.append(f"the module's {name} {shape} is not in the cell. {close}")
     lines.append(
@@ -268,6 +272,14 @@ def _report(
         ' with columns as {"theirs": [["W_i", "U_i"], ["W_f", "U_f"]]}; None leaves out'
     )
     return "\n  ".join(line.rstrip() for line in lines)
+
+
+def _modules(given: Iterable[str]) -> dict[str, str]:
+    """Return what modules are called, each with the first of its parameters."""
+    found: dict[str, str] = {}
+    for name in given:
+        found.setdefault(name.rpartition(".")[0], name)
+    return found
 
 
 def _core(name: str) -> str:

@@ -6,9 +6,9 @@ Every fault of a file is collected before anything is raised, so one run shows a
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from cellwright.errors import CellwrightValueError
 
@@ -159,10 +159,20 @@ class Report:
             raise CellError(self._faults[key] for key in order)
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return "did you mean 'sigmoid'?", or nothing when no known name is near."""
+def did_you_mean(name: str, known: Iterable[str] | Mapping[str, str]) -> str:
+    """Return "did you mean 'sigmoid'?", or nothing when no known name is near.
+
+    Args:
+        name: what somebody wrote.
+        known: the names there are; in a mapping they are keys, and each value is what
+            is to be written for its key.
+    """
     close = difflib.get_close_matches(name, sorted(set(known)), n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else ""
+    if not close:
+        return ""
+    if isinstance(known, Mapping):
+        close = [cast("Mapping[str, str]", known)[close[0]]]
+    return f"did you mean {close[0]!r}?"
 
 
 def _excerpt(line: str, column: int, width: int = 100) -> tuple[str, int]:

@@ -20,6 +20,7 @@ from .loop import Callback, Event, squared_error
 from .model import Forecaster
 from .readout import Readout
 from .recipe import Recipe
+from .rule import UntilPassed
 from .run import Run, open_run, series, sunspots
 from .settings import Settings
 from .table import summary
@@ -49,6 +50,7 @@ __all__ = [
     "Source",
     "Tensors",
     "TruncatedBPTT",
+    "UntilPassed",
     "fit",
     "load",
     "open_run",

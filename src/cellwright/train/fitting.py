@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from .batches import Source, Tensors
 from .checkpoint import Checkpoints
 from .errors import RunError, SettingsError
 from .files import read_json, write_json
+from .lock import locked
 from .loop import Callback, Loop, Loss, squared_error
 from .parallel import joined_by_torchrun
 from .progress import reporting
@@ -110,6 +112,7 @@ def fit(
         torch.random.fork_rng(devices=[]),
         stop_between_steps() as should_stop,
         joined_by_torchrun() as group,
+        locked(Path(out)) if out is not None and group.leads else nullcontext(),
         reporting(shown=progress and group.leads) as told,
     ):
         torch.manual_seed(chosen.seed)

@@ -59,14 +59,14 @@ def curve_picture(curve: Sequence[Epoch], settings: Settings) -> bytes:
         axes.plot(numbers, training, color=COLOURS[3], label="training block")
         axes.plot(numbers, middle, color=COLOURS[0], label="middle block (decides)")
         best = min(curve, key=lambda row: row.decides)
-        axes.plot(best.number, best.decides, "o", color=COLOURS[0], markersize=6)
-        axes.annotate(
-            f"best epoch {best.number}: {best.decides:.4f}",
-            (best.number, best.decides),
-            xytext=(0, -14),
-            textcoords="offset points",
-            ha="center",
+        # In the legend, where no line can cross it.
+        axes.plot(
+            best.number,
+            best.decides,
+            "o",
             color=COLOURS[0],
+            markersize=6,
+            label=f"best epoch {best.number}: {best.decides:.4f}",
         )
         axes.margins(y=0.15)
         axes.set_xlabel("epoch")

@@ -1,5 +1,6 @@
 """Kernels are handed only what they read rightly, whatever became of a layer."""
 
+import io
 from collections.abc import Callable
 from typing import Any
 
@@ -117,3 +118,30 @@ def test_what_is_recorded_is_the_computation():
     recorded = make_fx(lambda value: ours(value)[0])(x)
 
     assert torch.equal(recorded(other), ours(other)[0])
+
+
+# torch calls all of it deprecated, and says that a trace holds for its own sizes.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "peephole_lstm"])
+def test_what_torch_jit_traces_is_the_computation(kind: str):
+    """A frozen layer's trace computes, also when it was saved and loaded."""
+
+    class Output(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            drop_in = getattr(cw.nn, kind, None)
+            self.layer = drop_in(3, 4) if drop_in else cw.nn.Recurrent(kind, 3, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.layer(x)[0]
+
+    model = Output().eval().requires_grad_(False)
+    x, other = torch.randn(2, 5, 2, 3)
+    traced: Any = torch.jit.trace(model, x)
+    file = io.BytesIO()
+    torch.jit.save(traced, file)
+    file.seek(0)
+
+    assert torch.equal(traced(other), model(other))
+    assert torch.equal(torch.jit.load(file)(other), model(other))
