@@ -117,9 +117,10 @@ def match(
         for to, source in pairs:
             found[to].append(source)
     biases = {p.name for p in target.graph.parameters if p.role == "bias"}
+    modules = _modules(given)
     faults = [
         f"names= has {name!r}, which is no parameter of the module. "
-        f"{did_you_mean(name, {**{n: n for n in given}, **_modules(given)})}".rstrip()
+        f"{did_you_mean(name, [*given, *modules], modules)}".rstrip()
         for name in names
         if name not in given
     ]
@@ -259,7 +260,8 @@ def _report(
         shown = bare if suffix == "_l0" else to
         # A matrix is meant by none but a matrix.
         alike = [n for n in left if given[n].dim() == len(shapes[bare])]
-        close = did_you_mean(bare, {_core(name): name for name in alike})
+        cores = {_core(name): name for name in alike}
+        close = did_you_mean(bare, cores, cores)
         lines.append(f"the cell's {shown} [{sizes}] is not in the module. {close}")
     for name in left:
         bares = [split_suffix(to)[0] for to in missing]

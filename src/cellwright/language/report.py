@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from cellwright.errors import CellwrightValueError
 
@@ -159,20 +159,20 @@ class Report:
             raise CellError(self._faults[key] for key in order)
 
 
-def did_you_mean(name: str, known: Iterable[str] | Mapping[str, str]) -> str:
+def did_you_mean(
+    name: str, known: Iterable[str], written: Mapping[str, str] | None = None
+) -> str:
     """Return "did you mean 'sigmoid'?", or nothing when no known name is near.
 
     Args:
         name: what somebody wrote.
-        known: the names there are; in a mapping they are keys, and each value is what
-            is to be written for its key.
+        known: the names there are.
+        written: what is to be written for a known name, where it is not that name.
     """
     close = difflib.get_close_matches(name, sorted(set(known)), n=1, cutoff=0.6)
     if not close:
         return ""
-    if isinstance(known, Mapping):
-        close = [cast("Mapping[str, str]", known)[close[0]]]
-    return f"did you mean {close[0]!r}?"
+    return f"did you mean {(written or {}).get(close[0], close[0])!r}?"
 
 
 def _excerpt(line: str, column: int, width: int = 100) -> tuple[str, int]:

@@ -111,7 +111,7 @@ class Loop:
     def __post_init__(self) -> None:
         self.averaged = copy.deepcopy(self.model) if self.recipe.average else self.model
         self.walk = Walk(self.model, self.source)
-        self._called = self.group.wrap(self.model)
+        self._called = self.model
         self._optimiser = self.optimiser or self._make_optimiser()
         self._rates = [group["lr"] for group in self._optimiser.param_groups]
         self.epoch_steps = math.ceil(self.source.batches / self.recipe.accumulate)
@@ -138,6 +138,22 @@ class Loop:
             CheckpointError: A checkpoint could not be written.
             InterruptedRunError: Somebody asked to stop; a checkpoint holds the state.
         """
+        self._called = self.group.wrap(self.model)
+        try:
+            self._steps(state)
+        finally:
+            self._called = self.model
+        self._save(state)
+        if state.best:
+            self.model.load_state_dict(state.best)
+        self.model.eval()
+        best = state.best_epoch
+        self._tell(
+            Event("end", self, state, math.nan if best is None else best.decides)
+        )
+
+    def _steps(self, state: State) -> None:
+        """Take steps until the training has ended."""
         saved = clock = time.monotonic()
         ended = False
         while not (ended or self._finished(state)):
@@ -154,14 +170,6 @@ class Loop:
                 saved = time.monotonic()
             if asked and not ended:
                 raise InterruptedRunError(self._interrupted(state))
-        self._save(state)
-        if state.best:
-            self.model.load_state_dict(state.best)
-        self.model.eval()
-        best = state.best_epoch
-        self._tell(
-            Event("end", self, state, math.nan if best is None else best.decides)
-        )
 
     @property
     def _keeping(self) -> list[Any]:

@@ -6,6 +6,7 @@ same batches, so a run of two has the losses of a run of one with the same batch
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +39,10 @@ class Group:
         return self.rank == 0
 
     def wrap(self, model: nn.Module) -> nn.Module:
-        """Return what to call in training: its gradients are those of all processes."""
+        """Return what to call in training: its gradients are those of all processes.
+
+        What is returned must be dropped before the group ends.
+        """
         return model if self.size == 1 else DistributedDataParallel(model)
 
     def part(self, batch: Batch) -> Batch:
@@ -108,4 +112,8 @@ def joined_by_torchrun() -> Iterator[Group]:
     try:
         yield Group(dist.get_rank(), dist.get_world_size())
     finally:
+        # A wrapped model that lives on would be what ends the group, and it holds
+        # Python's lock while it waits for gloo's thread, which may wait for that lock
+        # (torch 2.13): one process in twenty never ended.
+        gc.collect()
         dist.destroy_process_group()
