@@ -1,8 +1,9 @@
-"""What each process of a test of several runs: its arguments FOLDER, STEPS, RESUME.
+"""What each process of a test of several runs: FOLDER, then what to do, then STEPS.
 
-A stream in seven pieces, so that two processes have unequal shares.
+Batches have seven rows, so that two processes have unequal shares.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import torch
 from torch import nn
 
 import cellwright as cw
-from cellwright.train import Event, TruncatedBPTT, fit
+from cellwright.train import Event, Tensors, TruncatedBPTT, fit
 
 
 class Tagger(nn.Module):
@@ -26,8 +27,8 @@ class Tagger(nn.Module):
         return self.head(self.layer(x)[0])
 
 
-def main(folder: str, steps: str, resume: str) -> None:
-    """Train, and write the losses of this part."""
+def stream(folder: Path, steps: str, resume: bool = False) -> None:
+    """Train along a stream, and write the losses of this part."""
     torch.manual_seed(0)
     x = torch.randn(700, 2)
     model = Tagger()
@@ -39,11 +40,61 @@ def main(folder: str, steps: str, resume: str) -> None:
         return event.state.step == int(steps)
 
     source = TruncatedBPTT(x, x[:, :1].cumsum(0) / 10, 10, 5, batch_size=7)
-    options = {"resume": resume == "1", "callbacks": [note], "noise": 0.1}
+    options = {"resume": resume, "callbacks": [note], "noise": 0.1}
     fit(model, source, out=folder, epochs=9, progress=False, **options)
     if losses:
-        torch.save(torch.tensor(losses), Path(folder) / "losses.pt")
+        torch.save(torch.tensor(losses), folder / "losses.pt")
+
+
+def resumed(folder: Path, steps: str) -> None:
+    """Go on along the stream."""
+    stream(folder, steps, resume=True)
+
+
+class Dropping(Tagger):
+    """With numbers that are drawn for each row."""
+
+    def forward(self, x):
+        """Return ``[T, B, 1]``."""
+        return nn.functional.dropout(super().forward(x), 0.5, self.training)
+
+
+def dropout(folder: Path, steps: str) -> None:
+    """Train unlike models by dropout, and write what the process ends with.
+
+    Only the leading process draws numbers in its callbacks, and each measures another
+    loss; by the leading one's the first epoch is the best.
+    """
+    rank = int(os.environ["RANK"])
+    torch.manual_seed(rank)
+    model = Dropping()
+    torch.manual_seed(7)
+    x = torch.randn(5, 70, 2)
+    orders: list[torch.Tensor] = []
+
+    class Noted(Tensors):
+        def order(self) -> torch.Tensor:
+            orders.append(super().order())
+            return orders[-1]
+
+    curve = fit(
+        model,
+        Noted(x, x[..., :1], 7, batch_first=False),
+        middle=lambda _: float(len(orders) * (-1 if rank else 1)),
+        callbacks=[lambda _: torch.rand(3)],
+        epochs=int(steps),
+        patience=2,
+        average=0.9,
+        progress=False,
+    ).curve
+    ended = {
+        "orders": torch.stack(orders),
+        "weights": nn.utils.parameters_to_vector(model.parameters()).detach(),
+        "epochs": torch.tensor(len(curve)),
+    }
+    torch.save(ended, folder / f"ended-{rank}.pt")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    jobs = {job.__name__: job for job in (stream, resumed, dropout)}
+    jobs[sys.argv[2]](Path(sys.argv[1]), sys.argv[3])

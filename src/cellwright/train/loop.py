@@ -109,6 +109,7 @@ class Loop:
     optimiser: torch.optim.Optimizer | None = None
 
     def __post_init__(self) -> None:
+        self.group.agree(self.model)
         self.averaged = copy.deepcopy(self.model) if self.recipe.average else self.model
         self.walk = Walk(self.model, self.source)
         self._called = self.model
@@ -244,15 +245,17 @@ class Loop:
             noise = self.recipe.noise * torch.randn_like(whole.x)
             whole = replace(whole, x=whole.x + noise)
         batch = self.group.part(whole)
-        before = torch.get_rng_state(), self.walk.states
-        prediction = self.walk.predict(self._called, batch)
-        mine = self.loss(prediction, batch.y)
-        weight = batch.rows / whole.rows
-        loss = self.group.total(mine.detach() * weight).item()
-        if not math.isfinite(loss):
-            raise self._diverged(state, f"loss {loss:g}", self._located(batch, *before))
-        # Several processes average their gradients, each of its own rows.
-        (mine * (weight * self.group.size / among)).backward()
+        with self.group.own_randomness(self.recipe.seed, state.step, index):
+            before = torch.get_rng_state(), self.walk.states
+            prediction = self.walk.predict(self._called, batch)
+            mine = self.loss(prediction, batch.y)
+            weight = batch.rows / whole.rows
+            loss = self.group.total(mine.detach() * weight).item()
+            if not math.isfinite(loss):
+                where = self._located(batch, *before)
+                raise self._diverged(state, f"loss {loss:g}", where)
+            # Several processes average their gradients, each of its own rows.
+            (mine * (weight * self.group.size / among)).backward()
         state.loss_sum += loss * whole.rows
         state.rows += whole.rows
         return loss, whole, prediction.detach()
@@ -281,7 +284,7 @@ class Loop:
         if self.measure is not None:
             self.averaged.eval()
             with torch.no_grad():
-                middle = self.measure(self.averaged)
+                middle = self.group.led(self.measure(self.averaged))
             if not math.isfinite(middle):
                 found = f"middle block error {middle:g}"
                 raise self._diverged(state, found, when="at the end")
@@ -299,8 +302,10 @@ class Loop:
         """Tell the callbacks; say whether one of them ends the training."""
         if not self.group.leads:
             return False
-        # All of them are told, also behind one that ends the training.
-        answers = [callback(event) for callback in self.callbacks]
+        # The other processes do not draw what a callback draws.
+        with torch.random.fork_rng(devices=[]):
+            # All of them are told, also behind one that ends the training.
+            answers = [callback(event) for callback in self.callbacks]
         return any(answer is True for answer in answers)
 
     def _save(self, state: State) -> None:

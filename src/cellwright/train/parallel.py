@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from random import Random
 
 import torch
 import torch.distributed as dist
@@ -45,6 +46,29 @@ class Group:
         """
         return model if self.size == 1 else DistributedDataParallel(model)
 
+    def agree(self, model: nn.Module) -> None:
+        """Give every process the leading one's weights."""
+        if self.size > 1:
+            for value in model.state_dict().values():
+                dist.broadcast(value, 0)
+
+    @contextmanager
+    def own_randomness(self, *place: object) -> Iterator[None]:
+        """Draw numbers of this process' own, and leave those that all share alone.
+
+        Shares of a batch differ in size, so what a dropout draws for them would leave
+        each process with another order of the next epoch.
+
+        Args:
+            place: Where in the run this is; the same place has the same numbers.
+        """
+        if self.size == 1:
+            yield
+            return
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(Random(f"{place} {self.rank}").getrandbits(32))
+            yield
+
     def part(self, batch: Batch) -> Batch:
         """Return the rows of this process.
 
@@ -73,6 +97,10 @@ class Group:
             value = value.detach().clone()
             dist.all_reduce(value)
         return value
+
+    def led(self, value: float) -> float:
+        """Return the leading process' value: one decides where all must go one way."""
+        return self.total(torch.tensor(value if self.leads else 0.0).double()).item()
 
     def any(self, *flags: bool) -> list[bool]:
         """Say of each flag whether any process has it."""
