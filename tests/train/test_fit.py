@@ -403,8 +403,8 @@ def test_random_numbers_of_the_caller_stay(tmp_path):
 PARALLEL = Path(__file__).parents[1] / "parallel_runs.py"
 
 
-def torchrun(folder, processes, steps, job="stream"):
-    """Train in so many processes, and return the losses if there are any."""
+def torchrun(folder, processes, steps, job):
+    """Do what tests/parallel_runs.py names in so many processes."""
     command = [
         sys.executable,
         "-m",
@@ -423,17 +423,21 @@ def torchrun(folder, processes, steps, job="stream"):
     }
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    losses = folder / "losses.pt"
-    return torch.load(losses) if losses.exists() else None
+
+
+def losses(folder, processes, steps, job="stream"):
+    """Train along a stream, and return the loss of each step."""
+    torchrun(folder, processes, steps, job)
+    return torch.load(folder / "losses.pt")
 
 
 def test_two_processes_are_one(tmp_path):
     """Losses of two processes are those of one; each goes on from the other's."""
     bound = TOLERANCES["processes", "float32"].bound
-    one = torchrun(tmp_path / "one", 1, 50)
-    two = torchrun(tmp_path / "two", 2, 50)
-    first = torchrun(tmp_path / "mixed", 2, 20)
-    rest = torchrun(tmp_path / "mixed", 1, 50, job="resumed")
+    one = losses(tmp_path / "one", 1, 50)
+    two = losses(tmp_path / "two", 2, 50)
+    first = losses(tmp_path / "mixed", 2, 20)
+    rest = losses(tmp_path / "mixed", 1, 50, job="resumed")
 
     assert error(two, one) <= bound
     assert error(torch.cat([first, rest]), one) <= bound
