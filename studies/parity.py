@@ -40,14 +40,14 @@ shapes ({shapes}), each with the switches drawn, and with all combinations of th
 switches ({switches}) at {small}.
 
 Each case compares the output, the last states and the gradient of x, of the first
-states, of further inputs and of every parameter with the reference in float64:
-max |a - b| / max(1, max |b|). The bound is 1e-11 in float64; in float32 it is 1e-5, or
-four times what the reference in float32 is away from float64, whichever is larger. That
-a kernel ran is asserted; it has {threads} threads. Undecided is a case that is beyond
-its bound, but no further from float64 than four times the reference in its dtype, the largest of 32
-runs in which all it is given moves by a unit in its last place: beside the kink of a
-relu, where a neuron is about to fire, or in a layer norm of almost equal entries, a
-single run says little about what rounding does."""
+states, of further inputs and of every parameter with the reference in float64: max |a -
+b| / max(1, max |b|). The bound is 1e-11 in float64; in float32 it is 1e-5, or four
+times what the reference in float32 is away from float64, whichever is larger. That a
+kernel ran is asserted; it has {threads} threads. Undecided is a case that is beyond its
+bound, but no further from float64 than four times the reference in its dtype, the
+largest of 32 runs in which all it is given moves by a unit in its last place: beside
+the kink of a relu, where a neuron is about to fire, or in a layer norm of almost equal
+entries, a single run says little about what rounding does."""
 
 
 def main() -> None:

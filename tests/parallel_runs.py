@@ -4,14 +4,22 @@ Batches have seven rows, so that two processes have unequal shares.
 """
 
 import os
+import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import torch
 from torch import nn
 
 import cellwright as cw
-from cellwright.train import Event, Tensors, TruncatedBPTT, fit
+from cellwright.train import (
+    Event,
+    InterruptedRunError,
+    Tensors,
+    TruncatedBPTT,
+    fit,
+)
 
 
 class Tagger(nn.Module):
@@ -28,20 +36,25 @@ class Tagger(nn.Module):
 
 
 def stream(folder: Path, steps: str, resume: bool = False) -> None:
-    """Train along a stream, and write the losses of this part."""
+    """Train along a stream up to a step, and write the losses of this part.
+
+    It ends as by Ctrl-C, so that it can go on.
+    """
     torch.manual_seed(0)
     x = torch.randn(700, 2)
     model = Tagger()
     losses: list[float] = []
 
-    def note(event: Event) -> bool:
+    def note(event: Event) -> None:
         if event.kind == "step":
             losses.append(event.loss)
-        return event.state.step == int(steps)
+        if event.state.step == int(steps):
+            signal.raise_signal(signal.SIGINT)
 
     source = TruncatedBPTT(x, x[:, :1].cumsum(0) / 10, 10, 5, batch_size=7)
     options = {"resume": resume, "callbacks": [note], "noise": 0.1}
-    fit(model, source, out=folder, epochs=9, progress=False, **options)
+    with suppress(InterruptedRunError):
+        fit(model, source, out=folder, epochs=9, progress=False, **options)
     if losses:
         torch.save(torch.tensor(losses), folder / "losses.pt")
 

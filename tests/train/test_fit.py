@@ -214,6 +214,31 @@ def test_callbacks_hear_everything_and_can_end_it():
     assert heard[-2:] == [("step", 8), ("end", 8)]
 
 
+def test_what_a_callback_ends_keeps_its_weights_and_stays_ended(tmp_path):
+    """Without a middle block the last weights stay, with one the best; also resumed."""
+    x, y = data()
+    source = TruncatedBPTT(x, y, 10)
+    found: dict[str, list[torch.Tensor]] = {"last": [], "best": []}
+    rising = {"last": None, "best": lambda _: float(len(found["best"]))}
+    for kind, middle in rising.items():
+
+        def callback(event: Event, kind=kind):
+            if event.kind == "step":
+                found[kind].append(weights(event.loop.model))
+            return event.state.step == 14
+
+        options = {"middle": middle, "callbacks": [callback], "out": tmp_path / kind}
+        model = Tagger()
+        steps = quiet(model, source, epochs=9, **options).steps
+        again = Tagger()
+        resumed = quiet(again, source, epochs=9, resume=True, **options).steps
+
+        assert (steps, resumed, len(found[kind])) == (14, 14, 14)
+        kept = found[kind][5 if middle else 13]  # an epoch has six steps
+        assert torch.equal(weights(model), kept)
+        assert torch.equal(weights(again), kept)
+
+
 @pytest.mark.parametrize("optimiser", ["adam", "adamw", "sgd", "rmsprop"])
 @pytest.mark.parametrize("stop", [1, 4, 7, 11])
 def test_resumed_is_uninterrupted_to_the_bit(

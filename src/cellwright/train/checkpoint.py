@@ -19,7 +19,7 @@ from torch import Tensor
 from .errors import CheckpointError, CheckpointWarning, RunError
 from .files import remove_parts, sha256, to_json, write_bytes, write_text
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Checkpoints:

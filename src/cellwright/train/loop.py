@@ -77,7 +77,11 @@ def squared_error(prediction: Tensor, target: Tensor) -> Tensor:
 
 @dataclass
 class Loop:
-    """One run of training. ``run`` ends with the best weights in the model.
+    """One run of training.
+
+    ``run`` ends with the best weights in the model: those of the epoch with the least
+    loss on the middle block, or in training if there is none. What a callback ends
+    without a middle block keeps the weights that it ended with.
 
     Attributes:
         model: From a batch's input to its prediction, alone or first in a tuple. It has
@@ -145,8 +149,10 @@ class Loop:
         finally:
             self._called = self.model
         self._save(state)
-        if state.best:
-            self.model.load_state_dict(state.best)
+        last = state.ended and self.measure is None
+        weights = self.averaged.state_dict() if last else state.best
+        if weights:
+            self.model.load_state_dict(weights)
         self.model.eval()
         best = state.best_epoch
         self._tell(
@@ -156,20 +162,19 @@ class Loop:
     def _steps(self, state: State) -> None:
         """Take steps until the training has ended."""
         saved = clock = time.monotonic()
-        ended = False
-        while not (ended or self._finished(state)):
+        while not (state.ended or self._finished(state)):
             ended = self._tell(self._step(state))
             if state.batch == self.source.batches:
                 ended |= self._tell(self._end_epoch(state))
             now = time.monotonic()
             state.seconds, clock = state.seconds + now - clock, now
-            asked, due, ended = self.group.any(
+            asked, due, state.ended = self.group.any(
                 self.should_stop(), now - saved >= self.checkpoint_seconds, ended
             )
             if asked or due:
                 self._save(state)
                 saved = time.monotonic()
-            if asked and not ended:
+            if asked and not state.ended:
                 raise InterruptedRunError(self._interrupted(state))
 
     @property

@@ -51,6 +51,8 @@ class State:
     """How many times the weights were drawn anew."""
     begun: int = 0
     """Epochs before the last restart."""
+    ended: bool = False
+    """Whether a callback ended the training."""
     curve: list[Epoch] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
     """The weights of the best epoch."""
@@ -110,6 +112,7 @@ def save(
         "rows": state.rows,
         "restart": state.restart,
         "begun": state.begun,
+        "ended": state.ended,
         "curve": [
             [row.number, row.training_loss, row.middle_loss] for row in state.curve
         ],
@@ -152,6 +155,7 @@ def restore(
         rows=facts["rows"],
         restart=facts["restart"],
         begun=facts["begun"],
+        ended=facts["ended"],
         curve=[Epoch(*row) for row in facts["curve"]],
         best=_under("best.", tensors),
         seconds=facts["seconds"],
