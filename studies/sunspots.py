@@ -65,7 +65,7 @@ def main() -> None:
     print(page)
 
 
-def study(runs: list[train.Run]) -> dict[str, Any]:
+def study(runs: list[train.SeriesRun]) -> dict[str, Any]:
     """Gather the runs of one setting, which differ by their seed alone."""
     first = runs[0]
     errors = [run.scores[0].mse for run in runs]

@@ -39,7 +39,7 @@ from cellwright.train import Forecaster, Settings
 from cellwright.train.checkpoint import Checkpoints
 from cellwright.train.files import read_json, sha256, write_json, write_text
 from cellwright.train.folder import software
-from cellwright.train.run import forecaster_loop
+from cellwright.train.series_job import forecaster_loop
 from cellwright.train.windows import Windows, blocks, forecast
 from sunspots_folds_page import report
 

@@ -2,6 +2,7 @@
 
 from . import cells as cells
 from . import nn as nn
+from . import tasks as tasks
 from . import train as train
 from .checks.compare import compare as compare
 from .checks.gradients import check_gradients as check_gradients

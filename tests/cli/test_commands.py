@@ -13,8 +13,8 @@ import pytest
 from cellwright.cells import load, names
 from cellwright.cli import train as train_module
 from cellwright.ir.text import parse_graph
-from cellwright.train import Settings
-from cellwright.train.run import SUNSPOTS
+from cellwright.train import AddingSettings, PeriodicSettings, Settings
+from cellwright.train.calls import SUNSPOTS
 from command_runs import Run, write_series
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -163,16 +163,58 @@ def test_diff_shows_every_change(run: Run, tmp_path: Path):
     assert len([line for line in lines if line[:2] in ("- ", "+ ")]) == 2
 
 
-@pytest.mark.parametrize("command", [train_module.series, train_module.sunspots])
-def test_every_setting_is_an_option(command):
-    """What Python's `train.Settings` has, the command line has, with its default."""
+@pytest.mark.parametrize(
+    ("command", "settings", "own"),
+    [
+        (train_module.series, Settings(), set()),
+        (train_module.sunspots, Settings.of(SUNSPOTS), set()),
+        (train_module.adding, AddingSettings(), set()),
+        (train_module.periodic, PeriodicSettings(), {"hidden_size"}),
+    ],
+)
+def test_every_setting_is_an_option(command, settings, own):
+    """What the settings in Python have, the command line has, with its default."""
     parameters = inspect.signature(command).parameters
-    settings = Settings.of(SUNSPOTS if command is train_module.sunspots else {})
 
-    for entry in fields(Settings):
-        found, plain = parameters[entry.name].default, getattr(settings, entry.name)
-        expected = {"cell": "lstm", "cell_options": None}.get(entry.name, plain)
-        assert found == expected, entry.name
+    for name in {entry.name for entry in fields(settings)} - own:
+        found, plain = parameters[name].default, getattr(settings, name)
+        expected = {"cell": "lstm", "cell_options": None}.get(name, plain)
+        assert found == expected, name
+
+
+def test_adding_and_what_it_leaves(run: Run, tmp_path: Path):
+    """A task becomes a result folder with a table of what was learned."""
+    arguments = ["train", "adding", "--steps", "9", *QUICK, "--tensorboard"]
+    done = run(*arguments, "--variant", "sum")
+
+    assert (done.status, done.err) == (0, "")
+    assert "lstm(2)" in done.out
+    assert "not in 6,400" in done.out
+    assert "cellwright.load('runs/adding-sum')" in done.out
+    assert list((tmp_path / "runs/adding-sum/tensorboard").iterdir())
+    shown = run(*arguments, "--variant", "sum", "--resume", "--json")
+    assert json.loads(shown.out)["memoryless"]["mse"] == 1 / 6
+    refused = run("train", "adding", "--variant", "product")
+    assert refused.status == 2
+    assert "'mean', '1997', 'sum'" in refused.err
+    refused = run("predict", "runs/adding-sum", "-o", "x.csv")
+    assert refused.status == 2
+    assert "a run on a task" in refused.err
+
+
+def test_periodic_and_its_sizes(run: Run, tmp_path: Path):
+    """Each size has a row, a folder, and a curve in one picture."""
+    arguments = ["train", "periodic", "--epochs", "2", "--quiet", "--steps", "8"]
+    done = run(*arguments, "--units", "2, 1", "--json")
+
+    assert (done.status, done.err) == (0, "")
+    found = json.loads(done.out)
+    assert [row["folder"] for row in found] == ["runs/periodic/2", "runs/periodic/1"]
+    assert (tmp_path / "runs/periodic/curves.png").exists()
+    refused = run(*arguments, "--units", "1;2")
+    assert refused.status == 2
+    assert "--units 1,2,3,50" in refused.err
+    assert run(*arguments, "--units", "3,3").status == 2
 
 
 def test_training_and_forecasting_from_a_file(run: Run, tmp_path: Path):

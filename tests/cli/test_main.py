@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 import re
+from functools import partial
 from importlib import metadata
 from typing import Any
 
@@ -20,7 +22,7 @@ from command_runs import Run, write_series
 
 COMMANDS = [
     *("cells", "show", "new", "diff", "predict", "cache"),
-    *("train series", "train sunspots"),
+    *("train series", "train sunspots", "train adding", "train periodic"),
 ]
 BAD_CELL = (
     "input x [input_size]\nstate h [hidden_size]\n"
@@ -63,14 +65,29 @@ def test_every_example_runs(run: Run, tmp_path, monkeypatch: pytest.MonkeyPatch)
     load = write_series(tmp_path / "load.csv")
     trained = training.series(load, "y", out="runs/load", progress=False, **QUICK)
 
-    def checked(file=load, column="y", inputs=(), **options):
-        settings = {key: options[key] for key in train_module.SETTINGS}
-        training.Settings.of(settings)
-        read_series(tmp_path / file, column, inputs)
-        return trained
+    series, sunspots = training.series, training.sunspots
+    adding, periodic = training.adding, training.periodic
+    tiny = {**QUICK, "steps": 30}
 
-    monkeypatch.setattr(training, "series", checked)
-    monkeypatch.setattr(training, "sunspots", checked)
+    def checked(real, *arguments, **options):
+        """Refuse what the function would, and hand out what was trained before."""
+        inspect.signature(real).bind(*arguments, **options)
+        own = inspect.signature(series).parameters  # where all runs lie
+        settings = {key: v for key, v in options.items() if key not in own}
+        kind = {adding: training.AddingSettings, periodic: training.PeriodicSettings}
+        kind.get(real, training.Settings).of(settings)
+        if real is series:
+            read_series(tmp_path / arguments[0], *arguments[1:])
+            return trained
+        return done[real]
+
+    done = {
+        sunspots: trained,
+        adding: adding(out="runs/adding", progress=False, **tiny),
+        periodic: (periodic([1], out="runs/periodic", progress=False, epochs=1)),
+    }
+    for real in (series, sunspots, adding, periodic):
+        monkeypatch.setattr(training, real.__name__, partial(checked, real))
     write_series(tmp_path / "new.csv", 60)
     (tmp_path / "my.cell").write_text("extends lstm\nf = 1\n", encoding="utf-8")
     lines = [

@@ -6,7 +6,7 @@ import pytest
 
 from cellwright.tasks import sunspots
 from cellwright.train import Settings
-from cellwright.train.run import SUNSPOTS
+from cellwright.train.calls import SUNSPOTS
 from sunspots import HERE, README, SHOWN, TABLE, report, with_table
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from cellwright.tasks import Series, Split, sunspots
 from cellwright.train import Settings, series
-from cellwright.train.run import SUNSPOTS
+from cellwright.train.calls import SUNSPOTS
 from sunspots_folds import (
     CANDIDATES,
     HERE,

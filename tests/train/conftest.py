@@ -68,7 +68,7 @@ def stop_after(monkeypatch):
 def no_pictures(monkeypatch):
     """Leave out the drawing, most of a tiny run's time, where nobody looks at it."""
     for name in ("curve_picture", "forecast_picture"):
-        monkeypatch.setattr(f"cellwright.train.results.{name}", lambda *_: b"")
+        monkeypatch.setattr(f"cellwright.train.series_job.{name}", lambda *_: b"")
 
 
 @pytest.fixture(scope="session")

@@ -211,7 +211,8 @@ def test_callbacks_hear_everything_and_can_end_it():
 
     assert result.steps == 8
     assert heard[:7] == [*(("step", i) for i in range(1, 7)), ("epoch", 6)]
-    assert heard[-2:] == [("step", 8), ("end", 8)]
+    assert heard[-3:] == [("step", 8), ("epoch", 8), ("end", 8)]
+    assert len(result.curve) == 2  # the second is of two steps
 
 
 def test_what_a_callback_ends_keeps_its_weights_and_stays_ended(tmp_path):

@@ -7,13 +7,15 @@ import torch
 
 from cellwright.checks.tolerances import TOLERANCES, error
 from cellwright.tasks import Plan, Scale, TaskError, targets
-from cellwright.train import DivergedError, load
+from cellwright.train import DivergedError, Forecaster, load
 from cellwright.train.state import Epoch, State
 from cellwright.train.windows import Windows, blocks, forecast
 
 from .conftest import train_tiny, wave
 
 PLAN = Plan(4, 3)
+MIDDLE_ERROR = "cellwright.train.series_job.middle_error"
+
 pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
@@ -56,6 +58,7 @@ def test_forecast_in_pieces(finished, monkeypatch):
     plan = PLAN
     starts = plan.starts(plan.split(len(data)).test)
     model = load(finished)
+    assert isinstance(model, Forecaster)
     scale = Scale(model.mean.numpy(), model.std.numpy())
     windows = Windows.of(scale.apply(data.values), starts, plan)
     monkeypatch.setattr("cellwright.train.windows.WINDOWS_AT_ONCE", 4)
@@ -75,7 +78,7 @@ def test_best_epoch_is_kept(tmp_path, monkeypatch):
         kept.append({k: v.clone() for k, v in model.state_dict().items()})
         return next(errors)
 
-    monkeypatch.setattr("cellwright.train.run.middle_error", scripted)
+    monkeypatch.setattr(MIDDLE_ERROR, scripted)
     run = train_tiny(tmp_path)
     assert run.metrics["best_epoch"] == 2
     for name, value in run.model().state_dict().items():
@@ -85,7 +88,7 @@ def test_best_epoch_is_kept(tmp_path, monkeypatch):
 def test_early_stopping(tmp_path, monkeypatch):
     """Training ends when so many epochs brought no better middle block."""
     errors = itertools.chain([3.0, 1.0], itertools.repeat(2.0))
-    monkeypatch.setattr("cellwright.train.run.middle_error", lambda *_: next(errors))
+    monkeypatch.setattr(MIDDLE_ERROR, lambda *_: next(errors))
     run = train_tiny(tmp_path, epochs=50, patience=3)
     assert run.metrics["epochs"] == 5
 
@@ -110,7 +113,7 @@ def test_divergence_is_told(tmp_path):
 
 def test_divergence_of_the_middle_block_is_told(tmp_path, monkeypatch):
     """An error that is not finite on the middle block stops the run too."""
-    monkeypatch.setattr("cellwright.train.run.middle_error", lambda *_: np.inf)
+    monkeypatch.setattr(MIDDLE_ERROR, lambda *_: np.inf)
     with pytest.raises(DivergedError, match=r"at the end of epoch 1: [\s\S]*error inf"):
         train_tiny(tmp_path)
 
@@ -153,6 +156,6 @@ def test_a_start_that_failed_does_not_block_the_next(tmp_path):
 def test_divergence_names_the_checkpoint_before(tmp_path, monkeypatch):
     """What is left is named where something is."""
     errors = iter([1.0, np.inf])
-    monkeypatch.setattr("cellwright.train.run.middle_error", lambda *_: next(errors))
+    monkeypatch.setattr(MIDDLE_ERROR, lambda *_: next(errors))
     with pytest.raises(DivergedError, match="left:  checkpoint 000007"):
         train_tiny(tmp_path, checkpoint_seconds=0.0)

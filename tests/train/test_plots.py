@@ -64,7 +64,7 @@ def test_a_picture_that_fails_costs_no_result(tmp_path, finished, monkeypatch, n
         raise ZeroDivisionError("planted")
 
     with monkeypatch.context() as patched:
-        patched.setattr(f"cellwright.train.results.{name}", fail)
+        patched.setattr(f"cellwright.train.series_job.{name}", fail)
         with pytest.warns(PictureWarning, match="ZeroDivisionError: planted"):
             run = train_tiny(tmp_path)
     assert open_run(tmp_path) == run

@@ -7,7 +7,7 @@ import torch
 
 from cellwright.checks.tolerances import TOLERANCES, error
 from cellwright.tasks import Plan
-from cellwright.train import open_run
+from cellwright.train import SeriesRun, open_run
 from cellwright.train.forecasts import predict
 
 from .conftest import wave
@@ -36,7 +36,9 @@ def test_model_score_is_that_of_its_forecasts(finished):
     rows = predict(finished, data, every=True).rows
     origins = {str(start) for start in range(first, last + 1)}
     errors = [r.forecast - (r.actual or 0.0) for r in rows if r.origin in origins]
-    score = open_run(finished).scores[0]
+    run = open_run(finished)
+    assert isinstance(run, SeriesRun)
+    score = run.scores[0]
     assert len(errors) == 3 * (last - first + 1)
     found = [np.sqrt(np.mean(np.square(errors))), np.mean(np.abs(errors))]
     expected = torch.tensor([score.rmse, score.mae], dtype=torch.float64)

@@ -3,13 +3,14 @@ import io
 
 from rich.console import Console
 
-from cellwright.train import open_run, summary
+from cellwright.train import SeriesRun, open_run, summary
 from cellwright.train.table import fixed
 
 
 def test_model_beside_baselines(finished):
     """The table fits 80 columns, marks the best and gives each forecaster a row."""
     run = open_run(finished)
+    assert isinstance(run, SeriesRun)
     text = io.StringIO()
     Console(file=text, width=80).print(summary(run))
     shown = text.getvalue()

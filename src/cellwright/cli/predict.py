@@ -9,7 +9,7 @@ import typer
 
 import cellwright.train as training
 from cellwright.train.folder import Folder
-from cellwright.train.forecasts import is_forecast
+from cellwright.train.forecasts import is_forecast, series_run
 
 from .arguments import AsJson, UsageError, examples
 from .output import write_json, write_lines
@@ -59,7 +59,7 @@ def predict(
 
 def _require_free(out: Path, run: Path, file: Path | None) -> None:
     """Refuse to write over data, over a run, or over anything but a forecast."""
-    data = file or Path(training.open_run(run).config["data"]["file"])
+    data = file or Path(series_run(run).config["data"]["file"])
     if out.resolve() == data.resolve() or (
         out.exists() and data.exists() and out.samefile(data)
     ):

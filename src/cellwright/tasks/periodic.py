@@ -155,6 +155,14 @@ class Periodic:
         symbols = (step % self.period == 0).float()[..., None]
         return Examples(symbols[:-1], symbols[1:])
 
+    def known(self, values: Tensor) -> Tensor:
+        """Return those steps of ``[T, B, 1]`` whose next symbol can be known.
+
+        With ``start="any"`` nobody can before the first 1, which has come after one
+        period at the latest.
+        """
+        return values[self.period - 1 :] if self.start == "any" else values
+
     def score(self, said: Tensor, examples: Examples) -> PeriodicScore:
         """Compare what a network said with what came, where it could be known.
 
@@ -162,10 +170,8 @@ class Periodic:
             said: Its outputs, ``[T, B, 1]``.
             examples: What it was shown.
         """
-        # The first 1 of a sequence has come after one period at the latest.
-        first = self.period - 1 if self.start == "any" else 0
-        truth = examples.target[first:]
-        said = said.detach()[first:].to(truth)
+        truth = self.known(examples.target)
+        said = self.known(said.detach()).to(truth)
         error = (said - truth).double()
         right = (said >= 0.5) == (truth >= 0.5)
         return PeriodicScore(

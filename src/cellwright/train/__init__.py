@@ -1,6 +1,8 @@
-"""Train a forecaster on a series, resume it to the same bits, and use the result."""
+"""Train forecasters, tasks and modules of your own; go on to the same bits."""
 
 from .batches import Batch, Drawn, Source, Tensors, TruncatedBPTT
+from .boards import TensorBoard
+from .calls import adding, periodic, series, sunspots
 from .errors import (
     CheckpointError,
     CheckpointWarning,
@@ -21,11 +23,13 @@ from .model import Forecaster
 from .readout import Readout
 from .recipe import Recipe
 from .rule import UntilPassed
-from .run import Run, open_run, series, sunspots
+from .run import Run, SeriesRun, open_run
 from .settings import Settings
 from .table import summary
+from .task_settings import AddingSettings, PeriodicSettings
 
 __all__ = [
+    "AddingSettings",
     "Batch",
     "Callback",
     "CheckpointError",
@@ -39,21 +43,26 @@ __all__ = [
     "InputError",
     "InterruptedRunError",
     "LockWarning",
+    "PeriodicSettings",
     "PictureWarning",
     "Readout",
     "Recipe",
     "ResumeWarning",
     "Run",
     "RunError",
+    "SeriesRun",
     "Settings",
     "SettingsError",
     "Source",
+    "TensorBoard",
     "Tensors",
     "TruncatedBPTT",
     "UntilPassed",
+    "adding",
     "fit",
     "load",
     "open_run",
+    "periodic",
     "predict",
     "series",
     "squared_error",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from importlib import metadata
 from pathlib import Path
@@ -13,8 +12,7 @@ from typing import Any
 import safetensors
 import safetensors.torch
 import torch
-
-from cellwright.tasks import Scale, Score, Series
+from torch import nn
 
 from .errors import ResumeWarning, RunError
 from .files import (
@@ -25,17 +23,11 @@ from .files import (
     write_bytes,
     write_json,
 )
+from .job import Job
+from .jobs import JOBS
 from .lock import LOCK
-from .model import Forecaster
-from .settings import Settings
 
-FORMAT = 1
-CONFIG_KEYS = (
-    "data.name data.file data.sha256 data.columns scale.mean scale.std software".split()  # noqa: SIM905
-)
-METRICS_KEYS = (
-    "test_windows winner epochs best_epoch middle_mse model_sha256 baselines".split()  # noqa: SIM905
-)
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -74,14 +66,19 @@ class Folder:
         return self.path / "metrics.json"
 
     @property
+    def events(self) -> Path:
+        """What TensorBoard shows, where it was asked for."""
+        return self.path / "tensorboard"
+
+    @property
     def curves(self) -> Path:
         """The errors of each epoch."""
         return self.path / "curves.csv"
 
-    @property
-    def pictures(self) -> tuple[Path, Path]:
-        """The curves and the forecasts as pictures, written after everything else."""
-        return self.path / "curves.png", self.path / "forecast.png"
+    def complete(self, job: Job[Any, Any]) -> bool:
+        """Whether all that the job leaves behind is there, its pictures too."""
+        last = (self.metrics, *(self.path / name for name in job.PICTURES))
+        return all(path.exists() for path in last)
 
     def owns(self, path: Path) -> bool:
         """Say whether a path is one of the files of the run, there or not."""
@@ -89,7 +86,8 @@ class Folder:
         if not place.is_relative_to(folder):
             return False
         own = (self.config, self.checkpoints, self.model, self.timing, self.metrics)
-        names = {p.name for p in (*own, self.curves, *self.pictures)} | {LOCK}
+        names = {p.name for p in (*own, self.curves, self.events)} | {LOCK}
+        names |= {name for job in JOBS.values() for name in job.PICTURES}
         return place == folder or place.relative_to(folder).parts[0] in names
 
     @property
@@ -100,9 +98,7 @@ class Folder:
         return kept or any(path.exists() for path in results)
 
 
-def check_place(
-    folder: Folder, settings: Settings, series: Series, *, resume: bool
-) -> None:
+def check_place(folder: Folder, job: Job[Any, Any], *, resume: bool) -> None:
     """Make sure that a run may begin or go on here; nothing is changed.
 
     Raises:
@@ -121,7 +117,7 @@ def check_place(
                 "  fix: resume=True (--resume) goes on with it or shows its result; "
                 "another out= (--out) starts a new one"
             )
-        _require_same(folder, read_config(folder), settings, series)
+        _require_same(folder, job)
         return
     ours = {LOCK}
     if folder.config.exists():  # A start that came to nothing may be tried again.
@@ -139,9 +135,7 @@ def check_place(
         )
 
 
-def begin(
-    folder: Folder, settings: Settings, series: Series, scale: Scale, *, resume: bool
-) -> None:
+def begin(folder: Folder, job: Job[Any, Any], *, resume: bool) -> None:
     """Write a new run's config, or make sure that an old run may go on.
 
     The config of a run that has no checkpoint yet is replaced.
@@ -150,11 +144,11 @@ def begin(
         RunError: The folder holds a run and ``resume`` is False, or other files.
         SettingsError: The run began with other settings.
     """
-    check_place(folder, settings, series, resume=resume)
+    check_place(folder, job, resume=resume)
     if folder.config.exists():
         remove_parts(folder.path)
     if not folder.begun:
-        write_json(folder.config, new_config(settings, series, scale))
+        write_json(folder.config, _new_config(job))
 
 
 def read_config(folder: Folder) -> dict[str, Any]:
@@ -174,8 +168,15 @@ def read_config(folder: Folder) -> dict[str, Any]:
         raise RunError(
             f"{folder.config}: format {config['format']!r}; this version reads {FORMAT}"
         )
-    names = [f"settings.{entry.name}" for entry in fields(Settings)]
-    require_keys(folder.config, config, [*names, *CONFIG_KEYS])
+    require_keys(folder.config, config, ["job", "software"])
+    if config["job"] not in JOBS:
+        raise RunError(
+            f"{folder.config}: a run of kind {config['job']!r}; this version knows "
+            f"{', '.join(JOBS)}"
+        )
+    job = JOBS[config["job"]]
+    names = [f"settings.{entry.name}" for entry in fields(job.SETTINGS)]
+    require_keys(folder.config, config, [*names, *job.CONFIG_KEYS])
     for place in range(len(config["settings"]["cell"])):
         links = [f"settings.cell.{place}.{key}" for key in ("name", "text", "label")]
         require_keys(folder.config, config, links)
@@ -194,32 +195,11 @@ def read_metrics(folder: Folder) -> dict[str, Any]:
             "  fix: its training command again, with resume=True (--resume)"
         )
     metrics = read_json(folder.metrics)
-    require_keys(folder.metrics, metrics, METRICS_KEYS)
-    rows = ["model", *(f"baselines.{i}" for i in range(len(metrics["baselines"])))]
-    names = [entry.name for entry in fields(Score)]
-    require_keys(folder.metrics, metrics, [f"{row}.{n}" for row in rows for n in names])
+    JOBS[read_config(folder)["job"]].check_metrics(folder.metrics, metrics)
     return metrics
 
 
-def build(config: Mapping[str, Any]) -> Forecaster:
-    """Make the forecaster of a config, with weights not yet trained."""
-    settings = Settings.from_json(config["settings"])
-    return Forecaster(
-        settings.cell,
-        config["data"]["columns"],
-        settings.history,
-        settings.horizon,
-        hidden_size=settings.hidden_size,
-        num_layers=settings.num_layers,
-        change=settings.change,
-        dropout=settings.dropout,
-        cell_options=settings.cell_options,
-        mean=config["scale"]["mean"],
-        std=config["scale"]["std"],
-    )
-
-
-def save_model(folder: Folder, model: Forecaster) -> str:
+def save_model(folder: Folder, model: nn.Module) -> str:
     """Write the weights; return their digest."""
     weights = {key: value.contiguous() for key, value in model.state_dict().items()}
     content = safetensors.torch.save(weights)
@@ -227,15 +207,16 @@ def save_model(folder: Folder, model: Forecaster) -> str:
     return sha256(content)
 
 
-def load(run: str | Path) -> Forecaster:
-    """Load a trained forecaster, an ordinary ``nn.Module`` in evaluation mode.
+def load(run: str | Path) -> nn.Module:
+    """Load a trained model, an ordinary ``nn.Module`` in evaluation mode.
 
     Args:
         run: The folder of a finished run.
 
     Returns:
-        A module from raw values ``[B, T, I]`` to raw forecasts ``[B, horizon]``; I
-        counts the target, first, and the inputs, in the order of ``.columns``.
+        Of a run on a series, a `Forecaster`: from raw values ``[B, T, I]`` to raw
+        forecasts ``[B, horizon]``; I counts the target, first, and the inputs, in the
+        order of ``.columns``. Of a run on a task, a `Readout`.
 
     Raises:
         RunError: The folder is no run, is not finished, or its weights are damaged.
@@ -257,28 +238,18 @@ def load(run: str | Path) -> Forecaster:
             f"  fix: remove {folder.metrics.name}; resume=True writes both again from "
             "the last checkpoint"
         )
-    model = build(config)
+    model = JOBS[config["job"]].build(config)
     model.load_state_dict(safetensors.torch.load(content))
     return model.eval()
 
 
-def new_config(settings: Settings, series: Series, scale: Scale) -> dict[str, Any]:
+def _new_config(job: Job[Any, Any]) -> dict[str, Any]:
     """Return everything that decides a new run, as plain data."""
-    split = settings.plan.split(len(series))
     return {
         "format": FORMAT,
-        "settings": settings.to_json(),
-        "data": {
-            "name": series.name,
-            "file": str(Path(series.file).resolve()) if series.file else "",
-            "sha256": series.sha256,
-            "rows": len(series),
-            "columns": list(series.columns),
-            "training_rows": split.train.stop,
-            "middle_rows": split.middle.stop - split.middle.start,
-            "test_rows": split.test.stop - split.test.start,
-        },
-        "scale": {"mean": scale.mean.tolist(), "std": scale.std.tolist()},
+        "job": job.KIND,
+        "settings": job.settings.to_json(),
+        **job.facts(),
         "software": software(),
     }
 
@@ -293,27 +264,19 @@ def software() -> dict[str, Any]:
     }
 
 
-def _require_same(
-    folder: Folder, config: Mapping[str, Any], settings: Settings, series: Series
-) -> None:
-    settings.require_same(config["settings"], str(folder.config))
-    data = config["data"]
-    here = [series.sha256, list(series.columns)]
-    if [data["sha256"], data["columns"]] != here:
+def _require_same(folder: Folder, job: Job[Any, Any]) -> None:
+    config = read_config(folder)
+    if config["job"] != job.KIND:
         raise RunError(
-            f"{folder.path}: the run began with other data\n"
-            f"  there: {', '.join(data['columns'])} of {data['file']}, "
-            f"sha256 {data['sha256'][:12]}…\n"
-            f"  here:  {', '.join(series.columns)} of {series.file}, "
-            f"sha256 {series.sha256[:12]}…\n"
-            "  fix:   give the same file and columns, or choose another folder"
+            f"{folder.path}: holds a run of another kind: {config['job']}, not "
+            f"{job.KIND}\n  fix: choose another folder with out= (--out)"
         )
+    job.require_same(config, str(folder.config))
     before, now = config["software"], software()
-    changed = [f"{key} {before.get(key)} → {now[key]}" for key in now]
     changed = [
-        text
-        for key, text in zip(now, changed, strict=True)
-        if before.get(key) != now[key]
+        f"{key} {before.get(key)} → {value}"
+        for key, value in now.items()
+        if before.get(key) != value
     ]
     if changed and not folder.metrics.exists():
         warnings.warn(

@@ -15,7 +15,7 @@ from cellwright.tasks import sunspots as sunspot_series
 
 from .errors import InputError
 from .files import write_text
-from .folder import Folder, load, read_config
+from .run import SeriesRun, open_run
 
 WINDOWS_AT_ONCE = 1024
 BEFORE_TARGET = ("origin", "step", "time")
@@ -74,6 +74,22 @@ def is_forecast(path: Path) -> bool:
     return tuple(header[:3]) == BEFORE_TARGET and header[4:] == [AFTER_TARGET]
 
 
+def series_run(run: str | Path) -> SeriesRun:
+    """Open a finished run on a series.
+
+    Raises:
+        RunError: The folder is no finished run.
+        InputError: It is a run on a task.
+    """
+    opened = open_run(run)
+    if not isinstance(opened, SeriesRun):
+        raise InputError(
+            f"{run}: a run on a task; only a forecaster of a series says what follows\n"
+            "  fix: cellwright.load opens it, an ordinary nn.Module"
+        )
+    return opened
+
+
 def predict(
     run: str | Path, data: str | Path | Series | None = None, *, every: bool = False
 ) -> Forecasts:
@@ -94,8 +110,9 @@ def predict(
         DataError: The file breaks rules, or is shorter than the history.
         InputError: The run's own data has changed, or a Series has other columns.
     """
-    model = load(run)
-    data = _series(read_config(Folder(Path(run))), data, model.history)
+    opened = series_run(run)
+    model = opened.model()
+    data = _series(opened.config, data, model.history)
     if data.columns != model.columns or len(data) < model.history:
         raise InputError(
             f"{data.name}: the run needs {model.history} rows of "

@@ -36,7 +36,7 @@ class Event:
     Attributes:
         kind: ``"step"`` after each step, ``"epoch"`` after each epoch and its
             measurement, ``"end"`` when the training is over.
-        loop: The loop, with its model, optimiser and recipe.
+        loop: The loop, with its model, recipe and learning rate.
         state: Where it stands; ``state.step`` counts the steps.
         loss: Of the step, or the mean of the epoch.
         prediction: After a step, what the model said before it, to all rows of the
@@ -81,7 +81,8 @@ class Loop:
 
     ``run`` ends with the best weights in the model: those of the epoch with the least
     loss on the middle block, or in training if there is none. What a callback ends
-    without a middle block keeps the weights that it ended with.
+    without a middle block keeps the weights that it ended with; the epoch that it cut
+    short counts as one.
 
     Attributes:
         model: From a batch's input to its prediction, alone or first in a tuple. It has
@@ -148,6 +149,8 @@ class Loop:
             self._steps(state)
         finally:
             self._called = self.model
+        if state.ended and state.batch:
+            self._tell(self._end_epoch(state))
         self._save(state)
         last = state.ended and self.measure is None
         weights = self.averaged.state_dict() if last else state.best
@@ -176,6 +179,11 @@ class Loop:
                 saved = time.monotonic()
             if asked and not state.ended:
                 raise InterruptedRunError(self._interrupted(state))
+
+    @property
+    def learning_rate(self) -> float:
+        """That of the last step, of the optimiser's first group of parameters."""
+        return self._optimiser.param_groups[0]["lr"]
 
     @property
     def _keeping(self) -> list[Any]:
@@ -330,7 +338,7 @@ class Loop:
         former = None if self.checkpoints is None else self.checkpoints.former
         kept = "" if former is None else f"\n  left:  checkpoint {former}, from before"
         began = "" if not where else f"\n  began: {where}"
-        rate = self._optimiser.param_groups[0]["lr"]
+        rate = self.learning_rate
         return DivergedError(
             f"training diverged {when or f'in step {state.step + 1}'} of epoch "
             f"{len(state.curve) + 1}: losses and gradients must be finite\n"

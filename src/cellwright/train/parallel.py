@@ -125,8 +125,13 @@ class Group:
 
     def wait(self) -> None:
         """Go on when all have come here."""
-        if self.size > 1:
-            dist.barrier()
+        # A barrier of torch's would take a GPU for it where there is one.
+        self.any(False)
+
+
+def leads() -> bool:
+    """Say whether this process is the one that reports, alone or under ``torchrun``."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 @contextmanager
@@ -136,7 +141,9 @@ def joined_by_torchrun() -> Iterator[Group]:
     if size == 1 or dist.is_initialized():
         yield Group(dist.get_rank(), dist.get_world_size()) if size > 1 else Group()
         return
-    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    dist.init_process_group(
+        "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    )
     try:
         yield Group(dist.get_rank(), dist.get_world_size())
     finally:

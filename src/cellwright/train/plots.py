@@ -74,7 +74,7 @@ def curve_picture(curve: Sequence[Epoch], settings: Settings) -> bytes:
         axes.set_title(f"{settings.model_name}, seed {settings.seed}")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend()
-        return _png(figure)
+        return png(figure)
 
 
 def forecast_picture(
@@ -101,14 +101,14 @@ def forecast_picture(
         truth = rows["test"].get_legend_handles_labels()[0][0]
         figure.legend(
             [truth, *handles],
-            [_in_legend(series.columns[0]), *labels],
+            [in_legend(series.columns[0]), *labels],
             loc="outside lower center",
             ncols=min(6, 1 + len(labels)),
             title="shaded: the steps to forecast, dotted: what came; "
             "figures: MSE over all steps of the test block (training-std²)",
             title_fontsize=8.5,
         )
-        return _png(figure)
+        return png(figure)
 
 
 def _test_block(
@@ -174,7 +174,7 @@ def _steps(axes: Axes, scores: Sequence[Score]) -> None:
     for place, entry in enumerate(scores):
         steps = np.arange(1, len(entry.mse_by_step) + 1)
         width = 2.2 if place == 0 else 1.2
-        name = _in_legend(f"{entry.name}: {entry.mse:.3f}")
+        name = in_legend(f"{entry.name}: {entry.mse:.3f}")
         style = _place(place, len(scores))
         axes.plot(steps, entry.mse_by_step, linewidth=width, label=name, **style)
     axes.set_title("MSE by step (training-std²)")
@@ -183,7 +183,7 @@ def _steps(axes: Axes, scores: Sequence[Score]) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
 
 
-def _in_legend(label: str) -> str:
+def in_legend(label: str) -> str:
     """Return a label that matplotlib shows: it hides those that begin with _."""
     return f" {label}" if label.startswith("_") else label
 
@@ -219,7 +219,8 @@ def _time_axis(axes: Axes, series: Series, start: int, stop: int, ticks: int) ->
     axes.set_xticks([row for row, _ in shown], [label for _, label in shown])
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """Return a figure as a file."""
     FigureCanvasAgg(figure)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})

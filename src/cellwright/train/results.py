@@ -1,4 +1,4 @@
-"""Measure a trained forecaster once on the test block and write the result folder."""
+"""Examine a trained model once and write the result folder."""
 
 from __future__ import annotations
 
@@ -6,123 +6,59 @@ import csv
 import io
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from cellwright.tasks import (
-    Baseline,
-    Scale,
-    Score,
-    Series,
-    all_baselines,
-    score,
-    targets,
-)
+from torch import nn
 
 from .errors import PictureWarning, RunError
 from .files import write_bytes, write_json, write_text
 from .folder import Folder, save_model
-from .model import Forecaster
-from .plots import curve_picture, forecast_picture
-from .settings import Settings
-from .state import Epoch, State
-from .windows import Windows, forecast
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The model and its baselines on exactly the same test windows.
-
-    Attributes:
-        starts: First target rows of the windows, ``[B]``.
-        truth: The targets in training-std units, ``[B, horizon]``.
-        forecasts: The model's first, then the baselines'.
-        scores: In the same order.
-    """
-
-    starts: np.ndarray
-    truth: np.ndarray
-    forecasts: tuple[Baseline, ...]
-    scores: tuple[Score, ...]
-
-
-def compare(
-    model: Forecaster, series: Series, scale: Scale, settings: Settings
-) -> Comparison:
-    """Forecast every test window with the model and with each baseline."""
-    plan = settings.plan
-    split = plan.split(len(series))
-    scaled = scale.apply(series.values)
-    starts = plan.starts(split.test)
-    own = forecast(model, Windows.of(scaled, starts, plan))
-    entries = (
-        Baseline(settings.model_name, plan.history, own),
-        *all_baselines(scaled, split, plan, settings.season),
-    )
-    truth = targets(scaled, starts, plan.horizon)
-    std = float(scale.std[0])
-    scores = tuple(
-        score(entry.name, entry.forecast, truth, std, entry.lags) for entry in entries
-    )
-    return Comparison(starts, truth, entries, scores)
+from .job import Job
+from .state import Epoch, State, best_of
 
 
 def write_results(
-    folder: Folder,
-    model: Forecaster,
-    state: State,
-    series: Series,
-    scale: Scale,
-    settings: Settings,
+    folder: Folder, job: Job[Any, Any], model: nn.Module, state: State
 ) -> None:
     """Write weights, curves, metrics and then, from all that, the pictures."""
-    compared = compare(model, series, scale, settings)
+    found = job.examine(model)
     digest = save_model(folder, model)
     write_text(folder.curves, curve_text(state.curve))
     write_json(folder.timing, {"training_seconds": state.seconds})
-    write_json(folder.metrics, _metrics(compared, state, scale, digest))
-    _draw(folder, state.curve, compared, series, scale, settings)
+    metrics = {
+        **job.metrics(found, state.curve),
+        "parameters": sum(weight.numel() for weight in model.parameters()),
+        "epochs": len(state.curve),
+        "best_epoch": best_of(state.curve).number if state.curve else None,
+        "model_sha256": digest,
+    }
+    write_json(folder.metrics, metrics)
+    _draw(folder, job, found, state.curve)
 
 
-def draw_again(
-    folder: Folder, model: Forecaster, series: Series, scale: Scale, settings: Settings
-) -> None:
+def draw_again(folder: Folder, job: Job[Any, Any], model: nn.Module) -> None:
     """Draw the pictures of a finished run from what it wrote."""
     curve = read_curve(folder.curves)
-    compared = compare(model, series, scale, settings)
-    _draw(folder, curve, compared, series, scale, settings)
+    _draw(folder, job, job.examine(model), curve)
 
 
 def _draw(
-    folder: Folder,
-    curve: Sequence[Epoch],
-    compared: Comparison,
-    series: Series,
-    scale: Scale,
-    settings: Settings,
+    folder: Folder, job: Job[Any, Any], found: object, curve: Sequence[Epoch]
 ) -> None:
-    def forecasts() -> bytes:
-        return forecast_picture(
-            series, scale, compared.starts, compared.forecasts, compared.scores
-        )
-
-    makers = (lambda: curve_picture(curve, settings), forecasts)
-    for path, make in zip(folder.pictures, makers, strict=True):
+    for name, make in job.pictures(found, curve).items():
         try:
             picture = make()
         except Exception as error:  # noqa: BLE001  # whatever it is, the result stands
             warnings.warn(
-                f"{path}: could not be drawn ({type(error).__name__}: {error}); "
-                "everything else of the run is there\n"
+                f"{folder.path / name}: could not be drawn ({type(error).__name__}: "
+                f"{error}); everything else of the run is there\n"
                 "  fix: resume=True (--resume) tries again",
                 PictureWarning,
                 stacklevel=2,
             )
             continue
-        write_bytes(path, picture)
+        write_bytes(folder.path / name, picture)
 
 
 def curve_text(curve: Sequence[Epoch]) -> str:
@@ -146,7 +82,7 @@ def read_curve(path: Path) -> list[Epoch]:
                 Epoch(
                     int(row["epoch"]),
                     float(row["training_mse"]),
-                    float(row["middle_mse"]),
+                    float(row["middle_mse"]) if row["middle_mse"] else None,
                 )
                 for row in csv.DictReader(file)
             ]
@@ -157,26 +93,3 @@ def read_curve(path: Path) -> list[Epoch]:
     if not rows:
         raise RunError(f"{path}: damaged; it holds no epoch")
     return rows
-
-
-def _metrics(
-    compared: Comparison, state: State, scale: Scale, digest: str
-) -> dict[str, Any]:
-    best = state.best_epoch
-    own, *others = compared.scores
-    return {
-        "units": {
-            "mse": "squared training-std units",
-            "rmse": "units of the target",
-            "mae": "units of the target",
-            "training_std": float(scale.std[0]),
-        },
-        "test_windows": len(compared.starts),
-        "model": own.to_json(),
-        "baselines": [entry.to_json() for entry in others],
-        "winner": min(compared.scores, key=lambda entry: entry.mse).name,
-        "epochs": len(state.curve),
-        "best_epoch": None if best is None else best.number,
-        "middle_mse": None if best is None else best.middle_loss,
-        "model_sha256": digest,
-    }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+from torch import Tensor
 
 from cellwright.tasks import PassRule
 
@@ -14,18 +17,22 @@ class UntilPassed:
 
     Args:
         rule: Such as that of 1997.
+        counted: Takes errors, and returns those that count.
 
     Attributes:
         rule: With what it has seen.
     """
 
-    def __init__(self, rule: PassRule):
+    def __init__(
+        self, rule: PassRule, counted: Callable[[Tensor], Tensor] = lambda v: v
+    ):
         self.rule = rule
+        self.counted = counted
 
     def __call__(self, event: Event) -> bool:
         """Take a step's errors; say whether the rule is met."""
         if event.prediction is not None and event.target is not None:
-            self.rule.update(event.prediction - event.target)
+            self.rule.update(self.counted(event.prediction - event.target))
         return self.rule.passed
 
     def state_dict(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from cellwright.cells.library import find, load
 from cellwright.language.cell import Cell
@@ -17,55 +17,42 @@ from .errors import SettingsError
 from .files import sha256
 from .recipe import Recipe, is_finite, is_whole, refusal, share, whole
 
+S = TypeVar("S", bound="CellSettings")
+
 
 @dataclass(frozen=True)
-class Settings(Recipe):
-    """The settings of one run of a forecaster; those of `Recipe` are among them.
+class CellSettings(Recipe):
+    """The settings of any run that trains a layer; those of `Recipe` are among them.
 
     Attributes:
-        history: Steps that the forecaster sees.
-        horizon: Steps that it forecasts.
         cell: The equations of one step.
         hidden_size: Units of each layer.
         num_layers: Recurrent layers.
-        change: The linear layer says how far each step lies from the last known value,
-            so that a series may rise to where it never was; else the values themselves.
-        dropout: Between layers and before the linear layer, in training only.
         cell_options: Further arguments of `cellwright.nn.Recurrent`: the cell's sizes
             and constants, ``forget_bias``, ...
-        batch_size: Windows in one step.
-        season: Period of the seasonal naive; chosen on the middle block if None.
+        batch_size: Examples in one step.
     """
 
-    history: int = 20
-    horizon: int = 20
     cell: Cell = field(default_factory=partial(load, "lstm"))
-    hidden_size: int = 300
+    hidden_size: int = 32
     num_layers: int = 1
-    change: bool = True
-    dropout: float = 0.0
     cell_options: Mapping[str, float | int | str | bool] = field(default_factory=dict)
     batch_size: int = 64
-    season: int | None = None
-    patience: int | None = 10
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("history", "horizon", "hidden_size", "num_layers", "batch_size"):
+        for name in ("hidden_size", "num_layers", "batch_size"):
             whole(name, getattr(self, name), 1)
-        if self.season is not None and (not is_whole(self.season) or self.season < 1):
-            raise refusal("season", "is None or a whole number of rows", self.season)
-        if not isinstance(self.change, bool):
-            raise refusal("change", "is True or False", self.change)
         for name, value in self.cell_options.items():
             if not isinstance(value, int | float | str):
                 raise refusal(f"cell_options[{name!r}]", "is a number or text", value)
             if isinstance(value, float) and not is_finite(value):
                 raise refusal(f"cell_options[{name!r}]", "is finite", value)
-        share("dropout", self.dropout)
 
     @classmethod
-    def of(cls, options: Mapping[str, Any]) -> Settings:
+    def of(  # noqa: PYI019, typing.Self is newer than Python 3.10
+        cls: type[S], options: Mapping[str, Any]
+    ) -> S:
         """Build from named options; an unknown name is answered with the nearest.
 
         Args:
@@ -79,7 +66,9 @@ class Settings(Recipe):
         return super().of({**options, "cell": find(cell)})
 
     @classmethod
-    def from_json(cls, saved: Mapping[str, Any]) -> Settings:
+    def from_json(  # noqa: PYI019, typing.Self is newer than Python 3.10
+        cls: type[S], saved: Mapping[str, Any]
+    ) -> S:
         """Rebuild from ``config.json``; the cell comes from its text, not its name."""
         chain = tuple(Source(**link) for link in saved["cell"])
         return cls(**{**saved, "cell": Cell(chain)})
@@ -89,11 +78,6 @@ class Settings(Recipe):
         """What tables and plots call the model, such as ``lstm(300)``."""
         layers = f" x {self.num_layers}" if self.num_layers > 1 else ""
         return f"{self.cell.name}({self.hidden_size}){layers}"
-
-    @property
-    def plan(self) -> Plan:
-        """History and horizon, for the windows."""
-        return Plan(self.history, self.horizon)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data for ``config.json``."""
@@ -124,6 +108,43 @@ class Settings(Recipe):
             + "\n".join(lines)
             + "\n  fix: repeat the settings of the run, or choose another folder"
         )
+
+
+@dataclass(frozen=True)
+class Settings(CellSettings):
+    """The settings of one run of a forecaster; those of `CellSettings` are among them.
+
+    Attributes:
+        history: Steps that the forecaster sees.
+        horizon: Steps that it forecasts.
+        change: The linear layer says how far each step lies from the last known value,
+            so that a series may rise to where it never was; else the values themselves.
+        dropout: Between layers and before the linear layer, in training only.
+        season: Period of the seasonal naive; chosen on the middle block if None.
+    """
+
+    history: int = 20
+    horizon: int = 20
+    hidden_size: int = 300
+    change: bool = True
+    dropout: float = 0.0
+    season: int | None = None
+    patience: int | None = 10
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("history", "horizon"):
+            whole(name, getattr(self, name), 1)
+        if self.season is not None and (not is_whole(self.season) or self.season < 1):
+            raise refusal("season", "is None or a whole number of rows", self.season)
+        if not isinstance(self.change, bool):
+            raise refusal("change", "is True or False", self.change)
+        share("dropout", self.dropout)
+
+    @property
+    def plan(self) -> Plan:
+        """History and horizon, for the windows."""
+        return Plan(self.history, self.horizon)
 
 
 def _equations(chain: Sequence[Mapping[str, str]]) -> str:

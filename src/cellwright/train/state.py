@@ -33,6 +33,11 @@ class Epoch:
         return self.training_loss if self.middle_loss is None else self.middle_loss
 
 
+def best_of(curve: Sequence[Epoch]) -> Epoch:
+    """Return the epoch whose weights are the best, the first of equals."""
+    return min(curve, key=lambda row: row.decides)
+
+
 @dataclass
 class State:
     """The position of the loop; weights and optimiser stay in their own objects."""
@@ -62,7 +67,7 @@ class State:
     @property
     def best_epoch(self) -> Epoch | None:
         """The epoch whose weights are the best so far."""
-        return min(self.curve, key=lambda row: row.decides, default=None)
+        return best_of(self.curve) if self.curve else None
 
     def finished(self, epochs: int, patience: int | None) -> bool:
         """Say whether the last epoch is done or the middle block no longer improves."""

@@ -1,0 +1,65 @@
+"""What TensorBoard shows of a training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import SettingsError
+from .loop import Event
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+
+class TensorBoard:
+    """A callback that writes losses and the learning rate for TensorBoard.
+
+    A run that is resumed goes on in the same curves.
+
+    Args:
+        folder: Where to; ``tensorboard --logdir`` shows it.
+
+    Raises:
+        SettingsError: TensorBoard is not installed.
+
+    Example:
+        >>> board = cw.train.TensorBoard("runs/mine/tensorboard")  # doctest: +SKIP
+        >>> cw.train.fit(model, data, callbacks=[board])  # doctest: +SKIP
+    """
+
+    def __init__(self, folder: str | Path):
+        try:
+            from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  # an extra
+        except ImportError as error:
+            raise SettingsError(
+                f"TensorBoard is not installed ({error})\n"
+                "  fix: pip install 'cellwright[tensorboard]'"
+            ) from error
+        self._make = SummaryWriter
+        self._folder = str(folder)
+        self._writer: SummaryWriter | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Write a step, or an epoch."""
+        step = event.state.step
+        if self._writer is None:
+            # What an interrupted run wrote beyond its last checkpoint goes.
+            self._writer = self._make(self._folder, purge_step=step)
+        if event.kind == "step":
+            self._writer.add_scalar("loss/step", event.loss, step)
+            self._writer.add_scalar("learning rate", event.loop.learning_rate, step)
+        elif event.kind == "epoch":
+            row = event.state.curve[-1]
+            self._writer.add_scalar("loss/training", row.training_loss, step)
+            if row.middle_loss is not None:
+                self._writer.add_scalar("loss/middle block", row.middle_loss, step)
+            self._writer.flush()
+        else:
+            self.close()
+
+    def close(self) -> None:
+        """Write what is left."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None

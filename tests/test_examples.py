@@ -1,0 +1,29 @@
+"""What `examples/` shows runs, and learns."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_example_learns(path: Path, tmp_path: Path):
+    """Its last line is the loss before and after, which is a tenth at most."""
+    done = subprocess.run(
+        [sys.executable, str(path)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    line = done.stdout.splitlines()[-1]
+    found = re.fullmatch(r"loss ([0-9.]+) -> ([0-9.]+)", line)
+    assert found is not None, line
+    before, after = map(float, found.groups())
+    assert after < before / 10
+    assert not list(tmp_path.iterdir())  # nothing is left where it was run
