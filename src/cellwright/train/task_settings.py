@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -33,7 +32,7 @@ class TaskSettings(CellSettings):
             raise refusal("forget_bias", "is a number or None", self.forget_bias)
 
     @property
-    def layer_options(self) -> Mapping[str, Any]:
+    def layer_options(self) -> dict[str, Any]:
         """What the layer is built with beside its sizes."""
         options: dict[str, Any] = {"num_layers": self.num_layers, **self.cell_options}
         if self.forget_bias is None or "forget_bias" in options:
