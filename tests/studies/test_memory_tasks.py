@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-import memory_tasks
 import pytest
+
+import memory_tasks
 
 FOUND = json.loads((memory_tasks.HERE / "memory_tasks.json").read_text("utf-8"))
 
