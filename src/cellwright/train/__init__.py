@@ -24,9 +24,8 @@ from .readout import Readout
 from .recipe import Recipe
 from .rule import UntilPassed
 from .run import Run, SeriesRun, open_run
-from .settings import Settings
+from .settings import AddingSettings, PeriodicSettings, Settings
 from .table import summary
-from .task_settings import AddingSettings, PeriodicSettings
 
 __all__ = [
     "AddingSettings",

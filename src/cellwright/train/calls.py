@@ -25,10 +25,9 @@ from .parallel import joined_by_torchrun
 from .results import read_curve
 from .run import CHECKPOINT_SECONDS, Run, SeriesRun, carry_out
 from .series_job import SeriesJob
-from .settings import Settings
+from .settings import AddingSettings, PeriodicSettings, Settings
 from .task_job import AddingJob, PeriodicJob, symbols_of_epoch
 from .task_plots import learning_picture
-from .task_settings import AddingSettings, PeriodicSettings
 
 UNITS = (1, 2, 3, 50)
 """Sizes of the networks that `periodic` trains."""

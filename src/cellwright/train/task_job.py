@@ -18,9 +18,9 @@ from .job import Job, Pictures
 from .loop import Loop, squared_error
 from .readout import Readout
 from .rule import UntilPassed
+from .settings import AddingSettings, PeriodicSettings
 from .state import Epoch
 from .task_plots import adding_picture, learning_picture, periodic_picture
-from .task_settings import AddingSettings, PeriodicSettings
 
 TEST = 2560
 """Fresh sequences that what was learned is tested on, as in 1997."""
