@@ -24,8 +24,13 @@ class TensorBoard:
         SettingsError: TensorBoard is not installed.
 
     Example:
-        >>> board = cw.train.TensorBoard("runs/mine/tensorboard")  # doctest: +SKIP
-        >>> cw.train.fit(model, data, callbacks=[board])  # doctest: +SKIP
+        >>> import tempfile, torch, cellwright as cw
+        >>> board = cw.train.TensorBoard(tempfile.mkdtemp())
+        >>> x = torch.randn(64, 20, 1)
+        >>> model = cw.nn.GRU(1, 1, batch_first=True)
+        >>> options = {"callbacks": [board], "epochs": 1, "progress": False}
+        >>> cw.train.fit(model, (x, x.cumsum(1)), **options).steps
+        2
     """
 
     def __init__(self, folder: str | Path):

@@ -154,9 +154,11 @@ def adding(
         Hochreiter & Schmidhuber, 1997, "Long short-term memory", experiment 4.
 
     Example:
-        >>> run = cw.train.adding(steps=100, seed=1)  # doctest: +SKIP
-        >>> run.metrics["passed"], run.metrics["passed_at"]  # doctest: +SKIP
-        (True, 521792)
+        >>> import tempfile, cellwright as cw
+        >>> tiny = {"steps": 12, "hidden_size": 4, "epochs": 1, "progress": False}
+        >>> run = cw.train.adding(out=tempfile.mkdtemp(), **tiny)
+        >>> run.metrics["passed"], run.metrics["seen"]
+        (False, 6400)
     """
     job = AddingJob(AddingSettings.of(settings))
     return carry_out(
@@ -205,9 +207,11 @@ def periodic(
         InterruptedRunError: Ctrl-C; the run can be resumed.
 
     Example:
-        >>> one, two = cw.train.periodic([1, 2])  # doctest: +SKIP
-        >>> one.metrics["alone"]  # doctest: +SKIP
-        {'steps': 1000, 'right': 1000}
+        >>> import tempfile, cellwright as cw
+        >>> out = tempfile.mkdtemp()
+        >>> two, three = cw.train.periodic([2, 3], out=out, progress=False)
+        >>> two.metrics["passed"], three.metrics["alone"]
+        (True, {'steps': 1000, 'right': 1000})
     """
     if not units or len(set(units)) < len(units) or "hidden_size" in settings:
         raise SettingsError(
