@@ -67,7 +67,7 @@ def series(
     """
     names = [name.strip() for name in inputs.split(",") if name.strip()]
     run = training.series(file, column, names, **options)
-    _report([run], as_json, f"Next: cellwright predict {run.folder} -o forecast.csv")
+    _report(run, as_json, f"Next: cellwright predict {run.folder} -o forecast.csv")
 
 
 @train.command()
@@ -80,7 +80,7 @@ def series(
 def sunspots(*, options: dict[str, Any], as_json: bool) -> None:
     """Train a forecaster on 235 years of sunspots, shipped with cellwright."""
     run = training.sunspots(**options)
-    _report([run], as_json, f"Next: cellwright predict {run.folder} -o forecast.csv")
+    _report(run, as_json, f"Next: cellwright predict {run.folder} -o forecast.csv")
 
 
 @train.command()
@@ -98,7 +98,7 @@ def adding(*, options: dict[str, Any], as_json: bool) -> None:
     1997, or after the last epoch: 100 batches each, of sequences that never come again.
     """
     run = training.adding(**options)
-    _report([run], as_json, f"Next: cellwright.load({str(run.folder)!r}) in Python")
+    _report(run, as_json, f"Next: cellwright.load({str(run.folder)!r}) in Python")
 
 
 @train.command()
@@ -135,12 +135,15 @@ def _size(text: str) -> int:
     return int(text)
 
 
-def _report(runs: Sequence[training.Run], as_json: bool, following: str) -> None:
+def _report(
+    done: training.Run | Sequence[training.Run], as_json: bool, following: str
+) -> None:
     if not leads():
         return
+    runs = [done] if isinstance(done, training.Run) else done
     if as_json:
         found = [{"folder": str(run.folder), **run.metrics} for run in runs]
-        write_json(found[0] if len(found) == 1 else found)
+        write_json(found[0] if runs is not done else found)
         return
     write(training.summary(*runs))
     for run in runs:

@@ -131,13 +131,17 @@ class Group:
 
 def leads() -> bool:
     """Say whether this process is the one that reports, alone or under ``torchrun``."""
-    return os.environ.get("RANK", "0") == "0"
+    return _size() == 1 or os.environ["RANK"] == "0"
+
+
+def _size() -> int:
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 @contextmanager
 def joined_by_torchrun() -> Iterator[Group]:
     """Join the processes that ``torchrun`` started; alone without it."""
-    size = int(os.environ.get("WORLD_SIZE", "1"))
+    size = _size()
     if size == 1 or dist.is_initialized():
         yield Group(dist.get_rank(), dist.get_world_size()) if size > 1 else Group()
         return
