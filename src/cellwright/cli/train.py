@@ -143,7 +143,7 @@ def _report(
     runs = [done] if isinstance(done, training.Run) else done
     if as_json:
         found = [{"folder": str(run.folder), **run.metrics} for run in runs]
-        write_json(found[0] if runs is not done else found)
+        write_json(found[0] if isinstance(done, training.Run) else found)
         return
     write(training.summary(*runs))
     for run in runs:
