@@ -187,3 +187,14 @@ def test_library_needs_amsmath_only():
 
     assert r"\mathbb" not in text
     assert r"\bm{" not in text
+
+
+def test_a_first_value_that_is_learned_is_not_said_to_be_itself():
+    """A parameter h_0 looks like the first state, whose value it is."""
+    cell = find(
+        "input x [input_size]\nstate h [hidden_size] = h_0\nweight h_0 [hidden_size]\n"
+        "weight W [hidden_size, input_size]\noutput h'\nh' = tanh(W @ x) + h\n"
+    )
+
+    assert "with first value $h_{0}$" in latex(cell)
+    assert "$h_{0} = h_{0}$" not in latex(cell)

@@ -125,7 +125,10 @@ def _declared(declaration: DeclarationView, known: Symbols) -> str:
     text = rf"{word} ${', '.join(shown)} \in {_space(shape)}$"
     if kind == "state":
         first = _value(declaration, known) if declaration.value else "0"
-        return f"{text} with ${' = '.join(symbol(n, '0') for n in names)} = {first}$"
+        symbols = [symbol(name, "0") for name in names]
+        if symbols == [first]:  # a parameter that is called as the first state is
+            return f"{text} with first value ${first}$"
+        return f"{text} with ${' = '.join(symbols)} = {first}$"
     if kind == "constant":
         below = "".join(_indices(declaration))
         entries = [f"{{{s}}}_{{{below}}}" if below else s for s in shown]

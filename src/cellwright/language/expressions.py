@@ -323,10 +323,15 @@ class Typer:
         given = len(tree.args)
         least = row.values[0] + row.size_arguments[0]
         most = row.values[1] + row.size_arguments[1]
-        if least <= given <= most and row.arguments:
-            return True
         found = f"{row.name} with {given} argument{'s' * (given != 1)}"
         fix = f"the signature is {row.signature}"
+        if least <= given <= most and row.arguments:
+            beyond = [node for arg in tree.args[1:] for node in ast.walk(arg)]
+            vector = any(isinstance(node, ast.Call | ast.MatMult) for node in beyond)
+            if row.name != "max" or not vector:
+                return True
+            found = f"{short(self._at.shown(tree.args[1]))!r} as the number of groups"
+            fix = "the larger of two values is maximum(a, b)"
         self._report.add("arguments", self._at.place(tree), found, fix)
         return False
 
