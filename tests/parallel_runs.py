@@ -14,6 +14,7 @@ from torch import nn
 
 import cellwright as cw
 from cellwright.train import (
+    DivergedError,
     Event,
     InterruptedRunError,
     Tensors,
@@ -108,6 +109,42 @@ def dropout(folder: Path, steps: str) -> None:
     torch.save(ended, folder / f"ended-{rank}.pt")
 
 
+class Lazy(Tagger):
+    """With a weight that nothing uses."""
+
+    def __init__(self):
+        super().__init__()
+        self.unused = nn.Linear(3, 3)
+
+
+def rest(folder: Path, steps: str) -> None:
+    """Train where the last batch has one row, and a weight is not used."""
+    torch.manual_seed(0)
+    x = torch.randn(5, 15, 2)
+    losses: list[float] = []
+    fit(
+        Lazy(),
+        Tensors(x, x[..., :1], 7, batch_first=False),
+        callbacks=[lambda e: losses.append(e.loss) if e.kind == "step" else None],
+        accumulate=2,
+        epochs=int(steps),
+        progress=False,
+    )
+    if losses:
+        torch.save(torch.tensor(losses), folder / "losses.pt")
+
+
+def nan(folder: Path, steps: str) -> None:
+    """Meet a NaN in the last row, which is the last process' own."""
+    x = torch.zeros(5, 7, 2)
+    x[3, 6, 1] = torch.nan
+    rank = os.environ["RANK"]
+    try:
+        fit(Tagger(), Tensors(x, x[..., :1], 7, batch_first=False), progress=False)
+    except DivergedError as error:
+        (folder / f"told-{rank}.txt").write_text(str(error), encoding="utf-8")
+
+
 if __name__ == "__main__":
-    jobs = {job.__name__: job for job in (stream, resumed, dropout)}
+    jobs = {job.__name__: job for job in (stream, resumed, dropout, rest, nan)}
     jobs[sys.argv[2]](Path(sys.argv[1]), sys.argv[3])

@@ -201,9 +201,8 @@ def test_callbacks_hear_everything_and_can_end_it():
     def callback(event: Event):
         heard.append((event.kind, event.state.step))
         if event.kind == "step":
-            assert event.prediction is not None
-            assert event.target is not None
-            assert event.prediction.shape == event.target.shape
+            ((said, target),) = event.pairs
+            assert said.shape == target.shape
         return event.state.step == 8
 
     x, y = data()
@@ -453,6 +452,7 @@ def torchrun(folder, processes, steps, job):
 
 def losses(folder, processes, steps, job="stream"):
     """Train along a stream, and return the loss of each step."""
+    folder.mkdir(exist_ok=True)
     torchrun(folder, processes, steps, job)
     return torch.load(folder / "losses.pt")
 
@@ -482,3 +482,22 @@ def test_processes_agree_on_what_they_share(tmp_path):
         "weights": True,
         "epochs": True,
     }
+
+
+def test_processes_without_rows_look_on(tmp_path):
+    """A rest smaller than the team, and a weight that nothing uses, change nothing."""
+    bound = TOLERANCES["processes", "float32"].bound
+    one = losses(tmp_path / "one", 1, 3, job="rest")
+    two = losses(tmp_path / "two", 2, 3, job="rest")
+
+    assert len(one) == 6
+    assert error(two, one) <= bound
+
+
+def test_all_processes_tell_where_it_began(tmp_path):
+    """The one that met the NaN knows; the others say the same."""
+    torchrun(tmp_path, 2, 1, job="nan")
+    told = [(tmp_path / f"told-{rank}.txt").read_text() for rank in (0, 1)]
+
+    assert told[0] == told[1]
+    assert "began: the input, 1 of whose" in told[0]

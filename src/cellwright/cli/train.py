@@ -128,7 +128,7 @@ def periodic(
 
 
 def _size(text: str) -> int:
-    if not text.strip().isdigit():
+    if not (text.isascii() and text.strip().isdigit()):
         raise UsageError(
             f"--units: takes whole numbers; found {text!r}\n  fix: --units 1,2,3,50"
         )

@@ -11,6 +11,21 @@ from torch import Tensor
 from cellwright.tasks import Examples
 
 from .errors import SettingsError
+from .recipe import is_whole, whole
+
+
+def tensors(owner: str, **given: object) -> None:
+    """Refuse data that are no tensors.
+
+    Raises:
+        SettingsError: Names what is none.
+    """
+    for name, value in given.items():
+        if not isinstance(value, Tensor):
+            raise SettingsError(
+                f"{owner}: {name} is a tensor; found {type(value).__name__}\n"
+                f"  fix: torch.as_tensor({name})"
+            )
 
 
 @dataclass(frozen=True)
@@ -40,6 +55,11 @@ class Batch:
     def rows(self) -> int:
         """How many rows there are."""
         return self.x.shape[self.axis]
+
+    @property
+    def count(self) -> int:
+        """How many numbers its loss is the mean of."""
+        return self.y.numel()
 
     def part(self, index: int, of: int) -> Batch:
         """Return the rows that one of several processes takes, as equal as may be."""
@@ -114,6 +134,8 @@ class Tensors:
     lengths: Tensor | None = None
 
     def __post_init__(self) -> None:
+        tensors("Tensors", x=self.x, y=self.y)
+        whole("batch_size", self.batch_size, 1)
         rows = {"x": self._count, "y": self.y.shape[self._target_axis]}
         if self.lengths is not None:
             rows["lengths"] = len(self.lengths)
@@ -122,6 +144,14 @@ class Tensors:
             raise SettingsError(
                 f"Tensors: x and y have the same number of rows; found {found}\n"
                 "  fix: batch_first=False where the rows are the second axis of x"
+            )
+        if not self._count:
+            raise SettingsError("Tensors: there is at least one example; found none")
+        if self.carry and self.lengths is not None:
+            raise SettingsError(
+                "Tensors: a state that is carried is that behind the last step of x; "
+                "found carry=True with lengths=, whose rows end before\n"
+                "  fix: TruncatedBPTT along each sequence, or carry=False"
             )
         if self.carry and self.shuffle:
             raise SettingsError(
@@ -202,6 +232,10 @@ class Drawn:
     batch_size: int = 32
     batches: int = 100
 
+    def __post_init__(self) -> None:
+        whole("batch_size", self.batch_size, 1)
+        whole("batches", self.batches, 1)
+
     @property
     def carries(self) -> bool:
         """Each row is an example of its own."""
@@ -252,12 +286,15 @@ class TruncatedBPTT:
     batch_first: bool = False
 
     def __post_init__(self) -> None:
+        tensors("TruncatedBPTT", x=self.x, y=self.y)
+        for name in ("window", "batch_size"):
+            whole(name, getattr(self, name), 1)
         if len(self.x) != len(self.y):
             raise SettingsError(
                 "TruncatedBPTT: a stream has a target at every step; found "
                 f"{len(self.x)} inputs and {len(self.y)} targets"
             )
-        if not 1 <= self._stride <= self.window:
+        if not (is_whole(self._stride) and 1 <= self._stride <= self.window):
             raise SettingsError(
                 "TruncatedBPTT: windows touch or overlap, 1 <= stride <= window; found "
                 f"window={self.window}, stride={self.stride}"

@@ -48,20 +48,21 @@ class TensorBoard:
     def __call__(self, event: Event) -> None:
         """Write a step, or an epoch."""
         step = event.state.step
+        if event.kind == "end":
+            self.close()
+            return
         if self._writer is None:
             # What an interrupted run wrote beyond its last checkpoint goes.
             self._writer = self._make(self._folder, purge_step=step)
         if event.kind == "step":
             self._writer.add_scalar("loss/step", event.loss, step)
             self._writer.add_scalar("learning rate", event.loop.learning_rate, step)
-        elif event.kind == "epoch":
+        else:
             row = event.state.curve[-1]
             self._writer.add_scalar("loss/training", row.training_loss, step)
             if row.middle_loss is not None:
                 self._writer.add_scalar("loss/middle block", row.middle_loss, step)
             self._writer.flush()
-        else:
-            self.close()
 
     def close(self) -> None:
         """Write what is left."""

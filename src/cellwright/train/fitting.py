@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,6 +26,8 @@ from .walk import Walk
 
 Data = Source | tuple[Tensor, Tensor]
 CHECKPOINT_SECONDS = 10.0
+OPTIMISER = ("learning_rate", "momentum", "weight_decay")
+"""Settings that an optimiser which is given has itself."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,8 @@ class Fit:
 
     Attributes:
         curve: A row an epoch.
-        best: The row whose weights the model has now; None where a callback ended the
-            training within its first epoch.
+        best: The row with the least loss. The model has its weights now, or the last
+            ones where a callback ended the training and there is no middle block.
         steps: How often the weights were changed.
         seconds: How long it took, over all resumptions.
     """
@@ -73,7 +75,8 @@ def fit(
         middle: Data that decides which epoch is best, or a function from the model to
             its loss; without it the training loss decides.
         loss: From predictions and targets to their mean loss.
-        optimiser: A name, see `Recipe`, or an optimiser of the model's parameters.
+        optimiser: A name, see `Recipe`, or an optimiser of the model's parameters,
+            with its own learning rate.
         batch_size: Rows of a batch where a pair is given.
         out: Where checkpoints go; None for none.
         resume: Go on from the newest checkpoint in ``out``, to the same bits as
@@ -105,6 +108,7 @@ def fit(
     named = (
         {} if isinstance(optimiser, torch.optim.Optimizer) else {"optimiser": optimiser}
     )
+    _require_one_voice(given, recipe)
     chosen = Recipe.of({**recipe, **named})
     source = _source(data, batch_size)
     checkpoints = None if out is None else _place(Path(out), chosen, resume)
@@ -134,8 +138,28 @@ def fit(
     return Fit(tuple(state.curve), state.best_epoch, state.step, state.seconds)
 
 
+def _require_one_voice(
+    optimiser: torch.optim.Optimizer | None, recipe: Mapping[str, Any]
+) -> None:
+    both = [name for name in OPTIMISER if name in recipe]
+    if optimiser is not None and both:
+        raise SettingsError(
+            f"{both[0]} is that of the optimiser, and {type(optimiser).__name__} was "
+            f"given, which has its own\n  fix: leave out {both[0]}=, or give the "
+            "optimiser by its name"
+        )
+
+
 def _source(data: Data, batch_size: int) -> Source:
-    return Tensors(*data, batch_size=batch_size) if isinstance(data, tuple) else data
+    if isinstance(data, tuple) and len(data) == 2:
+        return Tensors(*data, batch_size=batch_size)
+    if all(hasattr(data, name) for name in ("batches", "carries", "order", "batch")):
+        return data
+    raise SettingsError(
+        f"data is a pair (x, y), Tensors, Drawn, TruncatedBPTT or has the methods of "
+        f"cellwright.train.Source; found {type(data).__name__}\n"
+        "  fix: Tensors(x, y, batch_size), or a loop of your own, as in examples/"
+    )
 
 
 def _measure(
@@ -162,14 +186,14 @@ class Measured:
     loss: Loss
 
     def __call__(self, model: nn.Module) -> float:
-        """Return the loss, each row counting once."""
-        total, rows = 0.0, 0
+        """Return the loss, each target counting once."""
+        total, count = 0.0, 0
         with torch.random.fork_rng(devices=[]):
             walk = Walk(model, self.source)
             for batch, prediction in walk.predictions(model):
-                total += float(self.loss(prediction, batch.y)) * batch.rows
-                rows += batch.rows
-        return total / rows
+                total += float(self.loss(prediction, batch.y)) * batch.count
+                count += batch.count
+        return total / count
 
 
 def _place(folder: Path, recipe: Recipe, resume: bool) -> Checkpoints:

@@ -22,6 +22,8 @@ from .errors import DivergedError, InterruptedRunError, SettingsError
 from .nonfinite import in_gradients, where_it_began
 from .parallel import Group
 from .recipe import Recipe
+from .requirements import require_fitting, require_number, says_true
+from .restarts import draw_again, require_drawable
 from .state import Epoch, State, restore, save
 from .walk import Walk
 
@@ -39,17 +41,15 @@ class Event:
         loop: The loop, with its model, recipe and learning rate.
         state: Where it stands; ``state.step`` counts the steps.
         loss: Of the step, or the mean of the epoch.
-        prediction: After a step, what the model said before it, to all rows of the
-            step's last batch.
-        target: And what it should have said.
+        pairs: After a step, what the model said before it and what it should have said,
+            to all rows; a pair for each batch of the step.
     """
 
     kind: Literal["step", "epoch", "end"]
     loop: Loop
     state: State
     loss: float
-    prediction: Tensor | None = None
-    target: Tensor | None = None
+    pairs: tuple[tuple[Tensor, Tensor], ...] = ()
 
 
 Callback = Callable[[Event], object]
@@ -117,9 +117,13 @@ class Loop:
         self.group.agree(self.model)
         self.averaged = copy.deepcopy(self.model) if self.recipe.average else self.model
         self.walk = Walk(self.model, self.source)
-        self._called = self.model
+        if self.recipe.restarts:
+            require_drawable(self.model)
         self._optimiser = self.optimiser or self._make_optimiser()
-        self._rates = [group["lr"] for group in self._optimiser.param_groups]
+        require_fitting(self._optimiser, self.model)
+        groups = self._optimiser.param_groups
+        self._rates = [group["lr"] for group in groups]
+        self._changed = [weight for group in groups for weight in group["params"]]
         self.epoch_steps = math.ceil(self.source.batches / self.recipe.accumulate)
         self.steps = self.epoch_steps * self.recipe.epochs
 
@@ -144,11 +148,7 @@ class Loop:
             CheckpointError: A checkpoint could not be written.
             InterruptedRunError: Somebody asked to stop; a checkpoint holds the state.
         """
-        self._called = self.group.wrap(self.model)
-        try:
-            self._steps(state)
-        finally:
-            self._called = self.model
+        self._steps(state)
         if state.ended and state.batch:
             self._tell(self._end_epoch(state))
         self._save(state)
@@ -222,6 +222,7 @@ class Loop:
         recipe = self.recipe
         self.model.train()
         self._optimiser.zero_grad()
+        self.model.zero_grad()  # what the optimiser does not change has gradients too
         since = state.step - state.begun * self.epoch_steps
         factor = recipe.rate(since, self.steps)
         pairs = zip(self._optimiser.param_groups, self._rates, strict=True)
@@ -229,9 +230,15 @@ class Loop:
             group["lr"] = rate * factor
         begin = state.batch
         end = min(begin + recipe.accumulate, self.source.batches)
-        done = [self._batch(state, i, end - begin) for i in range(begin, end)]
-        losses = [loss for loss, _, _ in done]
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
+        batches = [self.source.batch(state.order, i) for i in range(begin, end)]
+        count = sum(batch.count for batch in batches)
+        done = [
+            self._batch(state, whole, place, whole.count / count)
+            for place, whole in enumerate(batches)
+        ]
+        losses = [loss for loss, _ in done]
+        self.group.add_gradients(self._changed)
+        norm = nn.utils.clip_grad_norm_(self._changed, recipe.clip)
         if not torch.isfinite(norm):
             found = f"loss {losses[-1]:g}, gradient norm {norm.item():g}"
             raise self._diverged(state, found, in_gradients(self.model))
@@ -240,38 +247,38 @@ class Loop:
         if self.averaged is not self.model:
             self._average(recipe.kept(since + 1))
         state.batch = end
-        mean = math.fsum(losses) / len(losses)
-        _, batch, prediction = done[-1]
-        whole = self.group.joined(prediction, batch.target_axis)
-        return Event("step", self, state, mean, whole, batch.y)
+        parts = zip(batches, losses, strict=True)
+        mean = math.fsum(loss * (part.count / count) for part, loss in parts)
+        return Event("step", self, state, mean, tuple(pair for _, pair in done))
 
     def _batch(
-        self, state: State, index: int, among: int
-    ) -> tuple[float, Batch, Tensor]:
-        """Add the gradients of one batch, among so many of a step.
+        self, state: State, whole: Batch, place: int, share: float
+    ) -> tuple[float, tuple[Tensor, Tensor]]:
+        """Add the gradients of one batch, which has a share in its step.
 
         Returns:
-            Its loss, the batch, and this process' share of the predictions.
+            Its loss, and what was said and should have been.
         """
-        whole = self.source.batch(state.order, index)
         if self.recipe.noise and whole.x.is_floating_point():
             noise = self.recipe.noise * torch.randn_like(whole.x)
             whole = replace(whole, x=whole.x + noise)
-        batch = self.group.part(whole)
-        with self.group.own_randomness(self.recipe.seed, state.step, index):
+        batch, weight = self.group.part(whole)
+        with self.group.own_randomness(self.recipe.seed, state.step, place):
             before = torch.get_rng_state(), self.walk.states
-            prediction = self.walk.predict(self._called, batch)
-            mine = self.loss(prediction, batch.y)
-            weight = batch.rows / whole.rows
+            prediction = self.walk.predict(self.model, batch)
+            mine = require_number(self.loss(prediction, batch.y))
             loss = self.group.total(mine.detach() * weight).item()
             if not math.isfinite(loss):
-                where = self._located(batch, *before)
+                own = "" if torch.isfinite(mine) else self._located(batch, *before)
+                where = self.group.first(own)
                 raise self._diverged(state, f"loss {loss:g}", where)
-            # Several processes average their gradients, each of its own rows.
-            (mine * (weight * self.group.size / among)).backward()
-        state.loss_sum += loss * whole.rows
-        state.rows += whole.rows
-        return loss, whole, prediction.detach()
+            (mine * (weight * share)).backward()
+        state.loss_sum += loss * whole.count
+        state.count += whole.count
+        kept = prediction.detach().narrow(
+            whole.target_axis, 0, batch.rows if weight else 0
+        )
+        return loss, (self.group.joined(kept, whole.target_axis), whole.y)
 
     def _located(
         self, batch: Batch, randomness: Tensor, states: dict[str, Tensor]
@@ -286,10 +293,13 @@ class Loop:
 
     @torch.no_grad()
     def _average(self, kept: float) -> None:
-        """Move the averaged weights towards the present ones."""
+        """Move the averaged weights towards the present ones; take over buffers."""
         pairs = zip(self.averaged.parameters(), self.model.parameters(), strict=True)
         for average, weight in pairs:
             average.lerp_(weight, 1 - kept)
+        buffers = zip(self.averaged.buffers(), self.model.buffers(), strict=True)
+        for there, here in buffers:
+            there.copy_(here)
 
     def _end_epoch(self, state: State) -> Event:
         number = len(state.curve) + 1
@@ -301,13 +311,13 @@ class Loop:
             if not math.isfinite(middle):
                 found = f"middle block error {middle:g}"
                 raise self._diverged(state, found, when="at the end")
-        row = Epoch(number, state.loss_sum / state.rows, middle)
+        row = Epoch(number, state.loss_sum / state.count, middle)
         former = state.best_epoch
         state.curve.append(row)
         if former is None or row.decides < former.decides:
             weights = self.averaged.state_dict()
             state.best = {name: value.clone() for name, value in weights.items()}
-        state.batch, state.rows, state.loss_sum = 0, 0, 0.0
+        state.batch, state.count, state.loss_sum = 0, 0, 0.0
         state.order = self.source.order()
         return Event("epoch", self, state, row.training_loss)
 
@@ -319,7 +329,7 @@ class Loop:
         with torch.random.fork_rng(devices=[]):
             # All of them are told, also behind one that ends the training.
             answers = [callback(event) for callback in self.callbacks]
-        return any(answer is True for answer in answers)
+        return any(says_true(answer) for answer in answers)
 
     def _save(self, state: State) -> None:
         if self.checkpoints is None:
@@ -356,20 +366,3 @@ class Loop:
             f"{where}; everything is in {self.checkpoints.folder}\n"
             "  to go on: the same command with --resume (in Python: resume=True)"
         )
-
-
-def draw_again(model: nn.Module) -> None:
-    """Draw all weights anew, by each module's own ``reset_parameters``.
-
-    Raises:
-        SettingsError: A module has parameters of its own and no such method.
-    """
-    for name, module in model.named_modules():
-        reset = getattr(module, "reset_parameters", None)
-        if callable(reset):
-            reset()
-        elif next(module.parameters(recurse=False), None) is not None:
-            raise SettingsError(
-                "restarts draw weights anew by reset_parameters(); found "
-                f"{type(module).__name__} {name!r} with parameters and without it"
-            )

@@ -6,9 +6,8 @@ same batches, so a run of two has the losses of a run of one with the same batch
 
 from __future__ import annotations
 
-import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
@@ -16,10 +15,12 @@ from random import Random
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from .batches import Batch
 from .errors import SettingsError
+
+TORCHRUN = ("RANK", "MASTER_ADDR", "MASTER_PORT")
+"""What ``torchrun`` sets, beside the number of processes."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,28 @@ class Group:
         """Whether this process is the one that writes and reports."""
         return self.rank == 0
 
-    def wrap(self, model: nn.Module) -> nn.Module:
-        """Return what to call in training: its gradients are those of all processes.
+    def add_gradients(self, weights: Sequence[Tensor]) -> None:
+        """Give every process the sum of all processes' gradients.
 
-        What is returned must be dropped before the group ends.
+        Once a step, for all weights together. A weight that no process has used has
+        none; one that some have not used counts as 0 there.
         """
-        return model if self.size == 1 else DistributedDataParallel(model)
+        if self.size == 1:
+            return
+        used = self.any(*(weight.grad is not None for weight in weights))
+        some = [
+            weight for weight, is_used in zip(weights, used, strict=True) if is_used
+        ]
+        for weight in some:
+            if weight.grad is None:
+                weight.grad = torch.zeros_like(weight)
+        grads = [weight.grad for weight in some if weight.grad is not None]
+        if not grads:
+            return
+        total = self.total(torch.cat([grad.reshape(-1) for grad in grads]))
+        sizes = [grad.numel() for grad in grads]
+        for grad, part in zip(grads, total.split(sizes), strict=True):
+            grad.copy_(part.view_as(grad))
 
     def agree(self, model: nn.Module) -> None:
         """Give every process the leading one's weights."""
@@ -69,21 +86,29 @@ class Group:
             torch.manual_seed(Random(f"{place} {self.rank}").getrandbits(32))
             yield
 
-    def part(self, batch: Batch) -> Batch:
-        """Return the rows of this process.
+    def part(self, batch: Batch) -> tuple[Batch, float]:
+        """Return the rows of this process, and their share in the batch.
+
+        Where there are fewer rows than processes, some look on: they take a row, whose
+        share is 0.
 
         Raises:
-            SettingsError: There are fewer rows than processes.
+            SettingsError: There are too few rows, and states are carried by them.
         """
         if self.size == 1:
-            return batch
-        if batch.rows < self.size:
+            return batch, 1.0
+        if batch.rows >= self.size:
+            mine = batch.part(self.rank, self.size)
+            return mine, mine.rows / batch.rows
+        if batch.continues:
             raise SettingsError(
-                "each process takes its share of every batch; found a batch of "
+                "rows that carry states are shared out among processes; found "
                 f"{batch.rows} rows for {self.size} processes\n"
-                "  fix: fewer processes, or a batch_size that leaves no small rest"
+                "  fix: fewer processes, or a larger batch_size"
             )
-        return batch.part(self.rank, self.size)
+        looks_on = self.rank >= batch.rows
+        mine = batch.part(0 if looks_on else self.rank, batch.rows)
+        return mine, 0.0 if looks_on else 1 / batch.rows
 
     def own(self, value: Tensor, axis: int) -> Tensor:
         """Return the rows of this process among those of all."""
@@ -108,6 +133,14 @@ class Group:
             return list(flags)
         return (self.total(torch.tensor(flags, dtype=torch.int32)) > 0).tolist()
 
+    def first(self, text: str) -> str:
+        """Return the first text that is not empty, by rank."""
+        if self.size == 1:
+            return text
+        texts = [""] * self.size
+        dist.all_gather_object(texts, text)
+        return next(filter(None, texts), "")
+
     def joined(self, value: Tensor, axis: int) -> Tensor:
         """Return the rows of all processes behind one another."""
         if self.size == 1:
@@ -131,7 +164,7 @@ class Group:
 
 def leads() -> bool:
     """Say whether this process is the one that reports, alone or under ``torchrun``."""
-    return _size() == 1 or os.environ["RANK"] == "0"
+    return _size() == 1 or os.environ.get("RANK") == "0"
 
 
 def _size() -> int:
@@ -140,19 +173,29 @@ def _size() -> int:
 
 @contextmanager
 def joined_by_torchrun() -> Iterator[Group]:
-    """Join the processes that ``torchrun`` started; alone without it."""
-    size = _size()
-    if size == 1 or dist.is_initialized():
-        yield Group(dist.get_rank(), dist.get_world_size()) if size > 1 else Group()
+    """Join the processes that ``torchrun`` started; alone without it.
+
+    A process group that is there already is taken, and left as it is.
+
+    Raises:
+        SettingsError: The environment says that there are others, and not where.
+    """
+    if dist.is_available() and dist.is_initialized():
+        yield Group(dist.get_rank(), dist.get_world_size())
         return
+    if _size() == 1:
+        yield Group()
+        return
+    missing = [name for name in TORCHRUN if name not in os.environ]
+    if missing:
+        raise SettingsError(
+            f"WORLD_SIZE={_size()} asks for several processes, and {missing[0]} is not "
+            "set\n  fix: torchrun --nproc-per-node N ..., or unset WORLD_SIZE"
+        )
     dist.init_process_group(
         "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     )
     try:
         yield Group(dist.get_rank(), dist.get_world_size())
     finally:
-        # A wrapped model that lives on would be what ends the group, and it holds
-        # Python's lock while it waits for gloo's thread, which may wait for that lock
-        # (torch 2.13): one process in twenty never ended.
-        gc.collect()
         dist.destroy_process_group()

@@ -31,8 +31,8 @@ class UntilPassed:
 
     def __call__(self, event: Event) -> bool:
         """Take a step's errors; say whether the rule is met."""
-        if event.prediction is not None and event.target is not None:
-            self.rule.update(self.counted(event.prediction - event.target))
+        for said, target in event.pairs:
+            self.rule.update(self.counted(said - target))
         return self.rule.passed
 
     def state_dict(self) -> dict[str, Any]:

@@ -20,6 +20,11 @@ from .recipe import Recipe, is_finite, is_whole, refusal, share, whole
 
 S = TypeVar("S", bound="CellSettings")
 
+OWN = frozenset(
+    "input_size hidden_size num_layers batch_first bidirectional dropout".split()  # noqa: SIM905
+)
+"""Arguments of `cellwright.nn.Recurrent` that the jobs give themselves."""
+
 
 @dataclass(frozen=True)
 class CellSettings(Recipe):
@@ -45,6 +50,11 @@ class CellSettings(Recipe):
         for name in ("hidden_size", "num_layers", "batch_size"):
             whole(name, getattr(self, name), 1)
         for name, value in self.cell_options.items():
+            if name in OWN:
+                raise SettingsError(
+                    f"cell_options: {name} is no option of the cell here; "
+                    f"found {name}={value!r}"
+                )
             if not isinstance(value, int | float | str):
                 raise refusal(f"cell_options[{name!r}]", "is a number or text", value)
             if isinstance(value, float) and not is_finite(value):

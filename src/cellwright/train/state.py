@@ -49,9 +49,9 @@ class State:
     batch: int = 0
     """Batches finished of the running epoch."""
     loss_sum: float = 0.0
-    """Sum over the rows of the running epoch."""
-    rows: int = 0
-    """Rows seen in the running epoch."""
+    """Sum over the targets of the running epoch."""
+    count: int = 0
+    """Targets seen in the running epoch."""
     restart: int = 0
     """How many times the weights were drawn anew."""
     begun: int = 0
@@ -114,7 +114,7 @@ def save(
         "step": state.step,
         "batch": state.batch,
         "loss_sum": state.loss_sum,
-        "rows": state.rows,
+        "count": state.count,
         "restart": state.restart,
         "begun": state.begun,
         "ended": state.ended,
@@ -157,7 +157,7 @@ def restore(
         step=facts["step"],
         batch=facts["batch"],
         loss_sum=facts["loss_sum"],
-        rows=facts["rows"],
+        count=facts["count"],
         restart=facts["restart"],
         begun=facts["begun"],
         ended=facts["ended"],

@@ -32,7 +32,8 @@ class Walk:
             batch: The next of the source, in its order.
         """
         if self.carried is None:
-            return _output(called, batch.x, batch.lengths)
+            said = _output(called, batch.x, batch.lengths)
+            return _new(said, batch) if batch.seen else said
         if batch.continues:
             self.carried.detach()
         else:
@@ -41,7 +42,7 @@ class Walk:
             with self.carried:
                 return _output(called, batch.x, batch.lengths)
         time = 1 - batch.axis
-        steps, new = batch.x.shape[time], batch.y.shape[time]
+        steps = batch.x.shape[time]
         head, tail = batch.x.split([steps - batch.seen, batch.seen], time)
         with self.carried:
             first = _output(called, head)
@@ -49,7 +50,7 @@ class Walk:
         with self.carried:
             second = _output(called, tail)
         self.carried.values = next_begins_with
-        return torch.cat([first, second], time).narrow(time, steps - new, new)
+        return _new(torch.cat([first, second], time), batch)
 
     def predictions(self, model: nn.Module) -> Iterator[tuple[Batch, Tensor]]:
         """Return every batch of an epoch with what the model says."""
@@ -67,6 +68,13 @@ class Walk:
     def states(self, states: Mapping[str, Tensor]) -> None:
         if self.carried is not None:
             self.carried.load_state_dict(states)
+
+
+def _new(said: Tensor, batch: Batch) -> Tensor:
+    """Return the steps that a window has targets for, its last ones."""
+    time = 1 - batch.axis
+    new = batch.y.shape[time]
+    return said.narrow(time, said.shape[time] - new, new)
 
 
 def _output(model: nn.Module, x: Tensor, lengths: Tensor | None = None) -> Tensor:

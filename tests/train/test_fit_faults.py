@@ -1,0 +1,262 @@
+"""What a training must not do, and what it must refuse."""
+
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import cellwright as cw
+from cellwright.checks.tolerances import TOLERANCES, error
+from cellwright.tasks import Adding, PassRule
+from cellwright.train import (
+    AddingSettings,
+    Drawn,
+    Readout,
+    SettingsError,
+    Tensors,
+    TruncatedBPTT,
+    UntilPassed,
+    fit,
+)
+from cellwright.train.fitting import Measured
+
+X = torch.randn(24, 5, 1, generator=torch.Generator().manual_seed(0))
+BOUND = TOLERANCES["reference", "float32"].bound
+
+
+def layer(**options: Any) -> nn.Module:
+    """Return a module with the same weights every time."""
+    torch.manual_seed(0)
+    return cw.nn.GRU(1, 1, batch_first=True, **options)
+
+
+def quiet(model: nn.Module, data: Any, **options: Any):
+    """Train without a word."""
+    return fit(model, data, progress=False, **options)
+
+
+def weights(model: nn.Module) -> torch.Tensor:
+    """Return a model's weights as one vector."""
+    return nn.utils.parameters_to_vector(model.parameters()).detach()
+
+
+def test_averaged_weights_come_with_their_buffers():
+    """Batch norm's statistics are those of training."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.BatchNorm1d(1), nn.Linear(1, 1))
+    x = 100 + torch.randn(64, 1)
+    quiet(model, (x, x), middle=(x, x), average=0.9, epochs=3)
+
+    assert model.state_dict()["0.num_batches_tracked"] == 6
+    assert model.state_dict()["0.running_mean"] > 30
+
+
+def test_windows_that_overlap_without_carry():
+    """Only the new targets of a window count, and the model sees all of it."""
+    stream = torch.randn(40, 1)
+    windows = TruncatedBPTT(stream, stream, 10, 5, 2, carry=False)
+    torch.manual_seed(0)
+    model = cw.nn.GRU(1, 1)
+    events = []
+    quiet(model, windows, epochs=1, callbacks=[lambda e: events.extend(e.pairs)])
+
+    assert [len(said) for said, _ in events] == [10, 5, 5]
+    assert all(said.shape == target.shape for said, target in events)
+
+
+def test_a_rule_sees_every_batch_of_a_step():
+    """With accumulation, too, each sequence counts."""
+    until = UntilPassed(PassRule(last=100))
+    model = Readout.of("lstm", 2, 3, 1)
+    data = Drawn(Adding(8), 16, batches=10)
+    quiet(model, data, epochs=1, accumulate=4, callbacks=[until])
+
+    assert until.rule.seen == 160
+
+
+@pytest.mark.parametrize("size", [24, 12, 10, 23])
+def test_accumulated_batches_are_one_large_one(size: int):
+    """Whatever the rest, each example has the same weight."""
+    options = {"optimiser": "sgd", "epochs": 1, "clip": 1e9, "learning_rate": 0.1}
+    whole, parts = layer(), layer()
+    quiet(whole, Tensors(X, X, 24, shuffle=False), **options)
+    data = Tensors(X, X, size, shuffle=False)
+    result = quiet(parts, data, accumulate=data.batches, **options)
+
+    assert result.steps == 1
+    assert error(weights(parts), weights(whole)) <= BOUND
+
+
+def test_each_target_of_a_stream_counts_once():
+    """The middle block's loss is that of the whole stream, however it is cut."""
+    x = torch.randn(60, 1)
+    model = cw.nn.GRU(1, 1)
+    with torch.no_grad():
+        whole = nn.functional.mse_loss(model(x[:, None])[0], x[:, None])
+        cut = Measured(TruncatedBPTT(x, x, 20, 2), nn.functional.mse_loss)(model)
+
+    assert error(torch.tensor(cut), whole) <= BOUND
+
+
+def test_what_an_optimiser_leaves_alone_has_no_say():
+    """Gradients of the rest neither add up nor shrink the step."""
+    found = []
+    for frozen in (False, True):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(1, 4), nn.Linear(4, 1))
+        model[0].requires_grad_(not frozen)
+        only = torch.optim.SGD(model[1].parameters(), 0.1)
+        x = torch.randn(64, 1)
+        quiet(model, (x, 9 * x), optimiser=only, clip=0.05, epochs=2)
+        found.append(weights(model))
+
+    assert torch.equal(*found)
+
+
+def test_optimisers_that_cannot_be_used():
+    """Another model's, one that evaluates again, and two learning rates."""
+    model = layer()
+    other = torch.optim.SGD(layer().parameters(), 0.1)
+    with pytest.raises(SettingsError, match="SGD has none of them"):
+        quiet(model, (X, X), optimiser=other)
+    again = torch.optim.LBFGS(model.parameters())
+    with pytest.raises(SettingsError, match="LBFGS evaluates the loss many times"):
+        quiet(model, (X, X), optimiser=again)
+    own = torch.optim.SGD(model.parameters(), 0.1)
+    with pytest.raises(SettingsError, match="learning_rate is that of the optimiser"):
+        quiet(model, (X, X), optimiser=own, learning_rate=0.5)
+    with pytest.raises(SettingsError, match="momentum is that of the optimiser"):
+        quiet(model, (X, X), optimiser=own, momentum=0.5)
+
+
+def test_restarts_are_refused_at_once_and_draw_from_the_inside_out():
+    """What cannot be drawn anew is told before the first step; a parent has its say."""
+
+    class Own(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(1))
+
+    model = nn.Sequential(nn.Linear(1, 1), Own())
+    with pytest.raises(SettingsError, match="found Own '1' with parameters"):
+        quiet(model, (X, X), restarts=1, callbacks=[lambda _: pytest.fail("a step")])
+
+    class Parent(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Linear(1, 1)
+
+        def reset_parameters(self) -> None:
+            nn.init.constant_(self.head.weight, 7.0)
+
+        def forward(self, x):
+            return self.head(x)
+
+    seen = []
+
+    def note(event):
+        if event.kind == "epoch":
+            seen.append(event.loop.model.head.weight.item())
+
+    options = {"learning_rate": 1e-9, "epochs": 1, "restarts": 1}
+    quiet(Parent(), (X, X), callbacks=[note], **options)
+    assert round(seen[1], 3) == 7.0
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: [X, X], "data is a pair"),
+        (lambda: (X, X, X), "found tuple"),
+        (
+            lambda: torch.utils.data.DataLoader(torch.utils.data.TensorDataset(X)),
+            "found DataLoader",
+        ),
+        (lambda: (X.numpy(), X), "x is a tensor; found ndarray"),
+        (lambda: (X[:0], X[:0]), "at least one example"),
+        (lambda: Tensors(X, X, 0), "batch_size is a whole number, at least 1"),
+        (lambda: Drawn(Adding(8), batches=0), "batches is a whole number, at least 1"),
+        (lambda: TruncatedBPTT(X, X, 2.5), "window is a whole number"),  # pyright: ignore[reportArgumentType]
+        (lambda: TruncatedBPTT(X, X, 2, batch_size=0), "batch_size is a whole number"),
+        (
+            lambda: Tensors(X, X, 8, False, True, lengths=torch.full((24,), 3)),
+            "carry=True with lengths=",
+        ),
+    ],
+)
+def test_data_that_is_none(make, told: str):
+    """Each is refused with what data may be."""
+    with pytest.raises(SettingsError, match=told):
+        quiet(layer(), make())
+
+
+def test_a_loss_is_one_number():
+    """A loss for each example is refused with the fix."""
+    with pytest.raises(SettingsError, match=r"\.mean\(\)"):
+        quiet(layer(), (X, X), loss=lambda said, y: (said - y).abs().mean((1, 2)))
+
+
+@pytest.mark.parametrize("yes", [True, np.True_, torch.tensor(True)])
+def test_what_is_true_ends_a_training(yes: object):
+    """Also where it is NumPy's truth or torch's."""
+    assert quiet(layer(), (X, X), callbacks=[lambda _: yes]).steps == 1
+    for other in (None, np.False_, torch.tensor(False), torch.ones(3), [0]):
+        calls = [lambda _, other=other: other]
+        assert quiet(layer(), (X, X), callbacks=calls, epochs=2).steps == 2
+
+
+def test_sizes_are_no_options_of_the_cell():
+    """What a job sets itself is refused as an option."""
+    for name in ("hidden_size", "input_size", "bidirectional"):
+        with pytest.raises(SettingsError, match=f"{name} is no option of the"):
+            AddingSettings.of({"cell_options": {name: 3}})
+
+
+GROUP = """
+import sys, torch, torch.distributed as dist, torch.multiprocessing as mp
+import cellwright as cw
+
+def work(rank, place):
+    dist.init_process_group("gloo", f"file://{place}", rank=rank, world_size=2)
+    torch.manual_seed(rank)
+    model, told = cw.nn.GRU(1, 1), []
+    torch.manual_seed(0)
+    x = torch.randn(5, 6, 1)
+    data = cw.train.Tensors(x, x, 6, batch_first=False)
+    cw.train.fit(model, data, callbacks=[told.append], epochs=2, progress=False)
+    own = torch.nn.utils.parameters_to_vector(model.parameters()).detach()
+    both = [torch.empty_like(own) for _ in range(2)]
+    dist.all_gather(both, own)
+    assert torch.equal(*both)
+    assert bool(told) == (rank == 0)
+    dist.destroy_process_group()
+
+if __name__ == "__main__":
+    mp.spawn(work, (sys.argv[1],), nprocs=2)
+"""
+
+
+def test_a_group_that_is_there_is_taken(tmp_path):
+    """Processes that were started by other means share the work, too."""
+    script = tmp_path / "group.py"
+    script.write_text(GROUP, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / "store")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_half_an_environment_is_told(monkeypatch):
+    """Several processes, and nothing about where the others are."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.delenv("RANK", raising=False)
+
+    with pytest.raises(SettingsError, match="WORLD_SIZE=2 asks for several"):
+        quiet(layer(), (X, X))
