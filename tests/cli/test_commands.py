@@ -210,7 +210,7 @@ def test_periodic_and_its_sizes(run: Run, tmp_path: Path):
     assert (done.status, done.err) == (0, "")
     found = json.loads(done.out)
     assert [row["folder"] for row in found] == ["runs/periodic/2", "runs/periodic/1"]
-    assert (tmp_path / "runs/periodic/curves.png").exists()
+    assert (tmp_path / "runs/periodic/sizes.png").exists()
     refused = run(*arguments, "--units", "1;2")
     assert refused.status == 2
     assert "--units 1,2,3,50" in refused.err

@@ -273,7 +273,7 @@ def test_commands_run_under_torchrun(tmp_path):
 
     said = command(tmp_path, 2, "periodic", "--units", "1,2", "--epochs", "1")
     assert said.count("lstm(1)") == 1
-    assert (tmp_path / "runs/periodic/curves.png").exists()
+    assert (tmp_path / "runs/periodic/sizes.png").exists()
 
 
 def test_known_steps_are_those_behind_the_first_one():

@@ -18,7 +18,7 @@ from cellwright.tasks import (
 )
 from cellwright.tasks import sunspots as sunspot_series
 
-from .errors import SettingsError
+from .errors import RunError, SettingsError
 from .files import sha256, write_bytes
 from .folder import Folder
 from .parallel import joined_by_torchrun
@@ -28,6 +28,9 @@ from .series_job import SeriesJob
 from .settings import AddingSettings, PeriodicSettings, Settings
 from .task_job import AddingJob, PeriodicJob, symbols_of_epoch
 from .task_plots import learning_picture
+
+SIZES = "sizes.png"
+"""The picture of what networks of several sizes learned, beside their folders."""
 
 UNITS = (1, 2, 3, 50)
 """Sizes of the networks that `periodic` trains."""
@@ -221,6 +224,11 @@ def periodic(
         )
     chosen = [PeriodicSettings.of({**settings, "hidden_size": n}) for n in units]
     place = Path("runs/periodic") if out is None else Path(out)
+    if Folder(place).config.exists():
+        raise RunError(
+            f"{place}: holds a run; networks of several sizes have folders of their own"
+            "\n  fix: choose another folder with out= (--out)"
+        )
     with joined_by_torchrun() as group:
         runs = tuple(
             carry_out(
@@ -242,5 +250,5 @@ def periodic(
             picture = learning_picture(
                 curves, symbols_of_epoch(chosen[0]), float(task.memoryless), "symbols"
             )
-            write_bytes(place / "curves.png", picture)
+            write_bytes(place / SIZES, picture)
     return runs

@@ -235,6 +235,11 @@ class PeriodicSettings(TaskSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if is_whole(self.period) and self.period < 3:
+            rule = "is at least 3: at 2 the present symbol tells the next"
+            raise refusal("period", rule, self.period)
+        if is_whole(self.steps) and is_whole(self.period) and self.steps < self.period:
+            raise refusal("steps", f"is at least the period, {self.period}", self.steps)
         _ = self.task  # It refuses what it cannot be.
 
     @property

@@ -107,6 +107,14 @@ def _periodic(runs: Sequence[Run]) -> Table:
             f"{tested['mse']:.2g}",
             f"{alone['right']:,}",
         )
+    able = [run for run in runs if run.metrics["passed"]]
+    if able:
+        fewest = min(able, key=lambda run: run.config["settings"]["hidden_size"])
+        units = fewest.config["settings"]["hidden_size"]
+        enough = f"{units} unit{'s are' if units > 1 else ' is'} enough"
+        table.caption = (
+            f"{enough} (seed {fewest.config['settings']['seed']})\n{table.caption}"
+        )
     least = first.metrics["memoryless"]
     table.add_row(*_nothing(), f"{least['accuracy']:.1%}", f"{least['mse']:.4f}", "")
     return table

@@ -8,7 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, MultipleLocator
+from matplotlib.ticker import MaxNLocator, MultipleLocator, NullFormatter
 from torch import Tensor
 
 from cellwright.tasks import Examples, Periodic
@@ -55,6 +55,7 @@ def learning_picture(
         axes.set_yscale("log")
         # The style has no formulas, which matplotlib would write powers of ten in.
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_xlim(left=0)
         axes.set_xlabel(f"{what} learned from")
         axes.set_ylabel("mean squared error")
@@ -131,8 +132,8 @@ def periodic_picture(
         )
         above.axhline(0.5, color="#999999", linewidth=0.8, linestyle=(0, (1, 2)))
         above.set_title(
-            f"{title} hears only itself: right for {right:,} of {len(alone):,} steps; "
-            "the last of them"
+            f"{title} hears only itself: right for the first {right:,} of "
+            f"{len(alone):,} steps; here the last {steps}"
         )
         above.set_xlabel("step by itself")
         above.set_ylabel("next symbol")
@@ -153,7 +154,7 @@ def periodic_picture(
             below.set_xlabel("step")
             below.set_ylabel("output h")
             below.margins(y=0.25)
-            below.legend(loc="upper right", ncols=LINES)
+            below.legend(loc="upper right", ncols=LINES, frameon=True, edgecolor="none")
         ones = np.flatnonzero(shown.x[: len(part), 0, 0].numpy() == 1)
         for step in ones:
             below.axvline(step, color=TRUTH, linewidth=0.8, linestyle=(0, (4, 3)))
@@ -178,6 +179,7 @@ def _field(axes: Axes, units: Tensor) -> None:
     axes.grid(visible=False)
     axes.set_xlabel("step")
     axes.set_ylabel("unit")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     figure = axes.get_figure()
     assert figure is not None
