@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import cellwright as cw
 from cellwright.nn.carried import CarriedStates
-from cellwright.nn.errors import ShapeError, StateError
+from cellwright.nn.errors import DtypeError, ShapeError, StateError
 from cellwright.train.model import Forecaster
 from layer_runs import assert_same
 from strategies import random_cells, seeds
@@ -312,6 +312,59 @@ def test_numpy_comes_back_as_numpy_in_the_models_dtype(dtype: str):
     assert np.array_equal(found, expected)
 
 
+LAYOUTS = {
+    "backwards": lambda x: x[::-1, ::-1],
+    "columns first": np.asfortranarray,
+    "big-endian": lambda x: x.astype(">f8"),
+    "little-endian": lambda x: x.astype("<f4"),
+    "field": lambda x: x.astype([("a", "f4"), ("b", "f8")])["b"],
+    "half": lambda x: x.astype(np.float16),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_numpy_may_lie_in_memory_as_it_will(layout: str):
+    """Strides and byte order of an array are not the model's business."""
+    layer = recurrent(backend="c")
+    x = LAYOUTS[layout](np.random.default_rng(1).standard_normal((2, 3)))
+    expected = layer(torch.tensor(x.astype(np.float32).tolist())[None])[0][0].detach()
+    stream = cw.Stream(layer)
+    assert np.array_equal(stream.step(x, streams=["a", "b"]), expected.numpy())
+    tokens = np.array([1, 2], dtype=">i8")
+    model = Letters().eval()
+    found = cw.Stream(model).step(tokens[::-1])
+    assert np.array_equal(found, model(torch.tensor([[2, 1]]))[0].detach().numpy())
+
+
+@pytest.mark.parametrize("dtype", [np.longdouble, object, "U3", "M8[s]"])
+def test_dtype_that_torch_has_not_is_refused(dtype: Any):
+    """In words of ours, with what to write."""
+    stream = cw.Stream(recurrent())
+    with pytest.raises(DtypeError, match=r"x has a dtype .*\n.*\n.*x\.astype"):
+        stream.step(np.ones((2, 3)).astype("i8").astype(dtype))
+    with pytest.raises(DtypeError, match="reset has a dtype"):
+        stream.step(np.ones((2, 3)), reset=np.zeros(2).astype("i8").astype(dtype))
+
+
+def test_streams_follow_the_dtype_of_the_model():
+    """After `double()` arrays and states are float64, whenever it was called."""
+    layer, x = recurrent(backend="c"), np.random.default_rng(1).standard_normal((3, 3))
+    early, late = cw.Stream(layer), cw.Stream(layer)
+    first = early.step(x)
+    states = early.snapshot()["states"]
+    layer.double()
+    assert early.snapshot()["states"]["c"].dtype == torch.float64
+    h, c = (states[name].double() for name in ("h", "c"))
+    expected, _ = layer(torch.tensor(x)[None], (h, c))
+    assert np.array_equal(early.step(x), expected[0].detach().numpy())
+    assert np.array_equal(
+        late.step(x), layer(torch.tensor(x)[None])[0][0].detach().numpy()
+    )
+    layer.float()
+    late.reset()
+    assert np.array_equal(late.step(x), first)
+
+
 def test_forecaster_keeps_the_digits_of_numpy():
     """A model that scales in float64 gets float64, and is many-to-one."""
     torch.manual_seed(3)
@@ -478,6 +531,14 @@ def test_snapshot_of_another_model_changes_nothing():
         {"streams": (1,), "states": saved["states"]},
         {"streams": (0, 1), "states": {"h": saved["states"]["h"]}},
         {"streams": (0, 1)},
+        {"streams": (0, 0), "states": saved["states"]},
+        {"streams": (0, []), "states": saved["states"]},
+        {"streams": "ab", "states": saved["states"]},
+        {"streams": None, "states": saved["states"]},
+        {"streams": None},
+        {"streams": (0, 1), "states": None},
+        {"streams": (), "states": None},
+        {"streams": (0, 1), "states": [*saved["states"].values()]},
     ]
     for snapshot in wrong:
         with pytest.raises(StateError):

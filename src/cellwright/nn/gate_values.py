@@ -22,13 +22,16 @@ def forget_bias_value(owner: str, value: object) -> float | None:
     """Return the first value of a forget gate's biases; None sets none.
 
     Raises:
-        OptionError: when it is no number.
+        OptionError: when it is no finite number.
     """
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise OptionError(f"{owner}: forget_bias is {value!r}, a number or None")
-    return float(value)
+    number = float(value) if isinstance(value, Real) else math.nan
+    if isinstance(value, bool) or not math.isfinite(number):
+        raise OptionError(
+            f"{owner}: forget_bias is {value!r}, a number or None; numbers are finite"
+        )
+    return number
 
 
 def chrono_value(owner: str, value: object, forget_bias: float | None) -> float | None:

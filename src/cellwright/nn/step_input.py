@@ -28,7 +28,7 @@ def like_of(model: nn.Module) -> Tensor:
 
 
 def read_step(
-    owner: str, x: object, inputs: Mapping[str, object], like: Tensor
+    owner: str, x: object, inputs: Mapping[str, object], model: nn.Module
 ) -> tuple[Step, bool]:
     """Return what a step is called with, and whether it had an axis of the batch.
 
@@ -36,15 +36,16 @@ def read_step(
         owner: who is called, for messages.
         x: the first argument.
         inputs: the others by name.
-        like: has the dtype and the device that NumPy's floats get.
+        model: what NumPy's arrays are brought to, as it is now.
 
     Raises:
-        DtypeError: for what is neither a tensor nor an array.
+        DtypeError: for what is neither a tensor nor an array, and for an array of a
+            dtype that torch has not.
         ShapeError: for arguments that do not go together, row by row.
     """
-    first = _tensor(owner, "x", x, like)
+    first = _tensor(owner, "x", x, model)
     given = {FIRST: first}
-    given |= {name: _tensor(owner, name, value, like) for name, value in inputs.items()}
+    given |= {n: _tensor(owner, n, value, model) for n, value in inputs.items()}
     # Whole numbers stand for tokens, which have no axis of features.
     axes = 1 if first.is_floating_point() else 0
     if first.dim() < axes:
@@ -65,7 +66,7 @@ def read_step(
     return given, batched
 
 
-def _tensor(owner: str, name: str, value: object, like: Tensor) -> Tensor:
+def _tensor(owner: str, name: str, value: object, model: nn.Module) -> Tensor:
     if isinstance(value, Tensor):
         return value
     if not isinstance(value, np.ndarray | np.generic):
@@ -73,5 +74,17 @@ def _tensor(owner: str, name: str, value: object, like: Tensor) -> Tensor:
             f"{owner}: {name} is a tensor or a NumPy array\n"
             f"  found  a {type(value).__name__}"
         )
-    dtype = like.dtype if value.dtype.kind == "f" else None
-    return torch.tensor(value, dtype=dtype, device=like.device)
+    # A copy: torch takes no negative strides and no foreign byte order, and what the
+    # caller writes on the array later reaches no state.
+    native = np.array(value, dtype=value.dtype.newbyteorder("="), order="C")
+    try:
+        tensor = torch.from_numpy(native)
+    except TypeError:
+        raise DtypeError(
+            f"{owner}: {name} has a dtype that torch has too\n"
+            f"  found  an array of {value.dtype}\n"
+            f"  fix    {name}.astype(np.float64)"
+        ) from None
+    like = like_of(model)
+    dtype = like.dtype if tensor.is_floating_point() else None
+    return tensor.to(like.device, dtype)

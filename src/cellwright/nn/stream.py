@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, overload
 
 import numpy as np
@@ -12,8 +13,9 @@ from torch import Tensor, nn
 
 from .carried import CarriedStates
 from .errors import StateError
+from .stateful import first_states
 from .step_form import StepForm, call, find_form
-from .step_input import FIRST, like_of, read_step
+from .step_input import FIRST, read_step
 
 Array = npt.NDArray[Any]
 
@@ -55,7 +57,7 @@ class Stream:
         self._carried = CarriedStates(layer_or_model, "Stream")
         self._batch_first = batch_first
         self._form: StepForm | None = None
-        self._like = like_of(layer_or_model)
+        self._placed = self._places()
         # Row of the carried states by stream, and the streams in the order of the rows.
         self._rows: dict[Hashable, int] = {}
         self._order: tuple[Hashable, ...] = ()
@@ -92,7 +94,8 @@ class Stream:
 
         Arrays of NumPy are brought to the model: its device, and for floating point the
         widest dtype among its parameters and buffers. A tensor is taken as it is. No
-        gradients are recorded. A step that fails changes nothing.
+        gradients are recorded. A step that fails changes nothing. Where the model went
+        to another dtype or device since the last step, the states go along.
 
         The first step also finds out how the model takes and gives a step: it calls it
         a few times more, with one, two and three steps.
@@ -116,7 +119,8 @@ class Stream:
         if self._model.training:
             raise self._in_training("the model")
         with torch.no_grad():
-            given, batched = read_step(self._words, x, inputs, self._like)
+            given, batched = read_step(self._words, x, inputs, self._model)
+            self._follow()
             ids = self._whose(streams, given[FIRST].shape[0])
             if self._form is None:
                 self._form = self._find_form(given)
@@ -161,6 +165,7 @@ class Stream:
         Returns:
             ``{"streams": names, "states": tensors by layer and name}``.
         """
+        self._follow()
         rows = torch.tensor([*self._rows.values()], dtype=torch.long)
         states = self._carried.state_dict()
         return {
@@ -182,9 +187,13 @@ class Stream:
             raise self._error(
                 "a snapshot is what snapshot() returned", f"a {type(snapshot).__name__}"
             )
-        streams = tuple(snapshot["streams"])
+        streams = self._named(snapshot["streams"])
+        states = snapshot["states"]
+        if not isinstance(states, Mapping):
+            found = f"states that are a {type(states).__name__}"
+            raise self._error("a snapshot has its states by name", found)
         before = self._carried.values
-        self._carried.load_state_dict(snapshot["states"])
+        self._carried.load_state_dict(states)
         size = self._carried.batch_size or 0
         if size != len(streams):
             self._carried.values = before
@@ -194,6 +203,38 @@ class Stream:
             )
         self._rows = {}
         self._settle(streams)
+
+    def _named(self, streams: object) -> tuple[Hashable, ...]:
+        """Return the streams that a snapshot lists."""
+        rule = "a snapshot lists each of its streams once"
+        if not isinstance(streams, list | tuple):
+            raise self._error(rule, f"streams that are a {type(streams).__name__}")
+        for stream in streams:
+            if not isinstance(stream, Hashable):
+                raise self._error(rule, f"{stream!r}, which names no stream")
+        if len(set(streams)) != len(streams):
+            twice = next(stream for stream in streams if streams.count(stream) > 1)
+            raise self._error(rule, f"{twice!r} twice")
+        return tuple(streams)
+
+    def _places(self) -> list[tuple[torch.dtype, torch.device]]:
+        """Return what each recurrent layer's first parameter is, and where."""
+        layers = self._carried.layers.values()
+        firsts = [value for layer in layers for value in islice(layer.parameters(), 1)]
+        return [(value.dtype, value.device) for value in firsts]
+
+    def _follow(self) -> None:
+        """Bring the states to where the model went since they were made."""
+        now = self._places()
+        if now == self._placed:
+            return
+        carried = self._carried
+        begin = {name: first_states(carried.layers[name], 1) for name in carried.values}
+        carried.values = {
+            name: tuple(map(Tensor.to, values, begin[name]))
+            for name, values in carried.values.items()
+        }
+        self._placed = now
 
     def _step_some(
         self, ids: tuple[Hashable, ...], given: Mapping[str, Tensor], form: StepForm
