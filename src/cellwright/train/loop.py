@@ -22,7 +22,7 @@ from .errors import DivergedError, InterruptedRunError, SettingsError
 from .nonfinite import in_gradients, where_it_began
 from .parallel import Group
 from .recipe import Recipe
-from .state import Epoch, State, restore, save
+from .state import Epoch, Kept, State, restore, save
 from .walk import Walk
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -127,12 +127,10 @@ class Loop:
         """Return the state of the newest checkpoint, or that of the beginning."""
         found = None
         if self.checkpoints is not None:
-            found = restore(self.checkpoints, self._parts(), self._optimiser)
+            found = restore(self.checkpoints, self._kept())
         if found is None:
             return State(order=self.source.order())
-        state, carried, remembered = found
-        for callback, known in zip(self._keeping, remembered, strict=True):
-            callback.load_state_dict(known)
+        state, carried = found
         self.walk.states = {n: self.group.own(v, 1) for n, v in carried.items()}
         return state
 
@@ -326,10 +324,12 @@ class Loop:
             return
         states = {n: self.group.joined(v, 1) for n, v in self.walk.states.items()}
         if self.group.leads:
-            remembered = [callback.state_dict() for callback in self._keeping]
-            parts = self._parts()
-            save(self.checkpoints, state, parts, self._optimiser, states, remembered)
+            save(self.checkpoints, state, self._kept(), states)
         self.group.wait()
+
+    def _kept(self) -> Kept:
+        own = self._optimiser, self._rates, self._keeping
+        return Kept(self._parts(), *own, self.source)
 
     def _diverged(
         self, state: State, found: str, where: str = "", when: str = ""
