@@ -121,7 +121,8 @@ def killed(folder: Path, expected: dict[str, Any]) -> dict[str, Any]:
             process.kill()
             process.communicate()
             newest = max(folder.glob("checkpoints/*.json"), default=None)
-            at.append(0 if newest is None else int(newest.stem))
+            facts = {} if newest is None else json.loads(newest.read_text())["facts"]
+            at.append(facts.get("step", 0))
             print(f"\r{len(at)} kills, {ends} ends", end="", file=sys.stderr)
             continue
         found = json.loads(out)

@@ -15,7 +15,7 @@ def saved(folder, steps=(1, 2)):
     """Write checkpoints with recognisable contents."""
     checkpoints = Checkpoints(folder)
     for step in steps:
-        checkpoints.save(step, {"w": torch.full((3,), float(step))}, {"step": step})
+        checkpoints.save({"w": torch.full((3,), float(step))}, {"step": step})
     return checkpoints
 
 
@@ -40,10 +40,61 @@ def test_newest_is_read(tmp_path):
     ]
 
 
-def test_newest_is_read_after_a_million_steps(tmp_path):
-    """A step with one digit more is the later one."""
-    saved(tmp_path, (999_999, 1_000_000))
-    assert loaded(tmp_path)[1] == {"step": 1_000_000}
+def test_newest_is_read_after_a_million_saves(tmp_path):
+    """A number with one digit more is the later one."""
+    checkpoints = saved(tmp_path, (1,))
+    for path in list(tmp_path.iterdir()):
+        path.rename(path.with_stem("999999"))
+    checkpoints.save({}, {"step": 2})
+    assert (tmp_path / "1000000.json").exists()
+    assert loaded(tmp_path)[1] == {"step": 2}
+
+
+def test_files_of_others_stay(tmp_path):
+    """Only our own names are removed or read; a folder or a note is somebody's."""
+    (tmp_path / "notes").mkdir()
+    others = ("mine.json", "mine.safetensors", "1.json", ".mine.part", "notes/a.csv")
+    for name in others:
+        (tmp_path / name).write_text("precious")
+    half = tmp_path / ".000002.json.x_1y.part"
+    half.write_text("{")
+    checkpoints = Checkpoints(tmp_path)
+    assert not checkpoints.begun
+    assert checkpoints.load() is None
+    for step in (1, 2, 3):
+        checkpoints.save({}, {"step": step})
+
+    assert loaded(tmp_path)[1] == {"step": 3}
+    assert [(tmp_path / name).read_text() for name in others] == ["precious"] * 5
+    assert not half.exists()
+
+
+def test_a_kill_between_two_files_costs_one_save(tmp_path, monkeypatch):
+    """Saved twice at one step: the pair that is whole is not touched."""
+    checkpoints = saved(tmp_path, (1, 2))
+
+    def killed(path, text):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("cellwright.train.checkpoint.write_text", killed)
+        with pytest.raises(KeyboardInterrupt):
+            checkpoints.save({"w": torch.zeros(3)}, {"step": 2})
+    tensors, facts = loaded(tmp_path)
+    assert (facts, tensors["w"].tolist()) == ({"step": 2}, [2.0] * 3)
+    again = Checkpoints(tmp_path)
+    again.load()
+    again.save({}, {"step": 3})
+    names = {path.stem for path in tmp_path.iterdir()}
+    assert names == {"000002", "000004"}
+
+
+def test_tensors_that_share_memory(tmp_path):
+    """Tied weights and views come back with their numbers."""
+    one = torch.arange(6.0)
+    Checkpoints(tmp_path).save({"a": one, "b": one, "c": one[2:4]}, {})
+    found = {name: value.tolist() for name, value in loaded(tmp_path)[0].items()}
+    assert found == {"a": one.tolist(), "b": one.tolist(), "c": [2.0, 3.0]}
 
 
 def test_no_checkpoint(tmp_path):
@@ -123,7 +174,7 @@ def test_full_disk_leaves_the_former_checkpoint(tmp_path, monkeypatch, writes):
     with monkeypatch.context() as patched:
         full_disk(patched, writes)
         with pytest.raises(CheckpointError, match="disk is full") as caught:
-            checkpoints.save(2, {"w": torch.zeros(3)}, {"step": 2})
+            checkpoints.save({"w": torch.zeros(3)}, {"step": 2})
     assert "000001.json, which is whole" in str(caught.value)
     assert not list(tmp_path.glob(".*"))
     tensors, facts = loaded(tmp_path)

@@ -14,6 +14,7 @@ from cellwright.checks.tolerances import TOLERANCES, error
 from cellwright.tasks import Adding, PassRule
 from cellwright.train import (
     AddingSettings,
+    DivergedError,
     Drawn,
     Readout,
     SettingsError,
@@ -260,3 +261,20 @@ def test_half_an_environment_is_told(monkeypatch):
 
     with pytest.raises(SettingsError, match="WORLD_SIZE=2 asks for several"):
         quiet(layer(), (X, X))
+
+
+def test_resuming_needs_a_place():
+    """Without a folder there is nothing to go on with."""
+    with pytest.raises(SettingsError, match="found no out="):
+        quiet(layer(), (X, X), resume=True)
+
+
+def test_a_target_that_is_no_number_is_named():
+    """The data are at fault, not the learning rate."""
+    y = X.clone()
+    y[3, 2] = torch.inf
+    with pytest.raises(
+        DivergedError, match="began: the target, 1 of whose 120"
+    ) as told:
+        quiet(layer(), (X, y))
+    assert "fix:   data whose numbers are all finite" in str(told.value)

@@ -3,9 +3,11 @@ import re
 import shutil
 
 import pytest
+import safetensors.torch
 import torch
 
 from cellwright.train import ResumeWarning, RunError, load, open_run
+from cellwright.train.folder import Folder, save_model
 
 from .conftest import train_tiny
 
@@ -112,3 +114,13 @@ def test_lost_timing(copy):
         open_run(copy)
     (copy / "timing.json").unlink()
     assert open_run(copy).seconds is None
+
+
+def test_tied_weights_are_written(tmp_path):
+    """A model with two names of one weight has a file, too."""
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))
+    model[1].weight = model[0].weight
+    save_model(Folder(tmp_path), model)
+    found = safetensors.torch.load_file(Folder(tmp_path).model)
+    assert torch.equal(found["0.weight"], found["1.weight"])
+    assert torch.equal(found["0.weight"], model.state_dict()["0.weight"])

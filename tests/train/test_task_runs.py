@@ -138,6 +138,8 @@ def test_forget_bias_is_for_cells_that_forget(tmp_path):
     assert lstm.layer_options["forget_bias"] == 2.5
     assert "forget_bias" not in AddingSettings.of({"cell": "gru"}).layer_options
     assert "forget_bias" not in AddingSettings.of({"forget_bias": None}).layer_options
+    said = "extends lstm\nbias b_f [hidden_size] = 2\n"
+    assert "forget_bias" not in AddingSettings.of({"cell": said}).layer_options
     own = AddingSettings.of({"cell_options": {"forget_bias": 1.0}})
     assert own.layer_options["forget_bias"] == 1.0
     with pytest.raises(SettingsError, match="forget_bias is a number or None"):

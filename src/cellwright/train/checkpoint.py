@@ -1,15 +1,17 @@
 """Checkpoints: a pair of files that exists completely or not at all.
 
-``000120.safetensors`` holds the tensors, ``000120.json`` the facts and both digests.
-The JSON is written last, so it vouches for the pair. The pair before it stays until
-the next one is complete: a damaged or unfinished checkpoint costs some steps, no run.
+``000012.safetensors`` holds the tensors, ``000012.json`` the facts and both digests;
+the number counts the saves, so no pair ever takes the place of another. The JSON is
+written last and vouches for the pair. The pair before it stays until the next one is
+complete: a damaged or unfinished checkpoint costs some steps, no run.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,12 @@ import safetensors.torch
 from torch import Tensor
 
 from .errors import CheckpointError, CheckpointWarning, RunError
-from .files import remove_parts, sha256, to_json, write_bytes, write_text
+from .files import sha256, write_bytes, write_text
 
-FORMAT = 2
+FORMAT = 3
+OURS = re.compile(r"(\d{6,})\.(json|safetensors)")
+PART = re.compile(rf"\.{OURS.pattern}\.\w+\.part")
+FACTS = b'"facts": '
 
 
 class Checkpoints:
@@ -34,21 +39,30 @@ class Checkpoints:
         self.former: str | None = None
         """Name of the newest good pair; it outlives the next write."""
 
-    def save(self, step: int, tensors: Mapping[str, Tensor], facts: Any) -> None:
-        """Write a pair, then remove all but it and the one before it.
+    @property
+    def begun(self) -> bool:
+        """Whether there is a checkpoint, whole or damaged."""
+        return any(path.suffix == ".json" for path in self._files())
+
+    def save(self, tensors: Mapping[str, Tensor], facts: Any) -> None:
+        """Write a pair, then remove all other pairs but the one before it.
+
+        Args:
+            tensors: By name; they may share memory.
+            facts: What JSON can say; numbers may be infinite or NaN.
 
         Raises:
             CheckpointError: It was not written; the former pair is untouched.
         """
-        name = f"{step:06d}"
-        owned = {key: value.detach().contiguous() for key, value in tensors.items()}
+        newest = max((int(path.stem) for path in self._files()), default=0)
+        name = f"{newest + 1:06d}"
         try:
-            content = safetensors.torch.save(owned)
+            content = safetensors.torch.save(apart(tensors))
             write_bytes(self.folder / f"{name}.safetensors", content)
             write_text(self.folder / f"{name}.json", _seal(facts, sha256(content)))
         except RunError as error:
             raise self._not_written(error) from error
-        for path in self.folder.iterdir():
+        for path in list(self._files()):
             if path.stem not in (name, self.former):
                 path.unlink()
         self.former = name
@@ -66,12 +80,11 @@ class Checkpoints:
             CheckpointWarning: A newer one is damaged; its fault and the one that is
                 used instead are named.
         """
-        remove_parts(self.folder)
+        for part in list(self._files(PART)):
+            part.unlink(missing_ok=True)
         faults = []
-        # By length first: step 1000000 comes after step 999999.
-        pairs = self.folder.glob("*.json")
-        newest_first = sorted(pairs, key=lambda p: (len(p.stem), p.stem))[::-1]
-        for path in newest_first:
+        pairs = [path for path in self._files() if path.suffix == ".json"]
+        for path in sorted(pairs, key=lambda p: int(p.stem), reverse=True):
             try:
                 tensors, facts = _read(path)
             except CheckpointError as error:
@@ -94,6 +107,12 @@ class Checkpoints:
             )
         return None
 
+    def _files(self, names: re.Pattern[str] = OURS) -> Iterator[Path]:
+        """Yield our own files; whatever else lies in the folder is somebody's."""
+        for path in self.folder.glob("*"):
+            if names.fullmatch(path.name) and path.is_file():
+                yield path
+
     def _not_written(self, error: RunError) -> CheckpointError:
         left = "no checkpoint yet"
         if self.former is not None:
@@ -105,34 +124,40 @@ class Checkpoints:
         )
 
 
+def apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return contiguous tensors of which no two share memory, as tied weights do."""
+    found: dict[str, Tensor] = {}
+    taken = set[int]()
+    for name, value in tensors.items():
+        own = value.detach().contiguous()
+        if own.untyped_storage().data_ptr() in taken:
+            own = own.clone()
+        taken.add(own.untyped_storage().data_ptr())
+        found[name] = own
+    return found
+
+
 def _seal(facts: Any, digest: str) -> str:
-    return to_json(
-        {
-            "format": FORMAT,
-            "tensors": digest,
-            "facts_sha256": sha256(_canonical(facts)),
-            "facts": facts,
-        }
-    )
-
-
-def _canonical(facts: Any) -> bytes:
-    return json.dumps(facts, sort_keys=True).encode()
+    text = json.dumps(facts, indent=2)
+    head = {"format": FORMAT, "tensors": digest, "facts_sha256": sha256(text.encode())}
+    return f"{json.dumps(head)[:-1]},\n{FACTS.decode()}{text}}}\n"
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], Any]:
     partner = path.with_suffix(".safetensors")
     try:
-        sealed = json.loads(path.read_bytes())
-        facts, digest, form = sealed["facts"], sealed["tensors"], sealed["format"]
-        whole = sealed["facts_sha256"] == sha256(_canonical(facts))
+        raw = path.read_bytes()
+        sealed = json.loads(raw)
+        form = sealed["format"]
+        facts, digest, seal = sealed["facts"], sealed["tensors"], sealed["facts_sha256"]
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path}: damaged; it is no sealed JSON") from error
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
     if form != FORMAT:
         raise CheckpointError(f"{path}: format {form}; this version reads {FORMAT}")
-    if not whole:
+    # Of the text as it stands: what is read need not be written the same way again.
+    if sha256(raw.partition(FACTS)[2].removesuffix(b"}\n")) != seal:
         raise CheckpointError(f"{path}: damaged; its digest does not fit its facts")
     try:
         content = partner.read_bytes()

@@ -89,7 +89,8 @@ def fit(
             ``patience``, ``schedule``, ``clip``, ``noise``, ``accumulate``, ...
 
     Raises:
-        SettingsError: A setting cannot be used or is not that of the resumed run.
+        SettingsError: A setting, the model, the optimiser, the batches or the callbacks
+            are not those of the resumed run, or a setting cannot be used.
         DivergedError: The loss is not finite; with the layer, equation and step where
             it began.
         StateError: States cannot go from batch to batch.
@@ -110,6 +111,8 @@ def fit(
     )
     _require_one_voice(given, recipe)
     chosen = Recipe.of({**recipe, **named})
+    if resume and out is None:
+        raise SettingsError("resume=True goes on with the run in out=; found no out=")
     source = _source(data, batch_size)
     checkpoints = None if out is None else _place(Path(out), chosen, resume)
     with (
@@ -198,8 +201,8 @@ class Measured:
 
 def _place(folder: Path, recipe: Recipe, resume: bool) -> Checkpoints:
     """Return the checkpoints of a folder that holds this run, or is free for it."""
-    settings, kept = folder / "recipe.json", folder / "checkpoints"
-    if settings.exists() and any(kept.glob("*.json")):
+    settings, kept = folder / "recipe.json", Checkpoints(folder / "checkpoints")
+    if settings.exists() and kept.begun:
         if not resume:
             raise RunError(
                 f"{folder}: holds a run already, and none is overwritten\n"
@@ -214,4 +217,4 @@ def _place(folder: Path, recipe: Recipe, resume: bool) -> Checkpoints:
                 + "\n".join(lines)
             )
     write_json(settings, asdict(recipe))
-    return Checkpoints(kept)
+    return kept

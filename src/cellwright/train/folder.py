@@ -14,6 +14,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from .checkpoint import Checkpoints, apart
 from .errors import ResumeWarning, RunError
 from .files import (
     read_json,
@@ -94,7 +95,7 @@ class Folder:
     def begun(self) -> bool:
         """Whether there is anything to lose: a checkpoint or a result."""
         results = (self.model, self.metrics)
-        kept = any(self.checkpoints.glob("*.json"))
+        kept = Checkpoints(self.checkpoints).begun
         return kept or any(path.exists() for path in results)
 
 
@@ -201,8 +202,7 @@ def read_metrics(folder: Folder) -> dict[str, Any]:
 
 def save_model(folder: Folder, model: nn.Module) -> str:
     """Write the weights; return their digest."""
-    weights = {key: value.contiguous() for key, value in model.state_dict().items()}
-    content = safetensors.torch.save(weights)
+    content = safetensors.torch.save(apart(model.state_dict()))
     write_bytes(folder.model, content)
     return sha256(content)
 

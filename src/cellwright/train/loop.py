@@ -24,7 +24,7 @@ from .parallel import Group
 from .recipe import Recipe
 from .requirements import require_fitting, require_number, says_true
 from .restarts import draw_again, require_drawable
-from .state import Epoch, State, restore, save
+from .state import Epoch, Kept, State, restore, save
 from .walk import Walk
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -131,12 +131,10 @@ class Loop:
         """Return the state of the newest checkpoint, or that of the beginning."""
         found = None
         if self.checkpoints is not None:
-            found = restore(self.checkpoints, self._parts(), self._optimiser)
+            found = restore(self.checkpoints, self._kept())
         if found is None:
             return State(order=self.source.order())
-        state, carried, remembered = found
-        for callback, known in zip(self._keeping, remembered, strict=True):
-            callback.load_state_dict(known)
+        state, carried = found
         self.walk.states = {n: self.group.own(v, 1) for n, v in carried.items()}
         return state
 
@@ -284,6 +282,11 @@ class Loop:
         self, batch: Batch, randomness: Tensor, states: dict[str, Tensor]
     ) -> str:
         """Run a batch whose loss is not finite once more, and watch."""
+        wrong = int((~torch.isfinite(batch.y)).sum())
+        if wrong:
+            return (
+                f"the target, {wrong} of whose {batch.y.numel()} numbers are not finite"
+            )
         torch.set_rng_state(randomness)
         self.walk.states = states
         with torch.no_grad():
@@ -336,10 +339,12 @@ class Loop:
             return
         states = {n: self.group.joined(v, 1) for n, v in self.walk.states.items()}
         if self.group.leads:
-            remembered = [callback.state_dict() for callback in self._keeping]
-            parts = self._parts()
-            save(self.checkpoints, state, parts, self._optimiser, states, remembered)
+            save(self.checkpoints, state, self._kept(), states)
         self.group.wait()
+
+    def _kept(self) -> Kept:
+        own = self._optimiser, self._rates, self._keeping
+        return Kept(self._parts(), *own, self.source)
 
     def _diverged(
         self, state: State, found: str, where: str = "", when: str = ""
@@ -349,13 +354,15 @@ class Loop:
         kept = "" if former is None else f"\n  left:  checkpoint {former}, from before"
         began = "" if not where else f"\n  began: {where}"
         rate = self.learning_rate
+        slower = f"a smaller learning_rate, such as {rate / 10:g}, or a smaller clip"
+        given = where.startswith(("the input", "the target"))
+        fix = "data whose numbers are all finite" if given else slower
         return DivergedError(
             f"training diverged {when or f'in step {state.step + 1}'} of epoch "
             f"{len(state.curve) + 1}: losses and gradients must be finite\n"
             f"  found: {found}, at learning rate {rate:g}, clip {recipe.clip:g}"
             f"{began}\n"
-            f"  fix:   a smaller learning_rate, such as {rate / 10:g}, or a smaller "
-            f"clip{kept}"
+            f"  fix:   {fix}{kept}"
         )
 
     def _interrupted(self, state: State) -> str:

@@ -163,8 +163,8 @@ class TaskSettings(CellSettings):
     """What the tasks share; the settings of `CellSettings` are among them.
 
     Attributes:
-        forget_bias: First value of the forget gate's bias, if the cell has such a gate;
-            None leaves it as it is drawn.
+        forget_bias: First value of the forget gate's bias, if the cell has such a gate
+            and its file does not say a value; None leaves it as it is drawn.
         BATCHES: Of an epoch: nothing comes twice, so this only paces the curves.
     """
 
@@ -183,7 +183,11 @@ class TaskSettings(CellSettings):
         options: dict[str, Any] = {"num_layers": self.num_layers, **self.cell_options}
         if self.forget_bias is None or "forget_bias" in options:
             return options
-        if gate_biases(self.cell.graph, FORGET, "forget_bias"):
+        graph = self.cell.graph
+        own = {row.name for row in graph.parameters if row.init is not None}
+        gates = gate_biases(graph, FORGET, "forget_bias").values()
+        biases = [bias for gate in gates for bias in gate]
+        if biases and not any(bias.parameter in own for bias in biases):
             options["forget_bias"] = self.forget_bias
         return options
 

@@ -9,7 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .batches import Source
 from .checkpoint import Checkpoints
+from .errors import SettingsError
+from .plain import from_plain, to_plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,38 +81,67 @@ class State:
         return len(rows) >= epochs or rows[-1].number - best.number >= patience
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What a checkpoint keeps beside the position.
+
+    Attributes:
+        parts: Modules by name; ``model`` is the one that the optimiser changes.
+        optimiser: With all it remembers.
+        rates: Its learning rates before the schedule.
+        callbacks: Those that have something to remember.
+        source: Where batches come from.
+    """
+
+    parts: Mapping[str, nn.Module]
+    optimiser: torch.optim.Optimizer
+    rates: list[float]
+    callbacks: Sequence[Any]
+    source: Source
+
+    def beside(self) -> dict[str, Tensor]:
+        """Return what the optimiser changes and no part has: weights of a loss."""
+        own = {id(p) for part in self.parts.values() for p in part.parameters()}
+        every = [p for group in self.optimiser.param_groups for p in group["params"]]
+        return {f"beside.{i}": p for i, p in enumerate(every) if id(p) not in own}
+
+    def outline(self) -> dict[str, Any]:
+        """Return what must be the same when a run goes on, as JSON reads it."""
+        weights = {**dict(self.parts["model"].named_parameters()), **self.beside()}
+        groups = self.optimiser.param_groups
+        batch_size = getattr(self.source, "batch_size", None)
+        return {
+            "batches of an epoch": self.source.batches,
+            "batch_size": batch_size if isinstance(batch_size, int) else None,
+            **{f"parameter {n}": list(value.shape) for n, value in weights.items()},
+            "optimiser": type(self.optimiser).__name__,
+            "parameters in its groups": [len(group["params"]) for group in groups],
+            "callbacks with a state": [type(c).__name__ for c in self.callbacks],
+        }
+
+
 def save(
-    checkpoints: Checkpoints,
-    state: State,
-    parts: Mapping[str, nn.Module],
-    optimiser: torch.optim.Optimizer,
-    carried: Mapping[str, Tensor],
-    remembered: Sequence[Any],
+    checkpoints: Checkpoints, state: State, kept: Kept, carried: Mapping[str, Tensor]
 ) -> None:
     """Write a checkpoint of everything that the next step depends on.
 
     Args:
         checkpoints: Where to.
         state: The position.
-        parts: Modules by name; ``model`` is the one that the optimiser changes.
-        optimiser: With all it remembers.
+        kept: What else changes.
         carried: States that go on from batch to batch.
-        remembered: Plain data of each callback that has any.
 
     Raises:
         CheckpointError: It was not written; the former one is untouched.
+        SettingsError: A callback or the optimiser remembers what is no plain data.
     """
     tensors = {"order": state.order, "randomness": torch.get_rng_state()}
-    for part, module in parts.items():
+    for part, module in kept.parts.items():
         weights = module.state_dict().items()
         tensors |= {f"{part}.{name}": value for name, value in weights}
     tensors |= {f"best.{name}": value for name, value in state.best.items()}
     tensors |= {f"carried.{name}": value for name, value in carried.items()}
-    plain: dict[str, Any] = {}
-    for name, parameter in parts["model"].named_parameters():
-        for key, value in optimiser.state[parameter].items():
-            kept = tensors if isinstance(value, Tensor) else plain
-            kept[f"optimiser.{key}.{name}"] = value
+    tensors |= kept.beside()
     facts: dict[str, Any] = {
         "step": state.step,
         "batch": state.batch,
@@ -122,35 +154,42 @@ def save(
             [row.number, row.training_loss, row.middle_loss] for row in state.curve
         ],
         "seconds": state.seconds,
-        "optimiser": plain,
-        "callbacks": list(remembered),
+        "outline": kept.outline(),
+        "rates": _said(kept.optimiser, kept.rates, "rates", tensors),
+        "optimiser": _said(
+            kept.optimiser, kept.optimiser.state_dict(), "optimiser", tensors
+        ),
+        "callbacks": [_said(c, c.state_dict(), "state") for c in kept.callbacks],
     }
-    checkpoints.save(state.step, tensors, facts)
+    checkpoints.save(tensors, facts)
 
 
 def restore(
-    checkpoints: Checkpoints,
-    parts: Mapping[str, nn.Module],
-    optimiser: torch.optim.Optimizer,
-) -> tuple[State, dict[str, Tensor], list[Any]] | None:
+    checkpoints: Checkpoints, kept: Kept
+) -> tuple[State, dict[str, Tensor]] | None:
     """Bring everything back to the newest good checkpoint, the randomness too.
 
     Returns:
-        The state, the carried states and the callbacks' data, or None where there is
-        no checkpoint.
+        The state and the carried states, or None where there is no checkpoint.
+
+    Raises:
+        CheckpointError: There are checkpoints, and every one is damaged.
+        SettingsError: The run began with another model, optimiser, data or callbacks.
     """
     loaded = checkpoints.load()
     if loaded is None:
         return None
     tensors, facts = loaded
-    for part, module in parts.items():
+    _require_same(checkpoints, facts["outline"], kept.outline())
+    for part, module in kept.parts.items():
         module.load_state_dict(_under(f"{part}.", tensors))
-    parameters = dict(parts["model"].named_parameters())
-    remembered = _under("optimiser.", {**tensors, **facts["optimiser"]})
-    for place, value in remembered.items():
-        key, name = place.split(".", 1)
-        own = value.clone() if isinstance(value, Tensor) else value
-        optimiser.state[parameters[name]][key] = own
+    with torch.no_grad():
+        for name, value in kept.beside().items():
+            value.copy_(tensors[name])
+    _restore_optimiser(kept.optimiser, from_plain(facts["optimiser"], tensors))
+    kept.rates[:] = from_plain(facts["rates"], tensors)
+    for callback, known in zip(kept.callbacks, facts["callbacks"], strict=True):
+        callback.load_state_dict(from_plain(known))
     torch.set_rng_state(tensors["randomness"])
     state = State(
         order=tensors["order"].clone(),
@@ -165,7 +204,48 @@ def restore(
         best=_under("best.", tensors),
         seconds=facts["seconds"],
     )
-    return state, _under("carried.", tensors), facts["callbacks"]
+    return state, _under("carried.", tensors)
+
+
+def _said(
+    who: object, value: Any, place: str, tensors: dict[str, Tensor] | None = None
+) -> Any:
+    """Return plain data for JSON, or say whose it is that cannot be said."""
+    try:
+        return to_plain(value, place, tensors)
+    except TypeError as error:
+        raise SettingsError(
+            f"{type(who).__name__}.state_dict(): a checkpoint keeps numbers, strings, "
+            f"booleans and None, in lists, tuples and dicts; found that {error}\n"
+            "  fix: return plain data, such as value.item() or value.tolist()"
+        ) from error
+
+
+def _require_same(
+    checkpoints: Checkpoints, there: Mapping[str, Any], here: Mapping[str, Any]
+) -> None:
+    differ = [n for n in {**there, **here} if there.get(n) != here.get(n)]
+    if differ:
+        lines = [f"  {n}: {there.get(n)} there, {here.get(n)} here" for n in differ]
+        raise SettingsError(
+            f"{checkpoints.folder}: a run resumes with the model, optimiser, data and "
+            "callbacks that it began with; found\n"
+            + "\n".join(lines)
+            + "\n  fix: give those it began with, or begin a new run elsewhere"
+        )
+
+
+def _restore_optimiser(optimiser: torch.optim.Optimizer, known: dict[str, Any]) -> None:
+    optimiser.load_state_dict(known)
+    # Torch rounds each tensor to its parameter's type, which would change bits.
+    ids = [i for group in known["param_groups"] for i in group["params"]]
+    every = [p for group in optimiser.param_groups for p in group["params"]]
+    for i, parameter in zip(ids, every, strict=True):
+        now = optimiser.state.get(parameter, {})
+        for key, value in known["state"].get(i, {}).items():
+            rounded = now.get(key)
+            if isinstance(rounded, Tensor) and rounded.dtype != value.dtype:
+                now[key] = value.to(rounded.device)
 
 
 def _under(prefix: str, named: Mapping[str, Any]) -> dict[str, Any]:
