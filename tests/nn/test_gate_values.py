@@ -190,7 +190,7 @@ def test_chrono_is_a_number_of_steps(value: Any):
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, True, "1"])
 def test_forget_bias_is_a_finite_number(value: Any):
     """A gate whose bias is none puts out nothing but NaN, or never moves."""
-    with pytest.raises(OptionError, match=r"forget_bias is .* numbers are finite"):
+    with pytest.raises(OptionError, match=r"forget_bias is .* a finite number"):
         layer("lstm", 4, forget_bias=value)
     with pytest.raises(OptionError, match="LSTM: forget_bias is"):
         cw.nn.LSTM(1, 4, forget_bias=value)

@@ -29,7 +29,7 @@ def forget_bias_value(owner: str, value: object) -> float | None:
     number = float(value) if isinstance(value, Real) else math.nan
     if isinstance(value, bool) or not math.isfinite(number):
         raise OptionError(
-            f"{owner}: forget_bias is {value!r}, a number or None; numbers are finite"
+            f"{owner}: forget_bias is {value!r}, a finite number or None"
         )
     return number
 
