@@ -28,9 +28,7 @@ def forget_bias_value(owner: str, value: object) -> float | None:
         return None
     number = float(value) if isinstance(value, Real) else math.nan
     if isinstance(value, bool) or not math.isfinite(number):
-        raise OptionError(
-            f"{owner}: forget_bias is {value!r}, a finite number or None"
-        )
+        raise OptionError(f"{owner}: forget_bias is {value!r}, a finite number or None")
     return number
 
 
