@@ -75,13 +75,7 @@ class AddingJob(Job[AddingSettings, Answers]):
     def build(cls, config: Mapping[str, Any]) -> Readout:
         """Make the network of a config, with weights not yet trained."""
         settings = AddingSettings.from_json(config["settings"])
-        return Readout.of(
-            settings.cell,
-            settings.task.input_size,
-            settings.hidden_size,
-            settings.task.output_size,
-            **settings.layer_options,
-        )
+        return _network(settings, every_step=False)
 
     def loop(self, model: nn.Module, **options: Any) -> Loop:
         """Train on fresh sequences until the rule of 1997 is met."""
@@ -165,14 +159,7 @@ class PeriodicJob(Job[PeriodicSettings, Continued]):
     def build(cls, config: Mapping[str, Any]) -> Readout:
         """Make the network of a config, with weights not yet trained."""
         settings = PeriodicSettings.from_json(config["settings"])
-        return Readout.of(
-            settings.cell,
-            settings.task.input_size,
-            settings.hidden_size,
-            settings.task.output_size,
-            every_step=True,
-            **settings.layer_options,
-        )
+        return _network(settings, every_step=True)
 
     def loop(self, model: nn.Module, **options: Any) -> Loop:
         """Train until 10,000 symbols in a row were right."""
@@ -233,6 +220,20 @@ class PeriodicJob(Job[PeriodicSettings, Continued]):
                 title,
             ),
         }
+
+
+def _network(
+    settings: AddingSettings | PeriodicSettings, *, every_step: bool
+) -> Readout:
+    task = settings.task
+    return Readout.of(
+        settings.cell,
+        task.input_size,
+        settings.hidden_size,
+        task.output_size,
+        every_step,
+        **settings.layer_options,
+    )
 
 
 def symbols_of_epoch(settings: PeriodicSettings) -> int:
