@@ -22,7 +22,7 @@ from cellwright.backends.c.emit import Source, configuration, included
 from cellwright.backends.c.kernel import DTYPES, Kernel
 from cellwright.backends.c.levels import Level
 from cellwright.backends.c.program import Program
-from cellwright.compiler import pipeline, source
+from cellwright.compiler.plan import pipeline, source
 from cellwright.ir.graph import Graph
 from cellwright.passes.pipeline import Pipeline
 

@@ -9,6 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CONTRACTS = ROOT / "pyproject.toml"
+PACKAGE = ROOT / "src" / "cellwright"
+LATE = (PACKAGE / "__init__.py", PACKAGE / "cli" / "commands.py")
 NO_TORCH = ("ir", "language", "passes")
 
 
@@ -109,7 +111,11 @@ def test_contracts_name_a_wrong_import(
 
 
 def test_dynamic_imports_do_not_go_round_the_contracts():
-    """Nothing imports by a computed name, where import-linter cannot look."""
+    """Nothing imports by a computed name, where import-linter cannot look.
+
+    Two tables do: they stand above all rooms, and exist so that a command which reads
+    text does not wait for torch.
+    """
     found = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in sorted((ROOT / "src").rglob("*.py"))
@@ -117,6 +123,7 @@ def test_dynamic_imports_do_not_go_round_the_contracts():
         if isinstance(node, ast.Call)
         and ast.unparse(node.func)
         in ("__import__", "import_module", "importlib.import_module")
+        and path not in LATE
     ]
 
     assert found == []

@@ -1,10 +1,12 @@
 """What the package offers is listed, is there, and is documented."""
 
+import ast
 import importlib
 import inspect
 
 import pytest
 
+import cellwright
 from public_names import public_names, rooms
 
 OFFERED = [(room, name) for room, names in rooms().items() for name in names]
@@ -16,6 +18,20 @@ OFFERED = [(room, name) for room, names in rooms().items() for name in names]
 def test_rooms_for_users_offer_names(room: str):
     """A room that users import from says in its `__init__.py` what it offers."""
     assert public_names(importlib.import_module(room)) != []
+
+
+def test_front_door_says_the_same_to_type_checkers():
+    """What is imported at its first use is what a type checker reads."""
+    tree = ast.parse(inspect.getsource(cellwright))
+    read = next(node for node in tree.body if isinstance(node, ast.If))
+    homes = {
+        alias.name: (statement.module or alias.name)
+        for statement in read.body
+        if isinstance(statement, ast.ImportFrom)
+        for alias in statement.names
+    }
+
+    assert homes == cellwright._HOMES
 
 
 @pytest.mark.parametrize("room", rooms())

@@ -85,11 +85,14 @@ def test_functions_are_short():
 
 
 def test_packages_open_with_imports_only():
-    """An `__init__.py` holds a docstring, imports and `__all__`, nothing else."""
+    """An `__init__.py` holds a docstring, imports and `__all__`, nothing else.
+
+    The front door's imports come when they are used; a test of its own reads it.
+    """
     found = [
         f"{path.relative_to(ROOT)}:{statement.lineno} {ast.unparse(statement)[:60]}"
         for path in modules()
-        if path.name == "__init__.py"
+        if path.name == "__init__.py" and path.parent.name != "cellwright"
         for statement in parsed(path).body
         if not is_import_only(statement)
     ]

@@ -211,6 +211,8 @@ def test_periodic_and_its_sizes(run: Run, tmp_path: Path):
     found = json.loads(done.out)
     assert [row["folder"] for row in found] == ["runs/periodic/2", "runs/periodic/1"]
     assert (tmp_path / "runs/periodic/sizes.png").exists()
+    refused = run("predict", "runs/periodic", "-o", "x.csv")
+    assert "fix: give one of the runs in it: 1, 2" in refused.err
     refused = run(*arguments, "--units", "1;2")
     assert refused.status == 2
     assert "--units 1,2,3,50" in refused.err

@@ -15,6 +15,7 @@ import typer
 
 from cellwright.cli import train as train_module
 from cellwright.cli.arguments import complete_cell
+from cellwright.cli.commands import SUMMARIES
 from cellwright.cli.main import app, main
 from cellwright.errors import CellwrightError
 from cellwright.tasks import read_series
@@ -46,6 +47,14 @@ def test_commands_are_all_walked_by_these_tests():
         found += [f"{name} {child}" for child in inner] if inner else [name]
 
     assert sorted(found) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("name", SUMMARIES)
+def test_summary_is_the_first_line_of_the_help(run: Run, name: str):
+    """What the list of commands says is what the command says of itself."""
+    lines = run(name, "--help").out.splitlines()
+
+    assert lines[2].strip() == SUMMARIES[name]
 
 
 @pytest.mark.parametrize("command", ["", "train", *COMMANDS])

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from command_runs import write_series
 
 COMMAND = [sys.executable, "-m", "cellwright"]
@@ -25,8 +27,43 @@ def test_closed_pipe_is_silent():
     assert (result.returncode, result.stderr) == (141, b"")
 
 
-def test_interrupted_training_says_how_to_go_on(tmp_path: Path):
-    """Ctrl-C ends with status 130 and says that --resume goes on."""
+@pytest.mark.parametrize(
+    "line", ["--help", "cells", "show lstm", "diff lstm gru", "cache", "show --help"]
+)
+def test_what_reads_text_does_without_torch(line: str):
+    """A command that needs no numbers answers at once: it imports no torch."""
+    program = (
+        "import sys; from cellwright.cli.main import main; main(sys.argv[1:]); "
+        "sys.exit('torch' in sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program, *line.split()], capture_output=True, check=False
+    )
+
+    assert result.returncode == 0
+
+
+def test_interrupt_while_torch_is_imported_is_told_in_a_word(tmp_path: Path):
+    """Ctrl-C before a command has begun leaves no traceback."""
+    planted = tmp_path / "torch"
+    planted.mkdir()
+    (planted / "__init__.py").write_text(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n", encoding="utf-8"
+    )
+    result = subprocess.run(
+        [*COMMAND, "train", "sunspots"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+
+    assert (result.returncode, result.stderr) == (130, "Interrupted.\n")
+
+
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_training_says_how_to_go_on(tmp_path: Path, asked: signal.Signals):
+    """Ctrl-C and a polite kill leave a checkpoint, and say that --resume goes on."""
     write_series(tmp_path / "load.csv")
     arguments = ["train", "series", "load.csv", "--column", "y", "--hidden-size", "2"]
     arguments += ["--batch-size", "8", "--epochs", "50", "--patience", "50"]
@@ -39,9 +76,10 @@ def test_interrupted_training_says_how_to_go_on(tmp_path: Path):
     )
     assert process.stderr is not None
     assert process.stderr.readline().startswith("epoch")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(asked)
     out, err = process.communicate()
 
     assert (process.returncode, out) == (130, "")
     assert "Traceback" not in err
     assert "--resume" in err
+    assert list(tmp_path.glob("runs/*/checkpoints/*.json"))

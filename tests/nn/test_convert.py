@@ -10,7 +10,7 @@ from torch.nn.utils import parametrizations, prune
 import cellwright as cw
 from cellwright.backends.c.levels import best_level
 from cellwright.checks.tolerances import TOLERANCES, error
-from cellwright.compiler import BackendError
+from cellwright.compiler.choose import BackendError
 from cellwright.nn.errors import OptionError
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations, prune, rnn
 
 import cellwright as cw
-from cellwright.compiler import BackendError
+from cellwright.compiler.choose import BackendError
 from cellwright.errors import CellwrightError
 from cellwright.nn.errors import OptionError
 from layer_runs import assert_same, outcome, states_of

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 import cellwright as cw
-from cellwright.compiler import BackendError
+from cellwright.compiler.choose import BackendError
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 import cellwright as cw
-from cellwright import compiler
 from cellwright.backends.c import kernel, levels
 from cellwright.backends.c.levels import VARIABLE, Level, runnable_levels
 from cellwright.cells import find
-from cellwright.compiler import BackendError
+from cellwright.compiler import choose as compiler
+from cellwright.compiler.choose import BackendError
 from cellwright.nn.engine import SlowPathWarning, warn_of_reference
 from layer_runs import assert_same, outcome
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 import cellwright as cw
-from cellwright import compiler
 from cellwright.checks.tolerances import TOLERANCES, error
+from cellwright.compiler import programs as compiler
 from cellwright.language.report import CellError
 from cellwright.nn.errors import OptionError
 from cellwright.nn.initialise import init_values, initialised

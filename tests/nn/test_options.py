@@ -119,8 +119,14 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"bias": 1}, "Recurrent: bias is 1, True or False"),
     ({"batch_first": 1}, "Recurrent: batch_first is 1, True or False"),
     ({"bidirectional": 2}, "Recurrent: bidirectional is 2, True or False"),
-    ({"forget_bias": "x"}, "Recurrent: forget_bias is 'x', a finite number or None"),
-    ({"forget_bias": True}, "Recurrent: forget_bias is True, a finite number or None"),
+    (
+        {"forget_bias": "x"},
+        "Recurrent: forget_bias is 'x', a finite number of float32, or None",
+    ),
+    (
+        {"forget_bias": True},
+        "Recurrent: forget_bias is True, a finite number of float32, or None",
+    ),
     ({"num_layers": True}, "Recurrent: num_layers is True, a whole number from 1 on"),
     ({"hidden_size": 0}, "Recurrent: hidden_size is 0, a whole number from 1 on"),
 ]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 import cellwright as cw
 from cellwright.checks.tolerances import TOLERANCES, error
-from cellwright.compiler import BackendError
+from cellwright.compiler.choose import BackendError
 from cellwright.errors import CellwrightError
 from cellwright.nn.errors import DtypeError, OptionError, ShapeError
 from layer_runs import assert_same, outcome, states_of

@@ -10,7 +10,7 @@ import pytest
 from cell_statistics import features, table
 from cellwright.backends.c.levels import Level, runnable_levels
 from cellwright.cells import find
-from cellwright.compiler import pipeline
+from cellwright.compiler.plan import pipeline
 from cellwright.nn.options import resolve_sizes
 from drawn_kernels import Drawn, compare, draw
 from edge_cells import EDGES

@@ -209,7 +209,8 @@ def test_callbacks_hear_everything_and_can_end_it():
     result = quiet(Tagger(), TruncatedBPTT(x, y, 10), callbacks=[callback], epochs=5)
 
     assert result.steps == 8
-    assert heard[:7] == [*(("step", i) for i in range(1, 7)), ("epoch", 6)]
+    steps = [("step", i) for i in range(1, 7)]
+    assert heard[:8] == [("begin", 0), *steps, ("epoch", 6)]
     assert heard[-3:] == [("step", 8), ("epoch", 8), ("end", 8)]
     assert len(result.curve) == 2  # the second is of two steps
 

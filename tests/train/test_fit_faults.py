@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -278,3 +279,39 @@ def test_a_target_that_is_no_number_is_named():
     ) as told:
         quiet(layer(), (X, y))
     assert "fix:   data whose numbers are all finite" in str(told.value)
+
+
+class Turned(nn.Module):
+    """Turns the data for its layer, as anybody may."""
+
+    def __init__(self, kind: Any):
+        super().__init__()
+        self.layer = kind(1, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Take the first axis for rows."""
+        return self.layer(x.transpose(0, 1))[0].transpose(0, 1)
+
+
+@pytest.mark.parametrize("kind", [cw.nn.LSTM, nn.GRU, partial(cw.nn.Recurrent, "gru")])
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_a_layer_that_takes_time_for_rows_is_told(kind: Any, batch_first: bool):
+    """It would learn something else without a word."""
+    x = torch.zeros(6, 5, 1)
+    y = torch.zeros(6, 5, 2)
+    layer = kind(1, 2, batch_first=batch_first)
+    data = Tensors(x, y, 3, batch_first=not batch_first)
+    rows = "second" if batch_first else "first"
+    with pytest.raises(SettingsError, match=f"has batch_first={batch_first}.* {rows}"):
+        fit(layer, data, epochs=1, progress=False)
+    stream = TruncatedBPTT(x[:, 0], y[:, 0], 3, 2, batch_first=not batch_first)
+    with pytest.raises(SettingsError, match=f"has batch_first={batch_first}"):
+        fit(layer, stream, epochs=1, progress=False)
+    assert not layer._forward_pre_hooks
+
+
+@pytest.mark.parametrize("kind", [cw.nn.GRU, nn.LSTM])
+def test_a_model_may_turn_its_data(kind: Any):
+    """What a layer gets is looked at, not what its model says."""
+    x, y = torch.zeros(6, 5, 1), torch.zeros(6, 5, 2)
+    assert fit(Turned(kind), (x, y), epochs=1, progress=False).steps == 1

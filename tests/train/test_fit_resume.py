@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import cellwright as cw
-from cellwright.train import InterruptedRunError, SettingsError, Tensors, fit
+from cellwright.train import InterruptedRunError, RunError, SettingsError, Tensors, fit
 from cellwright.train.plain import from_plain, to_plain
 
 
@@ -99,6 +99,13 @@ def train(model, out=None, rows=12, source=None, **options):
 def weights(model):
     """Return a model's weights as one vector."""
     return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def shifted():
+    """Return data like the examples, one number of which is another."""
+    x, y = examples()
+    x[3, 2] += 1
+    return Tensors(x, y, 4)
 
 
 @pytest.fixture
@@ -233,7 +240,9 @@ def test_weights_outside_of_the_model_are_kept(begun):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"batch_size": 8}, "batch_size: 4 there, 8 here"),
+        ({"batch_size": 8}, r"data\.batch_size: 4 there, 8 here"),
+        ({"rows": 11}, r"data\.x: \[12, 5, 1\] float32, .* there, \[11, 5, 1\]"),
+        ({"source": shifted()}, r"data\.x: .*checksum (\w+) there, .*checksum (?!\1)"),
         ({"rows": 24}, "batches of an epoch: 3 there, 6 here"),
         ({"hidden": 4}, r"parameter head\.weight: \[1, 3\] there, \[1, 4\] here"),
         ({"callbacks": [Remembers()]}, r"\['Remembers'\] here"),
@@ -271,3 +280,22 @@ def test_sources_without_a_batch_size_resume(begun):
 
     folder = begun(Net(), source=Bare())
     assert train(Net(), folder, source=Bare(), resume=True).steps == 9
+
+
+def test_resuming_says_from_where(begun, capsys):
+    """Both a run that goes on and one that has nothing to go on from are told."""
+    folder = begun(Net())
+    train(Net(), folder, resume=True, progress=True)
+    assert capsys.readouterr().err.startswith("goes on after step 4, in epoch 2\n")
+    train(Net(), folder / "new", resume=True, progress=True)
+    assert "no checkpoint to go on from" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_checkpoints_without_their_recipe_are_not_gone_on_with(begun, resume):
+    """Nobody knows any more what they belong to."""
+    folder = begun(Net())
+    (folder / "recipe.json").unlink()
+    words = r"recipe\.json: cannot be read" if resume else "holds a run already"
+    with pytest.raises(RunError, match=words):
+        train(Net(), folder, resume=resume)

@@ -22,7 +22,7 @@ from cellwright.backends.c.errors import TensorError
 from cellwright.backends.c.program import Program
 from cellwright.backends.reference import interpret
 from cellwright.backends.reference.interpret import Arguments, Result, Weights
-from cellwright.compiler import program
+from cellwright.compiler.programs import program
 from cellwright.ir.graph import Graph
 from cellwright.passes.rooted import rooted
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from cellwright.compiler import program
+from cellwright.compiler.programs import program
 from cellwright.ir.graph import Graph
 from cellwright.ir.text import parse_graph, print_graph
 

@@ -15,7 +15,8 @@ from typer.core import TyperGroup
 from cellwright.errors import CellwrightError
 
 from .arguments import JSON
-from .output import message, write_json
+from .commands import SUMMARIES, Lazily
+from .output import leads, message, write_json
 
 NO = 1
 BAD_INPUT = 2
@@ -28,6 +29,16 @@ CLOSED_PIPE = 141
 
 class Commands(TyperGroup):
     """The commands of cellwright; what one of them raises ends here."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**{**attributes, "commands": {}})
+        # Once more, because the constructor takes nothing but a dict or a list.
+        self.commands: Any = Lazily()
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUMMARIES.items()))
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
@@ -90,4 +101,5 @@ def own_fault(fault: Exception) -> int:
 
 
 def _show_warning(text: Warning | str, *_: object, **__: object) -> None:
-    message(f"warning: {text}")
+    if leads():  # All processes warn of the same.
+        message(f"warning: {text}")

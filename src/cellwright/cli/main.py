@@ -11,15 +11,8 @@ from typing import Annotated
 import typer
 
 from .arguments import examples
-from .cache import cache
-from .cells import cells
-from .diff import diff
 from .faults import Commands, close_output, own_fault
-from .new import new
 from .output import write_lines
-from .predict import predict
-from .show import show
-from .train import train
 
 app = typer.Typer(
     cls=Commands,
@@ -57,13 +50,6 @@ def cellwright(
     Every command ends with status 0, with 1 where the answer is no, and with 2 for bad
     use or bad input.
     """
-
-
-for command in (cells, show, new, diff):
-    app.command()(command)
-app.add_typer(train, name="train")
-for command in (predict, cache):
-    app.command()(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -45,5 +46,15 @@ def write_json(data: Any) -> None:
 
 
 def message(text: str) -> None:
-    """Print a message to standard error, as it is."""
-    typer.echo(text, err=True)
+    """Print a message to standard error, as it is.
+
+    Of several processes that torchrun started, each says which one it is.
+    """
+    typer.echo(
+        text if leads() else f"process {os.environ.get('RANK', '?')}: {text}", err=True
+    )
+
+
+def leads() -> bool:
+    """Say whether this process is the one that reports, alone or under torchrun."""
+    return os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK") == "0"

@@ -11,7 +11,7 @@ import typer
 from cellwright.backends.c.emit import configuration
 from cellwright.backends.c.levels import best_level
 from cellwright.cells import find
-from cellwright.compiler import pipeline, source
+from cellwright.compiler.plan import pipeline, source
 from cellwright.explain import count_at, equations_view, facts, latex
 from cellwright.ir.graph import Graph
 from cellwright.ir.text import print_graph

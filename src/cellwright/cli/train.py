@@ -11,11 +11,10 @@ import typer
 import cellwright.train as training
 from cellwright.train.calls import SUNSPOTS, UNITS
 from cellwright.train.lock import LOCK
-from cellwright.train.parallel import leads
 
 from .arguments import UsageError, examples
 from .options import takes
-from .output import write, write_json, write_lines
+from .output import leads, write, write_json, write_lines
 
 train = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 

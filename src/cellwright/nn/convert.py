@@ -7,7 +7,7 @@ from typing import Literal
 from torch import nn
 from torch.nn.utils import parametrize
 
-from cellwright.compiler import choose
+from cellwright.compiler.choose import choose
 
 from .dropin import DropIn
 from .dropins import GRU, LSTM, RNN

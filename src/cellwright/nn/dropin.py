@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from cellwright.cells import load
-from cellwright.compiler import choose
+from cellwright.compiler.choose import choose
 
 from .call import Form, run_layer
 from .eager import eager, refuse_script

@@ -7,7 +7,7 @@ from typing import Any, NoReturn, TypeVar, cast
 
 import torch
 
-from cellwright.compiler import BackendError
+from cellwright.compiler.choose import BackendError
 
 F = TypeVar("F", bound=Callable[..., Any])
 

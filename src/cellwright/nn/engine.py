@@ -9,7 +9,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from cellwright.compiler import BackendError, Choice, choose
+from cellwright.compiler.choose import BackendError, Choice, choose
 
 
 class SlowPathWarning(UserWarning):

@@ -14,6 +14,7 @@ from cellwright.ir.graph import Graph
 from .errors import OptionError
 from .gate_bias import FORGET, INPUT, BiasSlice, gate_biases
 
+LARGEST = torch.finfo(torch.float32).max
 Filled = list[tuple[BiasSlice, Tensor]]
 """Entries of biases, and the value of the gate that they belong to."""
 
@@ -26,9 +27,12 @@ def forget_bias_value(owner: str, value: object) -> float | None:
     """
     if value is None:
         return None
-    number = float(value) if isinstance(value, Real) else math.nan
-    if isinstance(value, bool) or not math.isfinite(number):
-        raise OptionError(f"{owner}: forget_bias is {value!r}, a finite number or None")
+    number = _number(value)
+    if isinstance(value, bool) or not abs(number) <= LARGEST:
+        raise OptionError(
+            f"{owner}: forget_bias is {_shown(value)}, a finite number of float32, or "
+            "None"
+        )
     return number
 
 
@@ -42,10 +46,10 @@ def chrono_value(owner: str, value: object, forget_bias: float | None) -> float 
     if value is None:
         return None
     # True counts as 1 and so is refused too.
-    steps = float(value) if isinstance(value, Real) else math.nan
+    steps = _number(value)
     if not 2 <= steps < math.inf:
         raise OptionError(
-            f"{owner}: chrono is {value!r}, the number of steps of the longest "
+            f"{owner}: chrono is {_shown(value)}, the number of steps of the longest "
             "dependency, from 2 on, or None"
         )
     if forget_bias is not None:
@@ -54,6 +58,19 @@ def chrono_value(owner: str, value: object, forget_bias: float | None) -> float 
             "first value; give one of them"
         )
     return steps
+
+
+def _number(value: object) -> float:
+    """Return a number as a float, infinite if it is too large; NaN if it is none."""
+    try:
+        return float(value) if isinstance(value, Real) else math.nan
+    except OverflowError:
+        return math.inf
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:20]}... ({len(text)} characters)"
 
 
 def gate_values(

@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from cellwright.backends.reference.initial import initial_values
 from cellwright.cells import find
-from cellwright.compiler import Choice, choose
+from cellwright.compiler.choose import Choice, choose
 from cellwright.ir.graph import Graph
 from cellwright.language.cell import Cell
 

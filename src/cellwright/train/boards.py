@@ -46,15 +46,14 @@ class TensorBoard:
         self._writer: SummaryWriter | None = None
 
     def __call__(self, event: Event) -> None:
-        """Write a step, or an epoch."""
+        """Open a file of events; write a step or an epoch into it."""
         step = event.state.step
         if event.kind == "end":
             self.close()
-            return
-        if self._writer is None:
+        elif event.kind == "begin" or self._writer is None:
             # What an interrupted run wrote beyond its last checkpoint goes.
-            self._writer = self._make(self._folder, purge_step=step)
-        if event.kind == "step":
+            self._writer = self._make(self._folder, purge_step=step + 1)
+        elif event.kind == "step":
             self._writer.add_scalar("loss/step", event.loss, step)
             self._writer.add_scalar("learning rate", event.loop.learning_rate, step)
         else:

@@ -80,7 +80,7 @@ def series(
         OptionError: The cell cannot be built with these options.
         RunError: The folder is in use, or cannot be written.
         DivergedError: The loss, or a forecast before the first step, is not finite.
-        InterruptedRunError: Ctrl-C; the run can be resumed.
+        InterruptedRunError: Ctrl-C or SIGTERM; the run can be resumed.
     """
     chosen = Settings.of(settings)
     if isinstance(data, Series):
@@ -151,7 +151,7 @@ def adding(
         OptionError: The cell cannot be built with these options.
         RunError: The folder is in use, or cannot be written.
         DivergedError: The loss is not finite.
-        InterruptedRunError: Ctrl-C; the run can be resumed.
+        InterruptedRunError: Ctrl-C or SIGTERM; the run can be resumed.
 
     Source:
         Hochreiter & Schmidhuber, 1997, "Long short-term memory", experiment 4.
@@ -207,7 +207,7 @@ def periodic(
         OptionError: The cell cannot be built with these options.
         RunError: The folder is in use, or cannot be written.
         DivergedError: The loss is not finite.
-        InterruptedRunError: Ctrl-C; the run can be resumed.
+        InterruptedRunError: Ctrl-C or SIGTERM; the run can be resumed.
 
     Example:
         >>> import tempfile, cellwright as cw

@@ -26,7 +26,7 @@ class DivergedError(CellwrightError, ArithmeticError):
 
 
 class InterruptedRunError(CellwrightError, KeyboardInterrupt):
-    """Ctrl-C: the run stopped at its last checkpoint and can be resumed."""
+    """Ctrl-C or SIGTERM: the run stopped at a checkpoint and can be resumed."""
 
 
 class InputError(CellwrightValueError):

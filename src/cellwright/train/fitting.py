@@ -95,7 +95,7 @@ def fit(
             it began.
         StateError: States cannot go from batch to batch.
         RunError: A checkpoint cannot be read or written.
-        InterruptedRunError: Ctrl-C.
+        InterruptedRunError: Ctrl-C or SIGTERM, after a checkpoint.
 
     Example:
         >>> import torch, cellwright as cw
@@ -120,7 +120,7 @@ def fit(
         stop_between_steps() as should_stop,
         joined_by_torchrun() as group,
         locked(Path(out)) if out is not None and group.leads else nullcontext(),
-        reporting(shown=progress and group.leads) as told,
+        reporting(shown=progress and group.leads, resume=resume) as told,
     ):
         torch.manual_seed(chosen.seed)
         loop = Loop(
@@ -202,7 +202,7 @@ class Measured:
 def _place(folder: Path, recipe: Recipe, resume: bool) -> Checkpoints:
     """Return the checkpoints of a folder that holds this run, or is free for it."""
     settings, kept = folder / "recipe.json", Checkpoints(folder / "checkpoints")
-    if settings.exists() and kept.begun:
+    if kept.begun:
         if not resume:
             raise RunError(
                 f"{folder}: holds a run already, and none is overwritten\n"

@@ -159,9 +159,13 @@ def read_config(folder: Folder) -> dict[str, Any]:
         RunError: There is none, or it is damaged or of another format.
     """
     if not folder.config.exists():
+        below = sorted(p.parent.name for p in folder.path.glob("*/config.json"))
+        fix = "the folder that a training run wrote"
+        if below:
+            fix = f"one of the runs in it: {', '.join(below[:8])}"
         raise RunError(
             f"{folder.path}: is no run; it has no {folder.config.name}\n"
-            "  fix: give the folder that a training run wrote"
+            f"  fix: give {fix}"
         )
     config = read_json(folder.config)
     require_keys(folder.config, config, ["format"])

@@ -24,7 +24,7 @@ from .parallel import Group
 from .recipe import Recipe
 from .requirements import require_fitting, require_number, says_true
 from .restarts import draw_again, require_drawable
-from .state import Epoch, Kept, State, restore, save
+from .state import Epoch, Kept, State, described, restore, save
 from .walk import Walk
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -36,16 +36,16 @@ class Event:
     """What a callback is told.
 
     Attributes:
-        kind: ``"step"`` after each step, ``"epoch"`` after each epoch and its
-            measurement, ``"end"`` when the training is over.
+        kind: ``"begin"`` before the first step, ``"step"`` after each, ``"epoch"``
+            after each epoch and its measurement, ``"end"`` when the training is over.
         loop: The loop, with its model, recipe and learning rate.
         state: Where it stands; ``state.step`` counts the steps.
-        loss: Of the step, or the mean of the epoch.
+        loss: Of the step, the mean of the epoch, or the best of all at the end.
         pairs: After a step, what the model said before it and what it should have said,
             to all rows; a pair for each batch of the step.
     """
 
-    kind: Literal["step", "epoch", "end"]
+    kind: Literal["begin", "step", "epoch", "end"]
     loop: Loop
     state: State
     loss: float
@@ -53,7 +53,7 @@ class Event:
 
 
 Callback = Callable[[Event], object]
-"""Any function of an event; what returns True ends the training.
+"""Any function of an event; what returns True for a step or an epoch ends the training.
 
 One that has ``state_dict`` and ``load_state_dict``, of plain data, is kept in
 checkpoints.
@@ -117,6 +117,7 @@ class Loop:
         self.group.agree(self.model)
         self.averaged = copy.deepcopy(self.model) if self.recipe.average else self.model
         self.walk = Walk(self.model, self.source)
+        self._data = {} if self.checkpoints is None else described(self.source)
         if self.recipe.restarts:
             require_drawable(self.model)
         self._optimiser = self.optimiser or self._make_optimiser()
@@ -162,6 +163,7 @@ class Loop:
 
     def _steps(self, state: State) -> None:
         """Take steps until the training has ended."""
+        self._tell(Event("begin", self, state, math.nan))
         saved = clock = time.monotonic()
         while not (state.ended or self._finished(state)):
             ended = self._tell(self._step(state))
@@ -344,7 +346,7 @@ class Loop:
 
     def _kept(self) -> Kept:
         own = self._optimiser, self._rates, self._keeping
-        return Kept(self._parts(), *own, self.source)
+        return Kept(self._parts(), *own, self._data)
 
     def _diverged(
         self, state: State, found: str, where: str = "", when: str = ""

@@ -162,11 +162,6 @@ class Group:
         self.any(False)
 
 
-def leads() -> bool:
-    """Say whether this process is the one that reports, alone or under ``torchrun``."""
-    return _size() == 1 or os.environ.get("RANK") == "0"
-
-
 def _size() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 

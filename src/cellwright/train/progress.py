@@ -28,15 +28,29 @@ class Reporter:
     """A callback that tells people; ``bar`` is there on a terminal only."""
 
     console: Console
+    resume: bool = False
     bar: Progress | None = None
     task: TaskID | None = None
 
     def __call__(self, event: Event) -> None:
-        """Report a step or an epoch."""
-        if event.kind == "step":
+        """Report where it begins, a step or an epoch."""
+        if event.kind == "begin":
+            self._begin(event)
+        elif event.kind == "step":
             self._step(event)
         elif event.kind == "epoch" and self.bar is None:
             self._epoch(event)
+
+    def _begin(self, event: Event) -> None:
+        state = event.state
+        if state.step:
+            epoch = len(state.curve) + bool(state.batch)
+            place = f"goes on after step {state.step:,}, in epoch {max(1, epoch)}"
+        elif self.resume:
+            place = "there is no checkpoint to go on from: the training begins"
+        else:
+            return
+        self.console.print(place, highlight=False)
 
     def _step(self, event: Event) -> None:
         if self.bar is None:
@@ -68,15 +82,16 @@ class Reporter:
 
 
 @contextmanager
-def reporting(*, shown: bool = True) -> Iterator[Reporter]:
+def reporting(*, shown: bool = True, resume: bool = False) -> Iterator[Reporter]:
     """Give a callback that shows progress on standard error while the block runs.
 
     Args:
         shown: False for silence.
+        resume: Whether somebody asked to go on with a run.
     """
     console = Console(stderr=True, quiet=not shown)
     if not shown or not console.is_terminal:
-        yield Reporter(console)
+        yield Reporter(console, resume)
         return
     columns = (
         TextColumn("training"),
@@ -88,4 +103,4 @@ def reporting(*, shown: bool = True) -> Iterator[Reporter]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as bar:
-        yield Reporter(console, bar)
+        yield Reporter(console, resume, bar)

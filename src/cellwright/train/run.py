@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, closing, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from .lock import locked
 from .loop import Callback
 from .model import Forecaster
 from .parallel import Group, joined_by_torchrun
-from .progress import reporting
+from .progress import Reporter, reporting
 from .results import draw_again, write_results
 from .stopping import stop_between_steps
 
@@ -122,7 +122,8 @@ def carry_out(
                 begin(folder, job, resume=resume)
             group.wait()
             if not folder.metrics.exists():
-                _train(folder, job, group, progress, checkpoint_seconds, board)
+                shown = reporting(shown=progress and group.leads, resume=resume)
+                _train(folder, job, group, shown, checkpoint_seconds, board)
             elif group.leads:
                 draw_again(folder, job, load(folder.path))
         group.wait()
@@ -133,15 +134,14 @@ def _train(
     folder: Folder,
     job: Job[Any, Any],
     group: Group,
-    progress: bool,
+    shown: AbstractContextManager[Reporter],
     checkpoint_seconds: float,
     board: TensorBoard | None,
 ) -> None:
     # The caller's random numbers are left as they were; inside, the seed alone counts.
     with torch.random.fork_rng(devices=[]), ExitStack() as stack:
         should_stop = stack.enter_context(stop_between_steps())
-        shown = progress and group.leads
-        callbacks: list[Callback] = [stack.enter_context(reporting(shown=shown))]
+        callbacks: list[Callback] = [stack.enter_context(shown)]
         if board is not None:
             callbacks.append(stack.enter_context(closing(board)))
         torch.manual_seed(job.settings.seed)

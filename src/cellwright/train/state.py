@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
+from zlib import crc32
 
 import torch
 from torch import Tensor, nn
@@ -81,6 +82,28 @@ class State:
         return len(rows) >= epochs or rows[-1].number - best.number >= patience
 
 
+def described(source: Source) -> dict[str, Any]:
+    """Return what tells one source of batches from another, as JSON reads it.
+
+    Of a dataclass, as ours are, this is each of its attributes; tensors by shape, dtype
+    and a checksum.
+    """
+    own = [entry.name for entry in fields(source)] if is_dataclass(source) else []
+    told = {f"data.{name}": _told(getattr(source, name)) for name in own}
+    return {"batches of an epoch": source.batches, **told}
+
+
+def _told(value: object) -> Any:
+    if isinstance(value, Tensor):
+        flat = value.detach().cpu().contiguous().reshape(-1)
+        checksum = crc32(flat.view(torch.uint8).numpy().data)
+        dtype = str(value.dtype).removeprefix("torch.")
+        return f"{list(value.shape)} {dtype}, checksum {checksum:08x}"
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return repr(value) if is_dataclass(value) else type(value).__name__
+
+
 @dataclass(frozen=True)
 class Kept:
     """What a checkpoint keeps beside the position.
@@ -90,14 +113,14 @@ class Kept:
         optimiser: With all it remembers.
         rates: Its learning rates before the schedule.
         callbacks: Those that have something to remember.
-        source: Where batches come from.
+        data: What `described` says of where batches come from.
     """
 
     parts: Mapping[str, nn.Module]
     optimiser: torch.optim.Optimizer
     rates: list[float]
     callbacks: Sequence[Any]
-    source: Source
+    data: Mapping[str, Any]
 
     def beside(self) -> dict[str, Tensor]:
         """Return what the optimiser changes and no part has: weights of a loss."""
@@ -109,10 +132,8 @@ class Kept:
         """Return what must be the same when a run goes on, as JSON reads it."""
         weights = {**dict(self.parts["model"].named_parameters()), **self.beside()}
         groups = self.optimiser.param_groups
-        batch_size = getattr(self.source, "batch_size", None)
         return {
-            "batches of an epoch": self.source.batches,
-            "batch_size": batch_size if isinstance(batch_size, int) else None,
+            **self.data,
             **{f"parameter {n}": list(value.shape) for n, value in weights.items()},
             "optimiser": type(self.optimiser).__name__,
             "parameters in its groups": [len(group["params"]) for group in groups],

@@ -1,4 +1,4 @@
-"""Let Ctrl-C end a run between two steps, never inside one."""
+"""Let Ctrl-C and a polite kill end a run between two steps, never inside one."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""Ctrl-C, and what schedulers and ``torchrun`` send to who is to end."""
+
 
 @contextmanager
 def stop_between_steps() -> Iterator[Callable[[], bool]]:
-    """Catch the first Ctrl-C; the second one interrupts at once, as ever.
+    """Catch the first signal to stop; the second one interrupts at once, as ever.
 
     Yields:
         A function that says whether somebody asked to stop. Outside the main thread
@@ -21,14 +24,16 @@ def stop_between_steps() -> Iterator[Callable[[], bool]]:
     if threading.current_thread() is not threading.main_thread():
         yield asked.is_set
         return
-    former = signal.getsignal(signal.SIGINT)
+    former = {number: signal.getsignal(number) for number in SIGNALS}
 
     def note(number: int, _: FrameType | None) -> None:
         asked.set()
-        signal.signal(number, former)
+        signal.signal(number, former[signal.Signals(number)])
 
-    signal.signal(signal.SIGINT, note)
+    for number in SIGNALS:
+        signal.signal(number, note)
     try:
         yield asked.is_set
     finally:
-        signal.signal(signal.SIGINT, former)
+        for number in SIGNALS:
+            signal.signal(number, former[number])

@@ -34,7 +34,7 @@ def _series(run: SeriesRun) -> Table:
     horizon = settings["horizon"]
     table = Table(
         box=box.SIMPLE_HEAD,
-        title=f"{data['columns'][0]} of {data['name']}: "
+        title=f"{_place(data['columns'][0], data['name'])}: "
         f"{horizon} steps ahead from {settings['history']}, "
         f"{run.metrics['test_windows']} test windows",
         title_justify="left",
@@ -62,6 +62,10 @@ def _series(run: SeriesRun) -> Table:
             style="bold" if best else None,
         )
     return table
+
+
+def _place(column: str, name: str) -> str:
+    return name if column == name else f"{column} of {name}"
 
 
 def _adding(runs: Sequence[Run]) -> Table:

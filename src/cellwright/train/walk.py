@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from cellwright.nn import CarriedStates
 
 from .batches import Batch, Source
+from .requirements import same_layout
 
 
 class Walk:
@@ -23,6 +24,7 @@ class Walk:
     def __init__(self, model: nn.Module, source: Source):
         self.source = source
         self.carried = CarriedStates(model) if source.carries else None
+        self._looked = False
 
     def predict(self, called: nn.Module, batch: Batch) -> Tensor:
         """Return the prediction for all targets of a batch.
@@ -30,7 +32,18 @@ class Walk:
         Args:
             called: The model, or what wraps it.
             batch: The next of the source, in its order.
+
+        Raises:
+            SettingsError: In the first batch a layer takes time for rows.
         """
+        if self._looked:
+            return self._predict(called, batch)
+        with same_layout(called, batch):
+            said = self._predict(called, batch)
+        self._looked = True
+        return said
+
+    def _predict(self, called: nn.Module, batch: Batch) -> Tensor:
         if self.carried is None:
             said = _output(called, batch.x, batch.lengths)
             return _new(said, batch) if batch.seen else said

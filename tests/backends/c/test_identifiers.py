@@ -16,7 +16,7 @@ from cellwright.backends.c import emit
 from cellwright.backends.c.identifiers import ENDING, identifiers
 from cellwright.backends.c.toolchain import Compiler
 from cellwright.cells import find
-from cellwright.compiler import pipeline, source
+from cellwright.compiler.plan import pipeline, source
 from cellwright.language.functions import FUNCTIONS
 from cellwright.language.source import KEYWORDS
 from layer_runs import assert_same, outcome

@@ -14,7 +14,7 @@ from cellwright.backends.c.emit import outer_text
 from cellwright.backends.c.kernel import DTYPES
 from cellwright.backends.c.levels import Level, runnable_levels
 from cellwright.backends.c.toolchain import Compiler
-from cellwright.compiler import pipeline
+from cellwright.compiler.plan import pipeline
 from library_kernels import problems
 from many_kernels import sources_of, unit
 

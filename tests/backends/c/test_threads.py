@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from cellwright.backends.c import kernel, threads
 from cellwright.cells import find
-from cellwright.compiler import program as compiled
+from cellwright.compiler.programs import program as compiled
 from thread_runs import (
     CELLS,
     SHAPES,

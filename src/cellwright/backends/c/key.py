@@ -22,10 +22,9 @@ SOURCES = (".py", ".h", ".c")
 
 _PACKAGE = Path(__file__).parents[2]
 GENERATOR = tuple(
-    _PACKAGE / place
-    for place in ("ir", "language", "passes", "backends/c", "compiler.py")
+    _PACKAGE / place for place in ("ir", "language", "passes", "backends/c", "compiler")
 )
-"""The rooms that turn a cell's text into C, and the module that joins them."""
+"""The rooms that turn a cell's text into C."""
 
 
 def kernel_key(parts: Sequence[str], level: Level, compiler: Compiler) -> str:

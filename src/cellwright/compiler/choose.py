@@ -1,4 +1,4 @@
-"""From a graph to what runs it: here alone passes and backends are named together."""
+"""Which backend runs, and why."""
 
 from __future__ import annotations
 
@@ -8,17 +8,10 @@ from functools import lru_cache
 
 import torch
 
-from cellwright.backends.c.emit import Source, emit
-from cellwright.backends.c.kernel import DTYPES, Kernel, build
-from cellwright.backends.c.levels import VARIABLE, Level, best_level
-from cellwright.backends.c.program import Program
-from cellwright.backends.c.sidecar import Description
+from cellwright.backends.c.kernel import DTYPES
+from cellwright.backends.c.levels import VARIABLE, best_level
 from cellwright.backends.c.toolchain import why_unavailable
 from cellwright.errors import CellwrightValueError
-from cellwright.ir.graph import Graph
-from cellwright.ir.text import print_graph
-from cellwright.passes.pipeline import Back, Forward, Pipeline, compile_graph
-from cellwright.passes.simplify import without_first_weights
 
 BACKENDS = ("auto", "c", "reference")
 """What a layer's ``backend=`` may be."""
@@ -84,52 +77,3 @@ def why_not_c(device: torch.device | None, dtype: torch.dtype | None) -> str | N
 def _why_unavailable(*_: str | None) -> str | None:
     # A layer asks at every call; the answer hangs on these words of the environment.
     return why_unavailable()
-
-
-def program(
-    graph: Graph, trace: tuple[str, ...], grad: bool, dtype: torch.dtype
-) -> Program:
-    """Return a cell's compiled directions, for the level that is chosen now.
-
-    Args:
-        graph: the cell, rewritten as it will run.
-        trace: names of values to give out at every step.
-        grad: whether there will be a backward pass.
-        dtype: of all tensors.
-    """
-    return _program(without_first_weights(graph), trace, grad, dtype, best_level())
-
-
-@lru_cache(maxsize=256)
-def _program(
-    graph: Graph, trace: tuple[str, ...], grad: bool, dtype: torch.dtype, _: Level
-) -> Program:
-    # `build` asks for the level itself; here it keeps the programs of two levels apart.
-    passes = pipeline(graph, trace, grad)
-    forward, backward = passes.forward, passes.backward
-    text = print_graph(graph)
-
-    def kernel(direction: str, step: Forward | Back) -> Kernel:
-        variant = direction if grad or direction == "backward" else "forward only"
-        parts = [text, variant, ",".join(trace), str(dtype)]
-        what = Description(graph.name, variant, str(dtype).removeprefix("torch."))
-        return build(source(graph, step, direction), parts, what)
-
-    return Program(
-        forward,
-        backward,
-        kernel("forward", forward),
-        None if backward is None else kernel("backward", backward),
-    )
-
-
-def source(graph: Graph, step: Forward | Back, direction: str) -> Source:
-    """Return the C of one direction of a cell."""
-    title = f"{graph.name}, {direction}"
-    return emit(step.schedule, step.names, direction == "backward", title)
-
-
-@lru_cache(maxsize=256)
-def pipeline(graph: Graph, trace: tuple[str, ...] = (), grad: bool = True) -> Pipeline:
-    """Return the schedules of a cell."""
-    return compile_graph(graph, trace, grad)

@@ -1,0 +1,1 @@
+"""From a graph to what runs it: here alone passes and backends meet."""

@@ -1,0 +1,21 @@
+"""From a graph to the text of its kernels, without torch."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from cellwright.backends.c.emit import Source, emit
+from cellwright.ir.graph import Graph
+from cellwright.passes.pipeline import Back, Forward, Pipeline, compile_graph
+
+
+def source(graph: Graph, step: Forward | Back, direction: str) -> Source:
+    """Return the C of one direction of a cell."""
+    title = f"{graph.name}, {direction}"
+    return emit(step.schedule, step.names, direction == "backward", title)
+
+
+@lru_cache(maxsize=256)
+def pipeline(graph: Graph, trace: tuple[str, ...] = (), grad: bool = True) -> Pipeline:
+    """Return the schedules of a cell."""
+    return compile_graph(graph, trace, grad)

@@ -1,0 +1,55 @@
+"""A cell's compiled directions, built at their first use."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+
+from cellwright.backends.c.kernel import Kernel, build
+from cellwright.backends.c.levels import Level, best_level
+from cellwright.backends.c.program import Program
+from cellwright.backends.c.sidecar import Description
+from cellwright.ir.graph import Graph
+from cellwright.ir.text import print_graph
+from cellwright.passes.pipeline import Back, Forward
+from cellwright.passes.simplify import without_first_weights
+
+from .plan import pipeline, source
+
+
+def program(
+    graph: Graph, trace: tuple[str, ...], grad: bool, dtype: torch.dtype
+) -> Program:
+    """Return a cell's compiled directions, for the level that is chosen now.
+
+    Args:
+        graph: the cell, rewritten as it will run.
+        trace: names of values to give out at every step.
+        grad: whether there will be a backward pass.
+        dtype: of all tensors.
+    """
+    return _program(without_first_weights(graph), trace, grad, dtype, best_level())
+
+
+@lru_cache(maxsize=256)
+def _program(
+    graph: Graph, trace: tuple[str, ...], grad: bool, dtype: torch.dtype, _: Level
+) -> Program:
+    # `build` asks for the level itself; here it keeps the programs of two levels apart.
+    passes = pipeline(graph, trace, grad)
+    forward, backward = passes.forward, passes.backward
+    text = print_graph(graph)
+
+    def kernel(direction: str, step: Forward | Back) -> Kernel:
+        variant = direction if grad or direction == "backward" else "forward only"
+        parts = [text, variant, ",".join(trace), str(dtype)]
+        what = Description(graph.name, variant, str(dtype).removeprefix("torch."))
+        return build(source(graph, step, direction), parts, what)
+
+    return Program(
+        forward,
+        backward,
+        kernel("forward", forward),
+        None if backward is None else kernel("backward", backward),
+    )
