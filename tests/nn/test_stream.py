@@ -463,6 +463,14 @@ def test_streams_keep_their_states_while_others_step():
     assert stream.streams == ("e", "d")
 
 
+def test_numbers_in_tensors_name_the_same_streams():
+    """Two tensors are never one key, their numbers are."""
+    x, stream = torch.randn(2, 3), cw.Stream(recurrent())
+    stream.step(x, streams=list(torch.arange(2)))
+    stream.step(x, streams=list(torch.tensor([1, 0])))
+    assert stream.streams == (0, 1)
+
+
 def test_reset_forgets_all():
     """After it any number of streams may come, and each begins."""
     layer = recurrent(backend="c")

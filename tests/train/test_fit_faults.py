@@ -1,5 +1,6 @@
 """What a training must not do, and what it must refuse."""
 
+import signal
 import subprocess
 import sys
 from functools import partial
@@ -17,6 +18,8 @@ from cellwright.train import (
     AddingSettings,
     DivergedError,
     Drawn,
+    Event,
+    InterruptedRunError,
     Readout,
     SettingsError,
     Tensors,
@@ -36,9 +39,9 @@ def layer(**options: Any) -> nn.Module:
     return cw.nn.GRU(1, 1, batch_first=True, **options)
 
 
-def quiet(model: nn.Module, data: Any, **options: Any):
+def quiet(model: nn.Module, data: Any, middle: Any = None, **options: Any):
     """Train without a word."""
-    return fit(model, data, progress=False, **options)
+    return fit(model, data, middle, progress=False, **options)
 
 
 def weights(model: nn.Module) -> torch.Tensor:
@@ -315,3 +318,198 @@ def test_a_model_may_turn_its_data(kind: Any):
     """What a layer gets is looked at, not what its model says."""
     x, y = torch.zeros(6, 5, 1), torch.zeros(6, 5, 2)
     assert fit(Turned(kind), (x, y), epochs=1, progress=False).steps == 1
+
+
+class Beside(nn.Module):
+    """A loss that has a weight of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.by = nn.Parameter(torch.zeros(1))
+
+    def reset_parameters(self) -> None:
+        """Begin at 0."""
+        nn.init.zeros_(self.by)
+
+    def forward(self, said: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Return the error of what is shifted."""
+        return (said - target - 1 - self.by).square().mean()
+
+
+def both(model: nn.Module, loss: nn.Module) -> torch.optim.Optimizer:
+    """Return an optimiser of a model and its loss."""
+    return torch.optim.SGD([*model.parameters(), *loss.parameters()], lr=0.1)
+
+
+def test_the_best_weights_of_a_loss_come_with_those_of_the_model():
+    """They are weights of one epoch, on a middle block that gets worse."""
+    model, loss, seen = layer(), Beside(), []
+
+    def note(event: Event) -> None:
+        if event.kind == "epoch":
+            seen.append([p.clone() for p in (*model.parameters(), loss.by)])
+
+    rising = iter([1.0, 2.0, 3.0])
+    quiet(
+        model,
+        (X, X),
+        lambda _: next(rising),
+        loss=loss,
+        optimiser=both(model, loss),
+        epochs=3,
+        callbacks=[note],
+    )
+    assert all(map(torch.equal, seen[0], [*model.parameters(), loss.by]))
+    assert not torch.equal(seen[2][-1], loss.by)
+
+
+def test_restarts_draw_the_weights_of_a_loss_too():
+    """And refuse those of which nobody knows how they are drawn."""
+    model, loss, begins = layer(), Beside(), []
+
+    def note(event: Event) -> None:
+        if event.kind == "step" and event.state.step == event.state.begun * 8 + 1:
+            begins.append(loss.by.item())
+
+    options: dict[str, Any] = {"restarts": 1, "epochs": 2, "batch_size": 3}
+    options["loss"], optimiser = loss, both(model, loss)
+    quiet(model, (X, X), optimiser=optimiser, callbacks=[note], **options)
+    first, second = begins
+    assert abs(first) < 0.5 > abs(second)
+    loose = nn.Parameter(torch.zeros(1))
+    optimiser = torch.optim.SGD([*model.parameters(), loose], lr=0.1)
+    with pytest.raises(SettingsError, match="neither the model has nor the loss"):
+        quiet(model, (X, X), optimiser=optimiser, **options)
+
+
+class Dead(nn.Module):
+    """Has a weight whose gradient is 0, and one whose gradient may be NaN."""
+
+    def __init__(self, root: bool) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(1, 1), nn.Parameter(torch.zeros(1))
+        self.root = root
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Add nothing, in one of two ways."""
+        return self.a(x) + 0 * (self.b.abs().sqrt() if self.root else self.b)
+
+
+def test_the_gradient_that_is_none_is_named_alone():
+    """What clipping would make of the others is no fault of theirs."""
+    with pytest.raises(DivergedError, match="the gradient of b is not\n"):
+        quiet(Dead(True), (X, X))
+    huge = nn.Linear(1, 1)
+    with pytest.raises(DivergedError, match="began: the norm of the gradients, which"):
+        quiet(huge, (X, X), loss=lambda a, b: ((a - b) * 1e12).square().mean())
+
+
+def test_a_weight_that_an_optimiser_breaks_is_never_kept(tmp_path):
+    """0 / 0 of an Adam without its eps comes behind the last look at gradients."""
+    model = Dead(False)
+    optimiser = torch.optim.Adam(model.parameters(), eps=0.0)
+    with pytest.raises(DivergedError, match=r"in step 1 .*\n.*Adam changed") as told:
+        quiet(model, (X, X), optimiser=optimiser, epochs=1, out=tmp_path)
+    assert "began: the step of the optimiser: b is not finite" in str(told.value)
+    assert not (tmp_path / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("where", ["target", "input"])
+def test_missing_data_that_the_user_handles_are_not_blamed(where: str):
+    """A NaN that a loss or a model leaves out is not where another began."""
+    x, y = X.clone(), X.clone()
+    (y if where == "target" else x)[0, 0] = torch.nan
+
+    class Handles(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.far = nn.Linear(1, 1), 1.0
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            said = self.layer(x.nan_to_num()) * self.far
+            self.far = 1e39
+            return said
+
+    def masked(said: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return (said - target)[~target.isnan()].abs().mean()
+
+    with pytest.raises(DivergedError, match="began: the model's own output, which it"):
+        quiet(Handles(), (x, y), loss=masked, epochs=9)
+
+
+def test_a_flat_prediction_is_the_losss_affair():
+    """Rows and steps on one axis, as of language models."""
+    x = torch.randint(5, (40,))
+    model = nn.Sequential(nn.Embedding(5, 4), nn.Linear(4, 5), nn.Flatten(0, 1))
+    source = TruncatedBPTT(x, x, 4, batch_size=5, carry=False)
+
+    def loss(said: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return nn.functional.cross_entropy(said, target.flatten())
+
+    assert quiet(model, source, loss=loss, epochs=1).steps == 2
+
+
+def test_a_schedule_of_ones_own_has_its_way():
+    """Without a schedule of the recipe the learning rate is the caller's."""
+    model, rates = layer(), []
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+    own = torch.optim.lr_scheduler.ExponentialLR(optimiser, 0.5)
+
+    def note(event: Event) -> None:
+        if event.kind == "step":
+            rates.append(event.loop.learning_rate)
+            own.step()
+
+    quiet(model, (X, X), optimiser=optimiser, callbacks=[note], batch_size=12, epochs=2)
+    assert rates == pytest.approx([0.1, 0.05, 0.025, 0.0125])
+
+
+def test_losses_of_the_middle_block_keep_their_digits():
+    """The least of all is the best, by however little."""
+    falling = iter([0.1, 0.1 - 1e-9, 0.1 - 2e-9])
+    fit_ = quiet(layer(), (X, X), lambda _: next(falling), epochs=3)
+    assert fit_.best is not None
+    assert (fit_.best.number, fit_.best.middle_loss) == (3, 0.1 - 2e-9)
+
+
+def test_an_interrupt_behind_the_last_step_is_not_lost():
+    """Nobody waits for it any more, so it is raised."""
+
+    def at_the_end(event: Event) -> None:
+        if event.kind == "end":
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        quiet(layer(), (X, X), epochs=1, callbacks=[at_the_end])
+
+
+def test_what_a_module_says_beside_tensors_is_kept(tmp_path, stop_after, monkeypatch):
+    """An extra state of plain data comes back."""
+
+    class Counts(nn.Linear):
+        calls = 0
+
+        def forward(self, input: torch.Tensor) -> torch.Tensor:
+            self.calls += self.training
+            return super().forward(input)
+
+        def get_extra_state(self) -> Any:
+            return {"calls": self.calls}
+
+        def set_extra_state(self, state: Any) -> None:
+            self.calls = state["calls"]
+
+    stop_after(2)
+    options: dict[str, Any] = {"epochs": 4, "out": tmp_path, "batch_size": 24}
+    with pytest.raises(InterruptedRunError):
+        quiet(Counts(1, 1), (X, X), **options)
+    monkeypatch.undo()
+    model = Counts(1, 1)
+    steps = quiet(model, (X, X), resume=True, **options).steps
+    assert model.calls == steps
+
+
+def test_targets_that_could_be_either_are_told():
+    """As many steps as rows, and a number for each of both."""
+    with pytest.raises(SettingsError, match="which may be either"):
+        Tensors(torch.zeros(5, 5, 1), torch.zeros(5, 5), 2, batch_first=False)

@@ -114,7 +114,13 @@ def take_step(
         x, y = (part[rows] for part in DATA)
         if noise:
             x = x + noise * torch.randn(x.shape)
-        (nn.functional.mse_loss(model(x), y) / len(batches)).backward()
+        # By sums, as batches may differ in size: these do not, and could as well
+        # be divided by their number, but for the last bit.
+        (nn.functional.mse_loss(model(x), y) * y.numel()).backward()
+    count = sum(DATA[1][rows].numel() for rows in batches)
+    for weight in model.parameters():
+        assert weight.grad is not None
+        weight.grad.mul_(1 / count)
     nn.utils.clip_grad_norm_(model.parameters(), clip)
     optimiser.step()
 

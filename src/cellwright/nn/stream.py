@@ -307,6 +307,8 @@ class Stream:
         ids = tuple(streams)
         if ids == self._order and len(ids) == size:
             return self._order
+        # Tensors of equal numbers are other keys.
+        ids = tuple(i.item() if isinstance(i, Tensor) else i for i in ids)
         if len(ids) != size:
             raise self._error(
                 "streams= lists one stream a row", f"{len(ids)} streams, x of B={size}"

@@ -18,7 +18,8 @@ from .errors import (
 from .fitting import Fit, fit
 from .folder import load
 from .forecasts import Forecasts, predict
-from .loop import Callback, Event, squared_error
+from .loop import Callback, Event
+from .loss import squared_error
 from .model import Forecaster
 from .readout import Readout
 from .recipe import Recipe

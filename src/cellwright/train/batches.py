@@ -145,6 +145,14 @@ class Tensors:
                 f"Tensors: x and y have the same number of rows; found {found}\n"
                 "  fix: batch_first=False where the rows are the second axis of x"
             )
+        steps, two = self.x.shape[0], self.y.dim() == 2
+        if not self.batch_first and steps == self._count and two:
+            raise SettingsError(
+                "Tensors: y has the rows first, or a target at every step; found "
+                f"y of {list(self.y.shape)} for x of {list(self.x.shape)}, which may "
+                "be either\n  fix: y[..., None] for a target at every step, or "
+                "batch_first=True"
+            )
         if not self._count:
             raise SettingsError("Tensors: there is at least one example; found none")
         if self.carry and self.lengths is not None:
@@ -201,8 +209,8 @@ class Tensors:
         """Return the examples of one batch."""
         chosen = order[index * self.batch_size : (index + 1) * self.batch_size]
         return Batch(
-            self.x.index_select(self._axis, chosen),
-            self.y.index_select(self._target_axis, chosen),
+            self.x.index_select(self._axis, chosen.to(self.x.device)),
+            self.y.index_select(self._target_axis, chosen.to(self.y.device)),
             None if self.lengths is None else self.lengths[chosen],
             self._axis,
             self._target_axis,

@@ -33,6 +33,8 @@ class TensorBoard:
         2
     """
 
+    reads_pairs = False
+
     def __init__(self, folder: str | Path):
         try:
             from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  # an extra

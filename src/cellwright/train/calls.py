@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -224,31 +225,35 @@ def periodic(
         )
     chosen = [PeriodicSettings.of({**settings, "hidden_size": n}) for n in units]
     place = Path("runs/periodic") if out is None else Path(out)
+    group = joined_by_torchrun()
+    group.told(partial(_require_no_run, place))
+    runs = tuple(
+        carry_out(
+            PeriodicJob(one),
+            place / str(one.hidden_size),
+            resume=resume,
+            progress=progress,
+            checkpoint_seconds=checkpoint_seconds,
+            tensorboard=tensorboard,
+        )
+        for one in chosen
+    )
+    if group.leads:
+        curves = {
+            one.model_name: read_curve(Folder(run.folder).curves)
+            for one, run in zip(chosen, runs, strict=True)
+        }
+        task = chosen[0].task
+        picture = learning_picture(
+            curves, symbols_of_epoch(chosen[0]), float(task.memoryless), "symbols"
+        )
+        write_bytes(place / SIZES, picture)
+    return runs
+
+
+def _require_no_run(place: Path) -> None:
     if Folder(place).config.exists():
         raise RunError(
             f"{place}: holds a run; networks of several sizes have folders of their own"
             "\n  fix: choose another folder with out= (--out)"
         )
-    with joined_by_torchrun() as group:
-        runs = tuple(
-            carry_out(
-                PeriodicJob(one),
-                place / str(one.hidden_size),
-                resume=resume,
-                progress=progress,
-                checkpoint_seconds=checkpoint_seconds,
-                tensorboard=tensorboard,
-            )
-            for one in chosen
-        )
-        if group.leads:
-            curves = {
-                one.model_name: read_curve(Folder(run.folder).curves)
-                for one, run in zip(chosen, runs, strict=True)
-            }
-            task = chosen[0].task
-            picture = learning_picture(
-                curves, symbols_of_epoch(chosen[0]), float(task.memoryless), "symbols"
-            )
-            write_bytes(place / SIZES, picture)
-    return runs

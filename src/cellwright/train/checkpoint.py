@@ -21,7 +21,7 @@ from torch import Tensor
 from .errors import CheckpointError, CheckpointWarning, RunError
 from .files import sha256, write_bytes, write_text
 
-FORMAT = 3
+FORMAT = 4
 OURS = re.compile(r"(\d{6,})\.(json|safetensors)")
 PART = re.compile(rf"\.{OURS.pattern}\.\w+\.part")
 FACTS = b'"facts": '

@@ -6,12 +6,14 @@ import errno
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from .errors import RunError
+
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -26,15 +28,14 @@ def write_bytes(path: Path, content: bytes) -> None:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.name}.", suffix=".part"
-        )
-        temporary = Path(name)
+        name = f".{path.name}.{secrets.token_hex(8)}.part"
+        # Made under the process' umask: asking for that would change it for a moment.
+        handle = os.open(path.parent / name, NEW_FILE, 0o666)
+        temporary = path.parent / name
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
         temporary = None
         _sync_folder(path.parent)
@@ -123,12 +124,6 @@ def _reason(path: Path, size: int, error: OSError) -> str:
             f"  fix:   free some space under {path.parent}"
         )
     return f"{path}: cannot be written ({error.strerror or error})"
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _sync_folder(folder: Path) -> None:

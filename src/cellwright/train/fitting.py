@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from .checkpoint import Checkpoints
 from .errors import RunError, SettingsError
 from .files import read_json, write_json
 from .lock import locked
-from .loop import Callback, Loop, Loss, squared_error
+from .loop import Callback, Loop
+from .loss import Loss, squared_error
 from .parallel import joined_by_torchrun
 from .progress import reporting
 from .recipe import Recipe
@@ -26,6 +28,7 @@ from .walk import Walk
 
 Data = Source | tuple[Tensor, Tensor]
 CHECKPOINT_SECONDS = 10.0
+RECIPE = "recipe.json"
 OPTIMISER = ("learning_rate", "momentum", "weight_decay")
 """Settings that an optimiser which is given has itself."""
 
@@ -114,14 +117,16 @@ def fit(
     if resume and out is None:
         raise SettingsError("resume=True goes on with the run in out=; found no out=")
     source = _source(data, batch_size)
-    checkpoints = None if out is None else _place(Path(out), chosen, resume)
+    group = joined_by_torchrun()
+    checkpoints = None if out is None else Checkpoints(Path(out) / "checkpoints")
     with (
         torch.random.fork_rng(devices=[]),
         stop_between_steps() as should_stop,
-        joined_by_torchrun() as group,
-        locked(Path(out)) if out is not None and group.leads else nullcontext(),
+        ExitStack() as stack,
         reporting(shown=progress and group.leads, resume=resume) as told,
     ):
+        if out is not None:
+            group.told(partial(_begin, Path(out), chosen, resume, stack))
         torch.manual_seed(chosen.seed)
         loop = Loop(
             model,
@@ -199,22 +204,33 @@ class Measured:
         return total / count
 
 
-def _place(folder: Path, recipe: Recipe, resume: bool) -> Checkpoints:
-    """Return the checkpoints of a folder that holds this run, or is free for it."""
-    settings, kept = folder / "recipe.json", Checkpoints(folder / "checkpoints")
-    if kept.begun:
-        if not resume:
-            raise RunError(
-                f"{folder}: holds a run already, and none is overwritten\n"
-                "  fix: resume=True goes on with it; another out= starts a new one"
-            )
-        there, here = read_json(settings), asdict(recipe)
-        differ = [n for n in here if there.get(n) != here[n]]
-        if differ:
-            lines = [f"  {n}: {there.get(n)} there, {here[n]} here" for n in differ]
-            raise SettingsError(
-                f"{settings}: a run resumes under the settings it began with\n"
-                + "\n".join(lines)
-            )
-    write_json(settings, asdict(recipe))
-    return kept
+def _begin(folder: Path, recipe: Recipe, resume: bool, stack: ExitStack) -> None:
+    """Hold a folder that has this run, or is free for it, until a stack unwinds."""
+    _check(folder, recipe, resume)
+    stack.enter_context(locked(folder))
+    _check(folder, recipe, resume)  # Somebody may have been quicker.
+    write_json(folder / RECIPE, asdict(recipe))
+
+
+def _check(folder: Path, recipe: Recipe, resume: bool) -> None:
+    if (folder / "config.json").exists():
+        raise RunError(
+            f"{folder}: holds a run of a training command\n"
+            "  fix: choose a new folder with out="
+        )
+    if not Checkpoints(folder / "checkpoints").begun:
+        return
+    if not resume:
+        raise RunError(
+            f"{folder}: holds a run already, and none is overwritten\n"
+            "  fix: resume=True goes on with it; another out= starts a new one"
+        )
+    settings = folder / RECIPE
+    there, here = read_json(settings), asdict(recipe)
+    differ = [n for n in here if there.get(n) != here[n]]
+    if differ:
+        lines = [f"  {n}: {there.get(n)} there, {here[n]} here" for n in differ]
+        raise SettingsError(
+            f"{settings}: a run resumes under the settings it began with\n"
+            + "\n".join(lines)
+        )

@@ -5,7 +5,6 @@ It knows modules, batches and a recipe, and nothing of what they are about.
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -19,16 +18,14 @@ from torch import Tensor, nn
 from .batches import Batch, Source
 from .checkpoint import Checkpoints
 from .errors import DivergedError, InterruptedRunError, SettingsError
-from .nonfinite import in_gradients, where_it_began
+from .loss import Loss, squared_error
+from .nonfinite import FINITE, in_gradients, in_weights, where_it_began
 from .parallel import Group
 from .recipe import Recipe
 from .requirements import require_fitting, require_number, says_true
-from .restarts import draw_again, require_drawable
 from .state import Epoch, Kept, State, described, restore, save
+from .trained import Trained
 from .walk import Walk
-
-Loss = Callable[[Tensor, Tensor], Tensor]
-"""From predictions and targets to their mean loss."""
 
 
 @dataclass(frozen=True)
@@ -55,24 +52,24 @@ class Event:
 Callback = Callable[[Event], object]
 """Any function of an event; what returns True for a step or an epoch ends the training.
 
-One that has ``state_dict`` and ``load_state_dict``, of plain data, is kept in
-checkpoints.
+One with ``reads_pairs = False`` spares the loop the pairs. One that has ``state_dict``
+and ``load_state_dict``, of plain data, is kept in checkpoints.
 """
 
 
-def squared_error(prediction: Tensor, target: Tensor) -> Tensor:
-    """Return the mean squared error of tensors of one shape.
+@dataclass(frozen=True)
+class Part:
+    """What a batch adds to its step.
 
-    Raises:
-        SettingsError: The shapes differ; torch would stretch one to fit the other.
+    Attributes:
+        loss: Its mean.
+        count: The numbers that it is the mean of.
+        pair: What was said and should have been, where a callback reads it.
     """
-    if prediction.shape != target.shape:
-        raise SettingsError(
-            "the model's output and the target have one shape; found "
-            f"{list(prediction.shape)} and {list(target.shape)}\n"
-            "  fix: give y the shape of the output, or a loss that takes both"
-        )
-    return nn.functional.mse_loss(prediction, target)
+
+    loss: float
+    count: int
+    pair: tuple[Tensor, Tensor] | None
 
 
 @dataclass
@@ -114,17 +111,16 @@ class Loop:
     optimiser: torch.optim.Optimizer | None = None
 
     def __post_init__(self) -> None:
-        self.group.agree(self.model)
-        self.averaged = copy.deepcopy(self.model) if self.recipe.average else self.model
-        self.walk = Walk(self.model, self.source)
-        self._data = {} if self.checkpoints is None else described(self.source)
-        if self.recipe.restarts:
-            require_drawable(self.model)
         self._optimiser = self.optimiser or self._make_optimiser()
         require_fitting(self._optimiser, self.model)
-        groups = self._optimiser.param_groups
-        self._rates = [group["lr"] for group in groups]
-        self._changed = [weight for group in groups for weight in group["params"]]
+        own = self.model, self._optimiser, self.loss
+        self.trained = Trained(*own, bool(self.recipe.average))
+        self.trained.agree(self.group)
+        self.walk = Walk(self.model, self.source)
+        if self.recipe.restarts:
+            self.trained.require_drawable()
+        self._rates = [group["lr"] for group in self._optimiser.param_groups]
+        self._told = {} if self.checkpoints is None else self._outline()
         self.epoch_steps = math.ceil(self.source.batches / self.recipe.accumulate)
         self.steps = self.epoch_steps * self.recipe.epochs
 
@@ -132,7 +128,7 @@ class Loop:
         """Return the state of the newest checkpoint, or that of the beginning."""
         found = None
         if self.checkpoints is not None:
-            found = restore(self.checkpoints, self._kept())
+            found = restore(self.checkpoints, self._kept(), self.group)
         if found is None:
             return State(order=self.source.order())
         state, carried = found
@@ -151,10 +147,9 @@ class Loop:
         if state.ended and state.batch:
             self._tell(self._end_epoch(state))
         self._save(state)
-        last = state.ended and self.measure is None
-        weights = self.averaged.state_dict() if last else state.best
-        if weights:
-            self.model.load_state_dict(weights)
+        last = (state.ended and self.measure is None) or not state.best
+        self.trained.take(self.trained.copied() if last else state.best)
+        self.trained.agree(self.group)  # Statistics of a batch are of a process' rows.
         self.model.eval()
         best = state.best_epoch
         self._tell(
@@ -193,13 +188,11 @@ class Loop:
     def _make_optimiser(self) -> torch.optim.Optimizer:
         return self.recipe.make_optimiser(self.model.parameters())
 
-    def _parts(self) -> dict[str, nn.Module]:
-        parts = {"model": self.model}
-        return (
-            parts
-            if self.averaged is self.model
-            else {**parts, "averaged": self.averaged}
-        )
+    def _outline(self) -> dict[str, Any]:
+        """Return what a run that goes on has to have beside the same weights."""
+        loss = getattr(self.loss, "__qualname__", type(self.loss).__name__)
+        middle = self.measure is not None
+        return {**described(self.source), "loss": loss, "a middle block": middle}
 
     def _finished(self, state: State) -> bool:
         recipe = self.recipe
@@ -211,9 +204,7 @@ class Loop:
         state.begun = len(state.curve)
         # Else the numbers could be those that the caller drew the first weights from.
         torch.manual_seed(Random(f"{recipe.seed} {state.restart}").getrandbits(32))
-        draw_again(self.model)
-        if self.averaged is not self.model:
-            self.averaged.load_state_dict(self.model.state_dict())
+        self.trained.draw_again()
         self._optimiser.state.clear()
         return False
 
@@ -224,41 +215,49 @@ class Loop:
         self._optimiser.zero_grad()
         self.model.zero_grad()  # what the optimiser does not change has gradients too
         since = state.step - state.begun * self.epoch_steps
-        factor = recipe.rate(since, self.steps)
-        pairs = zip(self._optimiser.param_groups, self._rates, strict=True)
-        for group, rate in pairs:
-            group["lr"] = rate * factor
-        begin = state.batch
-        end = min(begin + recipe.accumulate, self.source.batches)
-        batches = [self.source.batch(state.order, i) for i in range(begin, end)]
-        count = sum(batch.count for batch in batches)
-        done = [
-            self._batch(state, whole, place, whole.count / count)
-            for place, whole in enumerate(batches)
+        self._set_rates(recipe.rate(since, self.steps))
+        end = min(state.batch + recipe.accumulate, self.source.batches)
+        parts = [
+            self._batch(state, self.source.batch(state.order, index), place)
+            for place, index in enumerate(range(state.batch, end))
         ]
-        losses = [loss for loss, _ in done]
-        self.group.add_gradients(self._changed)
-        norm = nn.utils.clip_grad_norm_(self._changed, recipe.clip)
-        if not torch.isfinite(norm):
-            found = f"loss {losses[-1]:g}, gradient norm {norm.item():g}"
-            raise self._diverged(state, found, in_gradients(self.model))
+        count = sum(part.count for part in parts)
+        self._scale_gradients(1 / count if recipe.accumulate > 1 else 1.0)
+        self.group.add_gradients(self.trained.changed)
+        self._clip(state, parts[-1].loss)
         self._optimiser.step()
         state.step += 1
-        if self.averaged is not self.model:
-            self._average(recipe.kept(since + 1))
+        self.trained.average(recipe.kept(since + 1))
         state.batch = end
-        parts = zip(batches, losses, strict=True)
-        mean = math.fsum(loss * (part.count / count) for part, loss in parts)
-        return Event("step", self, state, mean, tuple(pair for _, pair in done))
+        mean = math.fsum(part.loss * (part.count / count) for part in parts)
+        pairs = tuple(part.pair for part in parts if part.pair is not None)
+        return Event("step", self, state, mean, pairs)
 
-    def _batch(
-        self, state: State, whole: Batch, place: int, share: float
-    ) -> tuple[float, tuple[Tensor, Tensor]]:
-        """Add the gradients of one batch, which has a share in its step.
+    def _set_rates(self, factor: float) -> None:
+        """Set what a schedule makes of the rates; without one they are the caller's."""
+        if self.recipe.scheduled:
+            pairs = zip(self._optimiser.param_groups, self._rates, strict=True)
+            for group, rate in pairs:
+                group["lr"] = rate * factor
 
-        Returns:
-            Its loss, and what was said and should have been.
-        """
+    def _scale_gradients(self, factor: float) -> None:
+        if factor != 1:
+            for weight in self.trained.changed:
+                if weight.grad is not None:
+                    weight.grad.mul_(factor)
+
+    def _clip(self, state: State, loss: float) -> None:
+        """Shorten the gradient to the recipe's length."""
+        changed = self.trained.changed
+        grads = [weight.grad for weight in changed if weight.grad is not None]
+        norm = nn.utils.get_total_norm(grads)
+        if not torch.isfinite(norm):
+            found = f"loss {loss:g}, gradient norm {norm.item():g}"
+            raise self._diverged(state, found, in_gradients(self.trained.named()))
+        nn.utils.clip_grads_with_norm_(changed, self.recipe.clip, norm)
+
+    def _batch(self, state: State, whole: Batch, place: int) -> Part:
+        """Add the gradients of one batch; of several, each by how much it counts."""
         if self.recipe.noise and whole.x.is_floating_point():
             noise = self.recipe.noise * torch.randn_like(whole.x)
             whole = replace(whole, x=whole.x + noise)
@@ -272,47 +271,63 @@ class Loop:
                 own = "" if torch.isfinite(mine) else self._located(batch, *before)
                 where = self.group.first(own)
                 raise self._diverged(state, f"loss {loss:g}", where)
-            (mine * (weight * share)).backward()
+            counts = whole.count if self.recipe.accumulate > 1 else 1
+            (mine * (weight * counts)).backward()
         state.loss_sum += loss * whole.count
         state.count += whole.count
-        kept = prediction.detach().narrow(
-            whole.target_axis, 0, batch.rows if weight else 0
-        )
-        return loss, (self.group.joined(kept, whole.target_axis), whole.y)
+        pair = None
+        if self._pairs_are_read:
+            said = self._joined(prediction.detach(), batch, whole, weight)
+            pair = said, whole.y
+        return Part(loss, whole.count, pair)
+
+    @property
+    def _pairs_are_read(self) -> bool:
+        return any(getattr(c, "reads_pairs", True) for c in self.callbacks)
+
+    def _joined(
+        self, said: Tensor, batch: Batch, whole: Batch, weight: float
+    ) -> Tensor:
+        """Return what was said to the rows of all processes.
+
+        Raises:
+            SettingsError: There are several, and what was said has no axis of rows.
+        """
+        axis = whole.target_axis
+        if self.group.size == 1:
+            return said
+        if said.dim() <= axis or said.shape[axis] != batch.rows:
+            raise SettingsError(
+                "callbacks read event.pairs, which joins the predictions of several "
+                f"processes by their rows; found {list(said.shape)} for {batch.rows} "
+                "rows\n  fix: give the callback reads_pairs = False"
+            )
+        return self.group.joined(said if weight else said.narrow(axis, 0, 0), axis)
 
     def _located(
         self, batch: Batch, randomness: Tensor, states: dict[str, Tensor]
     ) -> str:
         """Run a batch whose loss is not finite once more, and watch."""
-        wrong = int((~torch.isfinite(batch.y)).sum())
-        if wrong:
-            return (
-                f"the target, {wrong} of whose {batch.y.numel()} numbers are not finite"
-            )
         torch.set_rng_state(randomness)
         self.walk.states = states
         with torch.no_grad():
-            return where_it_began(
+            place = where_it_began(
                 self.model, lambda: self.walk.predict(self.model, batch), batch.x
             )
-
-    @torch.no_grad()
-    def _average(self, kept: float) -> None:
-        """Move the averaged weights towards the present ones; take over buffers."""
-        pairs = zip(self.averaged.parameters(), self.model.parameters(), strict=True)
-        for average, weight in pairs:
-            average.lerp_(weight, 1 - kept)
-        buffers = zip(self.averaged.buffers(), self.model.buffers(), strict=True)
-        for there, here in buffers:
-            there.copy_(here)
+        wrong = int((~torch.isfinite(batch.y)).sum())
+        if place == FINITE and wrong:
+            numbers = batch.y.numel()
+            return f"the target, {wrong} of whose {numbers} numbers are not finite"
+        return place
 
     def _end_epoch(self, state: State) -> Event:
+        self._require_finite_weights(state)
         number = len(state.curve) + 1
-        middle = None
+        middle, kept = None, self.trained.kept
         if self.measure is not None:
-            self.averaged.eval()
+            kept.eval()
             with torch.no_grad():
-                middle = self.group.led(self.measure(self.averaged))
+                middle = self.group.led(self.measure(kept))
             if not math.isfinite(middle):
                 found = f"middle block error {middle:g}"
                 raise self._diverged(state, found, when="at the end")
@@ -320,8 +335,7 @@ class Loop:
         former = state.best_epoch
         state.curve.append(row)
         if former is None or row.decides < former.decides:
-            weights = self.averaged.state_dict()
-            state.best = {name: value.clone() for name, value in weights.items()}
+            state.best = self.trained.copied()
         state.batch, state.count, state.loss_sum = 0, 0, 0.0
         state.order = self.source.order()
         return Event("epoch", self, state, row.training_loss)
@@ -339,6 +353,7 @@ class Loop:
     def _save(self, state: State) -> None:
         if self.checkpoints is None:
             return
+        self._require_finite_weights(state)
         states = {n: self.group.joined(v, 1) for n, v in self.walk.states.items()}
         if self.group.leads:
             save(self.checkpoints, state, self._kept(), states)
@@ -346,7 +361,15 @@ class Loop:
 
     def _kept(self) -> Kept:
         own = self._optimiser, self._rates, self._keeping
-        return Kept(self._parts(), *own, self._data)
+        return Kept(self.trained, *own, self._told)
+
+    def _require_finite_weights(self, state: State) -> None:
+        """Let no weight be kept that is none: an optimiser can make one by itself."""
+        where = in_weights(self.trained.named())
+        if where:
+            name = type(self._optimiser).__name__
+            found = f"weights that {name} changed"
+            raise self._diverged(state, found, where, f"in step {state.step}")
 
     def _diverged(
         self, state: State, found: str, where: str = "", when: str = ""

@@ -18,6 +18,8 @@ from cellwright.nn import GRU, LSTM, RNN, Recurrent
 from cellwright.nn.regularise import infinite_states
 from cellwright.nn.torch_weights import cell_name
 
+FINITE = "the loss: all that the model computes is finite"
+
 
 def where_it_began(model: nn.Module, call: Callable[[], object], x: Tensor) -> str:
     """Run a model once more and say where the first infinity or NaN comes up.
@@ -30,10 +32,8 @@ def where_it_began(model: nn.Module, call: Callable[[], object], x: Tensor) -> s
         call: Calls it as it was called.
         x: Its input.
     """
-    watch = _Watch(model)
+    watch = _Watch(model, x)
     try:
-        if not _finite(x):
-            return f"the input, {_count(x)}"
         for name, weight in model.named_parameters():
             if not _finite(weight):
                 return f"the weight {name}, {_count(weight)}, before this step"
@@ -44,18 +44,30 @@ def where_it_began(model: nn.Module, call: Callable[[], object], x: Tensor) -> s
             return _not_found(error)
     if watch.found:
         return min(watch.found)[1]
-    return "the loss: all that the model computes is finite"
+    return FINITE
 
 
-def in_gradients(model: nn.Module) -> str:
-    """Say which parameters' gradients are not finite."""
-    names = [
-        name
-        for name, weight in model.named_parameters()
+def in_gradients(weights: Mapping[str, Tensor]) -> str:
+    """Say which weights' gradients are not finite."""
+    bad = {
+        name: weight
+        for name, weight in weights.items()
         if weight.grad is not None and not _finite(weight.grad)
-    ]
-    listed = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-    return f"the way back: the loss is finite, the gradient of {listed} is not"
+    }
+    if not bad:
+        return "the norm of the gradients, which are finite themselves"
+    return f"the way back: the loss is finite, the gradient of {_listed(bad)} is not"
+
+
+def in_weights(weights: Mapping[str, Tensor]) -> str:
+    """Say which weights are not finite; nothing if all are."""
+    bad = {name: weight for name, weight in weights.items() if not _finite(weight)}
+    return f"the step of the optimiser: {_listed(bad)} is not finite" if bad else ""
+
+
+def _listed(named: Mapping[str, object]) -> str:
+    names = list(named)
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
 def _not_found(error: Exception) -> str:
@@ -86,9 +98,10 @@ class _Watch:
         found: When a number that is none came up, and where; the first one counts.
     """
 
-    def __init__(self, model: nn.Module):
+    def __init__(self, model: nn.Module, x: Tensor):
         self.found: list[tuple[int, str]] = []
         self._model = model
+        self._input = "" if _finite(x) else f"the input, {_count(x)}"
         self._time = 0
         self._running: list[_Call] = []
         self._last = ""
@@ -129,11 +142,18 @@ class _Watch:
         if module is self._model:
             self._last, self._before = "", dict(self._steps)
         came, bad = None, _bad(list(_tensors(given)))
-        if bad is not None:
-            begin = self._last or "the input"
-            place = f"{_label(name, module)} (between {begin} and {name!r})"
-            came = self._time, f"what comes into {place}, {_count(bad)}"
+        # What a model with modules does about its input shows in what these get.
+        whole = module is self._model and next(module.children(), None) is not None
+        if bad is not None and not whole:
+            came = self._time, self._came(name, module, bad)
         self._running.append(_Call(name, came, len(self.found)))
+
+    def _came(self, name: str, module: nn.Module, bad: Tensor) -> str:
+        if self._input and not self._last:
+            return self._input
+        begin = self._last or "the input"
+        place = f"{_label(name, module)} (between {begin} and {name!r})"
+        return f"what comes into {place}, {_count(bad)}"
 
     def leave(
         self, name: str, module: nn.Module, result: Any, equation: str = ""
@@ -156,7 +176,7 @@ class _Watch:
         tensors = list(_tensors(result))
         bad = _bad(tensors)
         if bad is not None:
-            own = equation or f"{self._own(name, module)}, {_count(bad)}"
+            own = equation or self._own(name, module, bad)
             self.found.append(call.came or (self._time, own))
         elif tensors:
             # What came up inside did no harm, as the -inf of a mask before a softmax.
@@ -178,13 +198,16 @@ class _Watch:
         self._steps[name] = begin + steps
         return begin + step
 
-    def _own(self, name: str, module: nn.Module) -> str:
+    def _own(self, name: str, module: nn.Module, bad: Tensor) -> str:
+        whole = module is self._model
+        label = f"the output of {_label(name, module)}"
         if next(module.children(), None) is None:
-            return f"the output of {_label(name, module)}"
+            return f"{label}, {_count(bad)}"
+        if whole and self._input and not self._last:
+            return self._input
         begin = self._last or "the input"
-        if module is self._model:
-            return f"the model's own output, which it computes after {begin}"
-        return f"the output of {_label(name, module)}, which it computes after {begin}"
+        place = "the model's own output" if whole else label
+        return f"{place}, which it computes after {begin}, {_count(bad)}"
 
 
 class _Traced:

@@ -6,18 +6,24 @@ same batches, so a run of two has the losses of a run of one with the same batch
 
 from __future__ import annotations
 
+import atexit
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
+
+from cellwright.errors import CellwrightError
 
 from .batches import Batch
 from .errors import SettingsError
+
+T = TypeVar("T")
 
 TORCHRUN = ("RANK", "MASTER_ADDR", "MASTER_PORT")
 """What ``torchrun`` sets, beside the number of processes."""
@@ -63,11 +69,29 @@ class Group:
         for grad, part in zip(grads, total.split(sizes), strict=True):
             grad.copy_(part.view_as(grad))
 
-    def agree(self, model: nn.Module) -> None:
-        """Give every process the leading one's weights."""
+    def share(self, values: Sequence[Tensor]) -> None:
+        """Give every process the leading one's values, in place."""
         if self.size > 1:
-            for value in model.state_dict().values():
-                dist.broadcast(value, 0)
+            for value in values:
+                dist.broadcast(value.detach(), 0)
+
+    def told(self, work: Callable[[], T]) -> T:
+        """Let the leading process do something, and give all what came of it.
+
+        An error of ours or of the system that it ends in is raised in all of them.
+        """
+        if self.size == 1:
+            return work()
+        box: list[Any] = [None, None]
+        if self.leads:
+            try:
+                box[0] = work()
+            except (CellwrightError, OSError) as error:
+                box[1] = error
+        dist.broadcast_object_list(box, 0)
+        if box[1] is not None:
+            raise box[1]
+        return box[0]
 
     @contextmanager
     def own_randomness(self, *place: object) -> Iterator[None]:
@@ -125,7 +149,8 @@ class Group:
 
     def led(self, value: float) -> float:
         """Return the leading process' value: one decides where all must go one way."""
-        return self.total(torch.tensor(value if self.leads else 0.0).double()).item()
+        own = torch.tensor(value if self.leads else 0.0, dtype=torch.float64)
+        return value if self.size == 1 else self.total(own).item()
 
     def any(self, *flags: bool) -> list[bool]:
         """Say of each flag whether any process has it."""
@@ -166,21 +191,19 @@ def _size() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-@contextmanager
-def joined_by_torchrun() -> Iterator[Group]:
+def joined_by_torchrun() -> Group:
     """Join the processes that ``torchrun`` started; alone without it.
 
-    A process group that is there already is taken, and left as it is.
+    They stay joined until the process ends: who leaves and joins again may meet, in
+    torchrun's store, where the others were the time before.
 
     Raises:
         SettingsError: The environment says that there are others, and not where.
     """
     if dist.is_available() and dist.is_initialized():
-        yield Group(dist.get_rank(), dist.get_world_size())
-        return
+        return Group(dist.get_rank(), dist.get_world_size())
     if _size() == 1:
-        yield Group()
-        return
+        return Group()
     missing = [name for name in TORCHRUN if name not in os.environ]
     if missing:
         raise SettingsError(
@@ -190,7 +213,10 @@ def joined_by_torchrun() -> Iterator[Group]:
     dist.init_process_group(
         "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     )
-    try:
-        yield Group(dist.get_rank(), dist.get_world_size())
-    finally:
+    atexit.register(_leave)
+    return Group(dist.get_rank(), dist.get_world_size())
+
+
+def _leave() -> None:
+    if dist.is_initialized():  # Unless the caller has left before.
         dist.destroy_process_group()

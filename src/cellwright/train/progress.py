@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rich.console import Console
 from rich.progress import (
@@ -31,6 +32,7 @@ class Reporter:
     resume: bool = False
     bar: Progress | None = None
     task: TaskID | None = None
+    reads_pairs: ClassVar[bool] = False
 
     def __call__(self, event: Event) -> None:
         """Report where it begins, a step or an epoch."""

@@ -129,6 +129,11 @@ class Recipe:
         """Return the optimiser of these parameters."""
         return OPTIMISERS[self.optimiser](self)(parameters)
 
+    @property
+    def scheduled(self) -> bool:
+        """Whether the learning rate changes; else whoever has the optimiser sets it."""
+        return self.schedule != "constant" or self.warmup > 0
+
     def rate(self, step: int, steps: int) -> float:
         """Return the share of the learning rate at a step, counted from 0.
 

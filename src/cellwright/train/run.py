@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -109,25 +110,39 @@ def carry_out(
         tensorboard: Write for TensorBoard, too.
     """
     folder = Folder(Path("runs") / job.name if out is None else Path(out))
-    with joined_by_torchrun() as group:
-        check_place(folder, job, resume=resume)
-        if folder.complete(job):
-            return open_run(folder.path)
-        if not folder.metrics.exists():
-            job.rehearse()
-        board = TensorBoard(folder.events) if tensorboard and group.leads else None
-        group.wait()  # Nobody writes before all have looked.
-        with locked(folder.path) if group.leads else nullcontext():
-            if group.leads:
-                begin(folder, job, resume=resume)
-            group.wait()
-            if not folder.metrics.exists():
-                shown = reporting(shown=progress and group.leads, resume=resume)
-                _train(folder, job, group, shown, checkpoint_seconds, board)
-            elif group.leads:
-                draw_again(folder, job, load(folder.path))
-        group.wait()
-    return open_run(folder.path)
+    group = joined_by_torchrun()
+    board = TensorBoard(folder.events) if tensorboard else None
+    with ExitStack() as stack:
+        # One process looks at the disk and writes; the others need see none of it.
+        place = group.told(lambda: _begin(folder, job, resume, stack))
+        if place is _Place.training:
+            shown = reporting(shown=progress and group.leads, resume=resume)
+            _train(folder, job, group, shown, checkpoint_seconds, board)
+        elif place is _Place.pictures and group.leads:
+            draw_again(folder, job, load(folder.path))
+        return group.told(lambda: open_run(folder.path))
+
+
+class _Place(Enum):
+    """Where a run stands that a command finds."""
+
+    training = "not trained to its end"
+    pictures = "all but pictures"
+    complete = "complete"
+
+
+def _begin(
+    folder: Folder, job: Job[Any, Any], resume: bool, stack: ExitStack
+) -> _Place:
+    """Say where a run stands; hold its folder, until a stack unwinds, to go on."""
+    check_place(folder, job, resume=resume)
+    if folder.complete(job):
+        return _Place.complete
+    if not folder.metrics.exists():
+        job.rehearse()
+    stack.enter_context(locked(folder.path))
+    begin(folder, job, resume=resume)
+    return _Place.pictures if folder.metrics.exists() else _Place.training
 
 
 def _train(
@@ -140,21 +155,21 @@ def _train(
 ) -> None:
     # The caller's random numbers are left as they were; inside, the seed alone counts.
     with torch.random.fork_rng(devices=[]), ExitStack() as stack:
-        should_stop = stack.enter_context(stop_between_steps())
         callbacks: list[Callback] = [stack.enter_context(shown)]
         if board is not None:
             callbacks.append(stack.enter_context(closing(board)))
         torch.manual_seed(job.settings.seed)
-        model = job.build(read_config(folder))
-        loop = job.loop(
-            model,
-            checkpoints=Checkpoints(folder.checkpoints),
-            checkpoint_seconds=checkpoint_seconds,
-            should_stop=should_stop,
-            callbacks=callbacks,
-            group=group,
-        )
-        state = loop.begin()
-        loop.run(state)
+        model = job.build(group.told(lambda: read_config(folder)))
+        with stop_between_steps() as should_stop:
+            loop = job.loop(
+                model,
+                checkpoints=Checkpoints(folder.checkpoints),
+                checkpoint_seconds=checkpoint_seconds,
+                should_stop=should_stop,
+                callbacks=callbacks,
+                group=group,
+            )
+            state = loop.begin()
+            loop.run(state)
         if group.leads:
             write_results(folder, job, model, state)

@@ -8,12 +8,14 @@ from typing import Any
 from zlib import crc32
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .batches import Source
 from .checkpoint import Checkpoints
 from .errors import SettingsError
+from .parallel import Group
 from .plain import from_plain, to_plain
+from .trained import Trained, under
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,8 @@ class State:
     ended: bool = False
     """Whether a callback ended the training."""
     curve: list[Epoch] = field(default_factory=list)
-    best: dict[str, Tensor] = field(default_factory=dict)
-    """The weights of the best epoch."""
+    best: dict[str, Any] = field(default_factory=dict)
+    """What is kept of the best epoch, see `Trained.copied`."""
     seconds: float = 0.0
     """Time spent in steps and epochs, over all resumptions."""
 
@@ -109,32 +111,30 @@ class Kept:
     """What a checkpoint keeps beside the position.
 
     Attributes:
-        parts: Modules by name; ``model`` is the one that the optimiser changes.
+        trained: The weights.
         optimiser: With all it remembers.
         rates: Its learning rates before the schedule.
         callbacks: Those that have something to remember.
-        data: What `described` says of where batches come from.
+        told: What else has to be the same when the run goes on, as JSON reads it.
     """
 
-    parts: Mapping[str, nn.Module]
+    trained: Trained
     optimiser: torch.optim.Optimizer
     rates: list[float]
     callbacks: Sequence[Any]
-    data: Mapping[str, Any]
-
-    def beside(self) -> dict[str, Tensor]:
-        """Return what the optimiser changes and no part has: weights of a loss."""
-        own = {id(p) for part in self.parts.values() for p in part.parameters()}
-        every = [p for group in self.optimiser.param_groups for p in group["params"]]
-        return {f"beside.{i}": p for i, p in enumerate(every) if id(p) not in own}
+    told: Mapping[str, Any]
 
     def outline(self) -> dict[str, Any]:
-        """Return what must be the same when a run goes on, as JSON reads it."""
-        weights = {**dict(self.parts["model"].named_parameters()), **self.beside()}
+        """Return what must be the same when a run goes on."""
+        shapes = {
+            f"parameter {name}": list(value.shape)
+            for name, value in self.trained.named().items()
+        }
         groups = self.optimiser.param_groups
         return {
-            **self.data,
-            **{f"parameter {n}": list(value.shape) for n, value in weights.items()},
+            **self.told,
+            **shapes,
+            "model": repr(self.trained.model).splitlines(),
             "optimiser": type(self.optimiser).__name__,
             "parameters in its groups": [len(group["params"]) for group in groups],
             "callbacks with a state": [type(c).__name__ for c in self.callbacks],
@@ -157,13 +157,15 @@ def save(
         SettingsError: A callback or the optimiser remembers what is no plain data.
     """
     tensors = {"order": state.order, "randomness": torch.get_rng_state()}
-    for part, module in kept.parts.items():
-        weights = module.state_dict().items()
-        tensors |= {f"{part}.{name}": value for name, value in weights}
-    tensors |= {f"best.{name}": value for name, value in state.best.items()}
     tensors |= {f"carried.{name}": value for name, value in carried.items()}
-    tensors |= kept.beside()
+    tensors |= kept.trained.beside
+    model = kept.trained.model
     facts: dict[str, Any] = {
+        "best": _said(model, state.best, "best", tensors),
+        **{
+            part: _said(module, module.state_dict(), part, tensors)
+            for part, module in kept.trained.parts.items()
+        },
         "step": state.step,
         "batch": state.batch,
         "loss_sum": state.loss_sum,
@@ -186,7 +188,7 @@ def save(
 
 
 def restore(
-    checkpoints: Checkpoints, kept: Kept
+    checkpoints: Checkpoints, kept: Kept, group: Group
 ) -> tuple[State, dict[str, Tensor]] | None:
     """Bring everything back to the newest good checkpoint, the randomness too.
 
@@ -197,15 +199,16 @@ def restore(
         CheckpointError: There are checkpoints, and every one is damaged.
         SettingsError: The run began with another model, optimiser, data or callbacks.
     """
-    loaded = checkpoints.load()
+    # One reads for all: the others need see no disk of its.
+    loaded = group.told(checkpoints.load)
     if loaded is None:
         return None
     tensors, facts = loaded
     _require_same(checkpoints, facts["outline"], kept.outline())
-    for part, module in kept.parts.items():
-        module.load_state_dict(_under(f"{part}.", tensors))
+    for part, module in kept.trained.parts.items():
+        module.load_state_dict(from_plain(facts[part], tensors))
     with torch.no_grad():
-        for name, value in kept.beside().items():
+        for name, value in kept.trained.beside.items():
             value.copy_(tensors[name])
     _restore_optimiser(kept.optimiser, from_plain(facts["optimiser"], tensors))
     kept.rates[:] = from_plain(facts["rates"], tensors)
@@ -222,10 +225,10 @@ def restore(
         begun=facts["begun"],
         ended=facts["ended"],
         curve=[Epoch(*row) for row in facts["curve"]],
-        best=_under("best.", tensors),
+        best=from_plain(facts["best"], tensors),
         seconds=facts["seconds"],
     )
-    return state, _under("carried.", tensors)
+    return state, under("carried.", tensors)
 
 
 def _said(
@@ -267,11 +270,3 @@ def _restore_optimiser(optimiser: torch.optim.Optimizer, known: dict[str, Any]) 
             rounded = now.get(key)
             if isinstance(rounded, Tensor) and rounded.dtype != value.dtype:
                 now[key] = value.to(rounded.device)
-
-
-def _under(prefix: str, named: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name.removeprefix(prefix): value
-        for name, value in named.items()
-        if name.startswith(prefix)
-    }

@@ -19,6 +19,9 @@ def stop_between_steps() -> Iterator[Callable[[], bool]]:
     Yields:
         A function that says whether somebody asked to stop. Outside the main thread
         Python delivers no signals, and it is always False.
+
+    Raises:
+        KeyboardInterrupt: Somebody asked when no step was left to stop behind.
     """
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -37,3 +40,5 @@ def stop_between_steps() -> Iterator[Callable[[], bool]]:
     finally:
         for number in SIGNALS:
             signal.signal(number, former[number])
+    if asked.is_set():
+        raise KeyboardInterrupt

@@ -15,7 +15,8 @@ from cellwright.tasks import Examples, PeriodicScore, free_run
 
 from .batches import Drawn
 from .job import Job, Pictures
-from .loop import Loop, squared_error
+from .loop import Loop
+from .loss import squared_error
 from .readout import Readout
 from .rule import UntilPassed
 from .settings import AddingSettings, PeriodicSettings
