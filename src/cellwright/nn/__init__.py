@@ -5,3 +5,4 @@ from .dropins import GRU as GRU
 from .dropins import LSTM as LSTM
 from .dropins import RNN as RNN
 from .recurrent import Recurrent as Recurrent
+from .stack import Stack as Stack
