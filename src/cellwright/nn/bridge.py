@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -96,7 +95,7 @@ def make_bridge(encoder: Coder, decoder: Coder, bridge: object) -> nn.Module | N
 
 def _states(coder: Coder) -> list[dict[str, tuple[int, ...]]]:
     """Return the shapes of the states of each layer by name, without batch."""
-    layers: Iterable[Any] = coder.layers if isinstance(coder, Stack) else [coder]
+    layers: list[Any] = [*coder.layers] if isinstance(coder, Stack) else [coder]
     return [state_shapes(layer) for layer in layers]
 
 
