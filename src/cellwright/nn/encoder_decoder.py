@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from .bridge import Coder, make_bridge
+from .dropin import DropIn
 from .errors import OptionError, ShapeError
 from .options import whole_number
 from .recurrent import Recurrent
@@ -90,6 +91,12 @@ class EncoderDecoder(nn.Module):
             lengths: how many steps each row has; the state is that of its own last one.
         """
         asked = {} if lengths is None else {"lengths": lengths}
+        if asked and not isinstance(self.encoder, Recurrent | DropIn | Stack):
+            kind = type(self.encoder).__name__
+            raise OptionError(
+                f"EncoderDecoder: the encoder is torch.nn's {kind}, which has no "
+                f"lengths: cellwright.convert(model) makes it one of ours"
+            )
         _, state = self.encoder(input, **asked)
         return state if self.bridge is None else self.bridge(state)
 
