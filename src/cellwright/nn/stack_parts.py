@@ -101,7 +101,7 @@ def check_widths(
                 f"{owner}: a layer reads {rule}\n"
                 f"  expected  input_size={expected}{parts} of {lower}\n"
                 f"  got       input_size={layer.input_size} of {words}\n"
-                f"  fix       give it input_size={expected}; Stack.of_cells does so itself"
+                f"  fix       give it input_size={expected}; Stack.of_cells finds it"
             )
         below = output_width(layer)
         if wired.adds_input and below != expected and not project:
