@@ -19,6 +19,12 @@ output h'
 V = tanh(U)
 h' = tanh(W @ x + V @ h)
 """
+RENAMED = """input x [input_size]
+state m [hidden_size]
+weight W [hidden_size, input_size]
+output m'
+m' = tanh(m + W @ x)
+"""
 RESET = """input x [input_size]
 input reset
 state h [hidden_size]
@@ -286,6 +292,7 @@ CASES: dict[str, Callable[[], object]] = {
     "coders_states": lambda: coders(lstm(), gru(3, 16)),
     "coders_stacks": lambda: coders(stack("dnc", bidirectional=True), stack()),
     "coders_nested": lambda: coders(lstm(num_layers=2), stack()),
+    "coders_names": lambda: coders(gru(3, 8), layer(RENAMED)),
     "coders_bridge": lambda: coders(lstm(), gru(3, 16), "liner"),
     "coders_layouts": lambda: coders(lstm(), lstm(batch_first=True)),
     "coders_backwards": lambda: coders(lstm(), lstm(bidirectional=True)),

@@ -358,6 +358,15 @@ def test_compiles_as_one_graph_with_the_same_bits(wiring: Any):
 
 
 @pytest.mark.parametrize("wiring", WIRINGS)
+def test_second_derivatives_are_those_of_the_layers(wiring: Any):
+    """A stack adds nothing that torch cannot follow twice."""
+    stack = mixed(wiring, MIXED[:2], [3, 2])
+    x = sequence(2, 1, I).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: stack(x)[0], x)
+    assert torch.autograd.gradgradcheck(lambda x: stack(x)[0], x)
+
+
+@pytest.mark.parametrize("wiring", WIRINGS)
 def test_copies_compute_the_same(wiring: Any):
     """Copies, pickles, replicas of DataParallel and state dicts."""
     stack, x = mixed(wiring), sequence(T, B, I)
