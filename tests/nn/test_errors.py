@@ -10,6 +10,7 @@ import cellwright as cw
 from cellwright.errors import CellwrightError
 
 WRONG: Any = "wrong"
+LINEAR: Any = [nn.Linear(3, 8)]
 MATRIX = """input x [input_size]
 state h [hidden_size]
 weight U [hidden_size, hidden_size]
@@ -17,6 +18,12 @@ weight W [hidden_size, input_size]
 output h'
 V = tanh(U)
 h' = tanh(W @ x + V @ h)
+"""
+RENAMED = """input x [input_size]
+state m [hidden_size]
+weight W [hidden_size, input_size]
+output m'
+m' = tanh(m + W @ x)
 """
 RESET = """input x [input_size]
 input reset
@@ -126,6 +133,21 @@ def misfit() -> dict[str, Any]:
     """Return states of which none fits."""
     h, double = zeros(1, 16, 4), zeros(1, 16, 8, dtype=torch.float64)
     return {"h": h, "c": double, "rnn.m": h}
+
+
+def gru(*sizes: Any, **options: Any) -> Any:
+    """Return a layer of one state."""
+    return cw.nn.Recurrent("gru", *sizes, **options)
+
+
+def stack(wiring: Any = "plain", **options: Any) -> Any:
+    """Return a stack of two unlike layers that the texts show."""
+    return cw.nn.Stack.of_cells(["gru", "lstm"], 3, [8, 5], wiring, **options)
+
+
+def coders(encoder: Any, decoder: Any, bridge: Any = None) -> Any:
+    """Return an encoder with a decoder."""
+    return cw.nn.EncoderDecoder(encoder, decoder, bridge)
 
 
 CASES: dict[str, Callable[[], object]] = {
@@ -245,6 +267,44 @@ CASES: dict[str, Callable[[], object]] = {
     "stream_restore": lambda: stream().restore({"streams": ()}),
     "stream_restore_rows": lambda: stream().restore(
         {"streams": ("east",), "states": stream().snapshot()["states"]}
+    ),
+    "stack_plain_widths": lambda: cw.nn.Stack([gru(3, 8), cw.nn.LSTM(5, 5)]),
+    "stack_skip_widths": lambda: cw.nn.Stack([gru(3, 8), cw.nn.LSTM(8, 5)], "skip"),
+    "stack_residual_widths": lambda: stack("residual"),
+    "stack_wiring": lambda: stack("residul"),
+    "stack_empty": lambda: cw.nn.Stack([]),
+    "stack_no_list": lambda: cw.nn.Stack(WRONG),
+    "stack_no_layer": lambda: cw.nn.Stack(LINEAR),
+    "stack_cell": lambda: cw.nn.Stack([WRONG]),
+    "stack_layouts": lambda: cw.nn.Stack([gru(3, 8), gru(8, 5, batch_first=True)]),
+    "stack_project": lambda: stack("skip", project=True),
+    "stack_dropout": lambda: stack(dropout=2),
+    "stack_cells_sizes": lambda: cw.nn.Stack.of_cells(["gru", "lstm"], 3, [8, 5, 4]),
+    "stack_torch": lambda: cw.nn.Stack([nn.GRU(3, 8)])(zeros(20, 16, 3), lengths=[20]),
+    "stack_input": lambda: stack("dnc")(zeros(20, 16, 4)),
+    "stack_states_number": lambda: stack()(zeros(20, 16, 3), [None] * 3),
+    "stack_states_tensor": lambda: stack()(zeros(20, 16, 3), zeros(1, 16, 8)),
+    "stack_states_of_one": lambda: stack()(zeros(20, 16, 3), (None, zeros(1, 16, 5))),
+    "stack_state_shape": lambda: stack()(zeros(20, 16, 3), (zeros(1, 16, 5), None)),
+    "stack_trace": lambda: stack()(zeros(20, 16, 3), trace=("cc'",)),
+    "stack_trace_text": lambda: stack()(zeros(20, 16, 3), trace="c'"),
+    "stack_further": lambda: stack()(zeros(20, 16, 3), time=zeros(20, 16)),
+    "coders_states": lambda: coders(lstm(), gru(3, 16)),
+    "coders_stacks": lambda: coders(stack("dnc", bidirectional=True), stack()),
+    "coders_nested": lambda: coders(lstm(num_layers=2), stack()),
+    "coders_names": lambda: coders(gru(3, 8), layer(RENAMED)),
+    "coders_bridge": lambda: coders(lstm(), gru(3, 16), "liner"),
+    "coders_layouts": lambda: coders(lstm(), lstm(batch_first=True)),
+    "coders_backwards": lambda: coders(lstm(), lstm(bidirectional=True)),
+    "coders_no_layer": lambda: coders(lstm(), nn.GRUCell(3, 8)),
+    "coders_torch": lambda: coders(nn.GRU(3, 8), gru(3, 8))(
+        zeros(20, 16, 3), zeros(5, 16, 3), lengths=[20]
+    ),
+    "coders_feed": lambda: coders(lstm(), lstm()).generate(
+        zeros(20, 16, 3), zeros(16, 3), 5
+    ),
+    "coders_steps": lambda: coders(lstm(), lstm()).generate(
+        zeros(20, 16, 3), zeros(16, 3), 0
     ),
     "compare_no_counterpart": lambda: cw.compare(nn.GRU(3, 8), "cifg"),
     "compare_names": lambda: cw.compare(nn.RNN(3, 8), "elman", names={"bias": "c"}),

@@ -16,10 +16,10 @@ from cellwright.passes.rewrite import recurrent_matrices
 from .errors import OptionError
 from .extras import Request, read_extras
 from .layer_sizes import numbers
+from .layers import run_layers
 from .packed import run_packed
 from .regularise import Regularised, drop_weights
 from .shapes import Layout, read_input, read_layout, read_states
-from .stack import run_stack
 from .torch_path import cast_as
 from .torch_weights import RECURRENT, TORCH, from_packed
 
@@ -140,7 +140,7 @@ def run_layer(
             share = settings.weight_dropout
             weights = drop_weights(weights, form.recurrent(), share)
     rows = form.arguments(weights)
-    result = run_stack(graph, rows, x, given, dropout, extras, further, backend)
+    result = run_layers(graph, rows, x, given, dropout, extras, further, backend)
     return result.returned(layout, extras)
 
 

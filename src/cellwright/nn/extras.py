@@ -182,8 +182,13 @@ def read_extras(
     )
 
 
+def traceable(graph: Graph) -> list[str]:
+    """Return the names of the values that a call can ask for at every step."""
+    return [v.name for v in graph.values if len(graph.nodes[v.node].shape) <= 1]
+
+
 def _read_trace(trace: Sequence[str], graph: Graph, layer: str) -> tuple[str, ...]:
-    known = [v.name for v in graph.values if len(graph.nodes[v.node].shape) <= 1]
+    known = traceable(graph)
     listed = ", ".join(known)
     if isinstance(trace, str):
         raise OptionError(

@@ -1,155 +1,300 @@
-"""Run layers and directions of a cell on top of one another."""
+"""`Stack`: layers of any cells and sizes on top of one another, wired as people ask."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
-from cellwright.autograd import run as run_compiled
-from cellwright.autograd import without_autocast
-from cellwright.backends.reference import interpret
-from cellwright.backends.reference.interpret import Arguments, Result, first_states
-from cellwright.ir.graph import Graph
-from cellwright.passes.rewrite import rewrite
+from .dropin import DropIn
+from .errors import DtypeError, OptionError, ShapeError
+from .extras import States, asked_for, traceable
+from .options import flag
+from .recurrent import Recurrent
+from .regularise import read_share
+from .report import BackendReport, Row
+from .stack_parts import (
+    CellName,
+    cells_and_sizes,
+    check_batch_first,
+    check_names,
+    check_widths,
+    graph_of,
+    projection,
+    read_given,
+    read_layers,
+)
+from .stateful import Layer, in_words, output_width
+from .steps import Lengths
+from .wiring import (
+    WIRINGS,
+    WiringName,
+    at_steps_only,
+    on_features,
+    read_wiring,
+    side_by_side,
+)
 
-from .extras import Extras
-from .shapes import Layout
-
-_rewritten = lru_cache(maxsize=256)(rewrite)
-
-
-@dataclass(frozen=True)
-class StackResult:
-    """What a stack gives, time first.
-
-    Args:
-        output: of the last layer, ``[T, B, D*O]``.
-        states: in declaration order, ``[L*D, B, H]``, or ``[T, L*D, B, H]`` where all
-            were asked for.
-        traces: by name and suffix (``i_l0_reverse``), ``[T, B, H]`` or ``[T, B]``, and
-            in the order of the input for both directions.
-    """
-
-    output: Tensor
-    states: list[Tensor]
-    traces: Mapping[str, Tensor]
-
-    def returned(self, layout: Layout, extras: Extras) -> tuple[Any, ...]:
-        """Return what the layer's call returns, in the layout of its input."""
-        states = self.states
-        if not layout.batched:
-            axis = 2 if extras.all_states else 1
-            states = [state.squeeze(axis) for state in states]
-        state = states[0] if len(states) == 1 else tuple(states)
-        output = layout.as_given(self.output)
-        if not extras.trace:
-            return output, state
-        traces = {name: layout.as_given(v) for name, v in self.traces.items()}
-        return output, state, traces
+S = TypeVar("S", bound="Stack")
 
 
-def run_stack(
-    graph: Graph,
-    rows: Sequence[Sequence[Arguments]],
-    x: Tensor,
-    given: Sequence[Tensor] | None,
-    dropout: float,
-    extras: Extras,
-    further: Sequence[Tensor] = (),
-    backend: str = "reference",
-) -> StackResult:
-    """Run layers over a sequence, each over the output of the one below.
+class Stack(nn.Module):
+    """Recurrent layers on top of one another, of any cells and sizes.
 
-    All of it computes in the dtype of the tensors, also where torch.autocast is on.
+    Its call is a layer's: ``output, state = stack(x, state)``. For one cell of one size
+    in a plain stack, ``num_layers=`` of the layer itself is enough.
 
     Args:
-        graph: the cell.
-        rows: for every layer, the arguments of each of its directions.
-        x: the input of the lowest layer.
-        given: first states, each with a row a layer and direction; what the cell
-            declares when it is None.
-        dropout: share of a lower layer's output that is dropped; 0 in evaluation.
-        extras: what there is beyond the cell.
-        further: the cell's other inputs, the same in every layer.
-        backend: ``"c"`` or ``"reference"``.
+        layers: from the lowest: `Recurrent`, the drop-ins or torch.nn's LSTM, GRU and
+            RNN, each with options of its own.
+        wiring: what a layer reads, and what the stack puts out:
+
+            - ``"plain"``: the layer below; the highest layer's output.
+            - ``"skip"``: the stack's input and the layer below, side by side; the
+              highest layer's output.
+            - ``"residual"``: the layer below; what a layer reads is added to what it
+              puts out.
+            - ``"dnc"``: as ``"skip"``, and the stack puts out what all its layers do,
+              side by side (the controller of Graves et al., 2016,
+              doi:10.1038/nature20101, Methods).
+        dropout: share of what a layer reads of the one below that is dropped in
+            training; never of the stack's input, of what is added, or of the output.
+        project: with ``"residual"``, whether a learned matrix brings what a layer reads
+            to the width of its output where these differ; else that is an error.
 
     Shape:
-        - x: ``[T, B, I]``
-        - given: ``[L*D, B, H]``
+        - input: ``[T, B, I]``, ``[B, T, I]`` if its layers have batch_first, ``[T, I]``
+          unbatched, or a PackedSequence.
+        - output: the same axes with ``output_size`` features.
+        - state: a tuple with an entry a layer, each as this layer has it.
+
+    Attributes:
+        layers: the layers; their weights are ``layers.0.W_i_l0`` and so on.
+        input_size: number of features of the input.
+        output_size: number of features that the stack puts out.
+
+    Raises:
+        OptionError: for layers that do not fit on one another, with both sizes.
+        ShapeError, DtypeError: in a call with tensors that do not fit.
+
+    Example:
+        >>> import torch, cellwright as cw
+        >>> gru = cw.nn.Recurrent("gru", input_size=3, hidden_size=8)
+        >>> lstm = cw.nn.LSTM(input_size=3 + 8, hidden_size=5)
+        >>> stack = cw.nn.Stack([gru, lstm], wiring="skip")
+        >>> output, (h_gru, (h, c)) = stack(torch.randn(20, 16, 3))
+        >>> tuple(output.shape), tuple(h_gru.shape), tuple(c.shape)
+        ((20, 16, 5), (1, 16, 8), (1, 16, 5))
     """
-    with without_autocast(x.device.type):
-        return _stacked(graph, rows, x, given, dropout, extras, further, backend)
 
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        wiring: WiringName = "plain",
+        dropout: float = 0.0,
+        project: bool = False,
+    ):
+        super().__init__()
+        wired = read_wiring("Stack", wiring)
+        self.wiring = wiring
+        checked = read_layers(layers)
+        self.dropout = read_share("Stack", "dropout", dropout)
+        if flag("Stack", "project", project) and not wired.adds_input:
+            raise OptionError(f"{self._words}: project= belongs to wiring='residual'")
+        check_widths(self._words, wired, checked, project)
+        check_batch_first(self._words, checked)
+        self.layers = nn.ModuleList(checked)
+        self.project = project
+        self.input_size = checked[0].input_size
+        widths = [output_width(layer) for layer in checked]
+        self.output_size = wired.puts_out(widths)
+        if project:
+            self.projections = nn.ModuleList(map(projection, checked))
+        # Plain tuples of names, which torch.compile can read where a graph is none.
+        graphs = [graph_of(layer) for layer in checked]
+        self._traceable = tuple(tuple(traceable(graph)) for graph in graphs)
+        self._further = tuple(tuple(i.name for i in g.inputs[1:]) for g in graphs)
 
-def _stacked(
-    graph: Graph,
-    rows: Sequence[Sequence[Arguments]],
-    x: Tensor,
-    given: Sequence[Tensor] | None,
-    dropout: float,
-    extras: Extras,
-    further: Sequence[Tensor],
-    backend: str,
-) -> StackResult:
-    states: list[list[Tensor]] = [[] for _ in graph.states]
-    traces: dict[str, Tensor] = {}
-    for layer, directions in enumerate(rows):
-        if layer > 0:
-            x = F.dropout(x, dropout, training=dropout > 0)
-        outputs: list[Tensor] = []
-        for direction, arguments in enumerate(directions):
-            row = layer * len(directions) + direction
-            first = None if given is None else [state[row] for state in given]
-            result = _direction(
-                graph, arguments, (x, *further), first, extras, direction == 1, backend
+    @classmethod
+    def of_cells(  # noqa: PYI019, typing.Self is newer than Python 3.10
+        cls: type[S],
+        cells: CellName | Sequence[CellName],
+        input_size: int,
+        hidden_size: int | Sequence[int],
+        wiring: WiringName = "plain",
+        dropout: float = 0.0,
+        project: bool = False,
+        **options: Any,
+    ) -> S:
+        """Return a stack of `Recurrent` layers; the wiring says how wide each reads.
+
+        Args:
+            cells: one for each layer, from the lowest; or one for all.
+            input_size: number of features of the stack's input.
+            hidden_size: number of units, of each layer or of all.
+            wiring: as in the constructor, like dropout and project.
+            dropout: share of what a layer reads of the one below.
+            project: whether ``"residual"`` may change widths.
+            **options: further arguments of every `Recurrent`.
+
+        Raises:
+            OptionError: for another number of cells than of sizes, and as `Recurrent`.
+
+        Example:
+            >>> import cellwright as cw
+            >>> stack = cw.nn.Stack.of_cells(["gru", "lstm"], 3, [8, 5], wiring="dnc")
+            >>> [layer.input_size for layer in stack.layers], stack.output_size
+            ([3, 11], 13)
+        """
+        wired = read_wiring("Stack", wiring)
+        layers: list[Recurrent] = []
+        below = input_size
+        for index, (cell, size) in enumerate(cells_and_sizes(cells, hidden_size)):
+            width = wired.reads(index, input_size, below)
+            layers.append(Recurrent(cell, width, size, **options))
+            below = output_width(layers[-1])
+        return cls(layers, wiring, dropout, project)
+
+    @property
+    def batch_first(self) -> bool:
+        """Whether input and output are ``[B, T, ...]``, as the layers have it."""
+        return bool(self.layers[0].batch_first)
+
+    @property
+    def bidirectional(self) -> bool:
+        """Whether a layer reads the sequence backwards too."""
+        return any(layer.bidirectional for layer in self.layers)
+
+    def forward(
+        self,
+        input: Tensor | PackedSequence,  # torch.nn's name
+        hx: Sequence[Any] | None = None,
+        *,
+        lengths: Lengths | None = None,
+        mask: Tensor | None = None,
+        reset: Tensor | None = None,
+        trace: Sequence[str] = (),
+        return_states: States = "last",
+        **inputs: Tensor,
+    ) -> tuple[Any, ...]:
+        """Run the stack over a sequence.
+
+        Args:
+            input: a sequence.
+            hx: an entry a layer, each the first values of its states or None; first
+                values everywhere when it is None.
+            lengths: how many steps each row has; the rest is padding.
+            mask: True where a step happens; where it does not, states stay and the
+                output is 0.
+            reset: True where a new sequence begins.
+            trace: names of values to return at every step, of all layers that have
+                them.
+            return_states: ``"last"``, or ``"all"`` for those after every step.
+            **inputs: further inputs by name, for all layers whose cells have them.
+
+        Returns:
+            The output at every step, and the state of each layer. With ``trace`` a
+            mapping of names such as ``layers.0.i_l0`` to values at every step is third.
+
+        Shape:
+            - lengths, mask, reset, states and traces: as for the layers.
+        """
+        asked = {
+            "lengths": lengths,
+            "mask": mask,
+            "reset": reset,
+            "trace": trace,
+            "return_states": return_states,
+        }
+        given = read_given(self._words, hx, len(self.layers))
+        check_names(self._words, trace, self._traceable, inputs, self._further)
+        wired = WIRINGS[self.wiring]
+        x = input
+        outputs: list[Any] = []
+        states: list[Any] = []
+        traces: dict[str, Tensor] = {}
+        for index, layer in enumerate(self.layers):
+            read = x
+            if index:
+                if self.dropout and self.training:
+                    read = on_features(lambda v: F.dropout(v, self.dropout), read)
+                if wired.sees_input:
+                    read = side_by_side([input, read])
+            output, state, *values = self._call(
+                index, layer, read, given[index], asked, inputs
             )
-            outputs.append(result.output)
-            for kept, state in zip(states, result.states, strict=True):
-                kept.append(state)
-            suffix = f"_l{layer}{'_reverse' if direction else ''}"
-            traces |= {name + suffix: v for name, v in result.traces.items()}
-        x = torch.cat(outputs, dim=-1) if len(outputs) > 1 else outputs[0]
-    axis = 1 if extras.all_states else 0
-    return StackResult(x, [torch.stack(kept, axis) for kept in states], traces)
+            if wired.adds_input:
+                added = (
+                    x if index else at_steps_only(x, self.batch_first, lengths, mask)
+                )
+                if self.project:
+                    added = on_features(self.projections[index], added)
+                output = on_features(torch.add, output, added)
+            x = output
+            outputs.append(output)
+            states.append(state)
+            for each in values:
+                traces |= {f"layers.{index}.{name}": v for name, v in each.items()}
+        whole = side_by_side(outputs) if wired.puts_out_all else x
+        return (whole, tuple(states), traces) if len(trace) else (whole, tuple(states))
 
+    def _call(
+        self,
+        index: int,
+        layer: nn.Module,
+        x: Tensor | PackedSequence,
+        state: Any,
+        asked: Mapping[str, Any],
+        inputs: Mapping[str, Tensor],
+    ) -> tuple[Any, ...]:
+        """Call one layer, with what is meant for it."""
+        more = {name: asked[name] for name in asked_for(asked)}
+        if "trace" in more:
+            more["trace"] = [n for n in asked["trace"] if n in self._traceable[index]]
+        if more and not isinstance(layer, Recurrent | DropIn):
+            raise OptionError(
+                f"{self._words}: {in_words(f'layers.{index}', layer)} is torch.nn's, "
+                f"which has no {', '.join(more)}: cellwright.convert(stack) makes it "
+                "one of ours"
+            )
+        more |= {n: value for n, value in inputs.items() if n in self._further[index]}
+        if torch.compiler.is_dynamo_compiling():
+            return layer(x, state, **more)
+        try:
+            return layer(x, state, **more)
+        except (DtypeError, OptionError, ShapeError) as fault:
+            raise type(fault)(f"{self._words}.layers.{index}: {fault}") from fault
 
-def _direction(
-    cell: Graph,
-    arguments: Arguments,
-    inputs: Sequence[Tensor],
-    first: list[Tensor] | None,
-    extras: Extras,
-    backwards: bool,
-    backend: str,
-) -> Result:
-    """Run one direction; everything comes and goes in the order of the input.
+    def backend_report(self) -> BackendReport:
+        """Return which backend runs each layer, and why."""
+        rows: list[Row] = []
+        for index, layer in enumerate(self.layers):
+            name = f"layers.{index}"
+            if isinstance(layer, Recurrent | DropIn):
+                found = layer.backend_report().rows
+                rows += [
+                    Row(f"{name} {row.layer}", row.backend, row.reason) for row in found
+                ]
+            else:
+                rows.append(
+                    Row(f"{name} {type(layer).__name__}", "torch", "torch.nn's")
+                )
+        return BackendReport(tuple(rows))
 
-    Between layers a scalar has an axis of one feature.
-    """
-    x = inputs[0]
-    if first is None:
-        declared = first_states(cell, arguments, x)
-        first = [value.expand(x.shape[1], *value.shape) for value in declared]
-    graph = _rewritten(cell, extras.rewrites())
-    added = graph.inputs[len(cell.inputs) :]
-    more = extras.inputs(added, arguments.sizes, x, backwards)
-    seen = [value.flip(0) for value in inputs] if backwards else list(inputs)
-    if not cell.inputs[0].shape:
-        seen[0] = seen[0].squeeze(-1)
-    after = [f"{state.name}'" for state in cell.states] if extras.all_states else []
-    names = tuple(dict.fromkeys([*extras.trace, *after]))
-    run = run_compiled if backend == "c" else interpret.run
-    result = run(graph, arguments, [*seen, *more], first, names)
-    output = result.output if cell.output_shape else result.output.unsqueeze(-1)
-    traces = dict(result.traces)
-    if backwards:
-        output = output.flip(0)
-        traces = {name: value.flip(0) for name, value in traces.items()}
-    states = tuple(traces[name] for name in after) if after else result.states
-    return Result(output, states, {name: traces[name] for name in extras.trace})
+    def extra_repr(self) -> str:
+        """Return the wiring, and the arguments that differ from their defaults."""
+        parts = [f"wiring={self.wiring!r}"]
+        if self.dropout:
+            parts.append(f"dropout={self.dropout}")
+        if self.project:
+            parts.append("project=True")
+        return ", ".join(parts)
+
+    @property
+    def _words(self) -> str:
+        """The stack in words, for messages."""
+        return f"Stack(wiring={self.wiring!r})"

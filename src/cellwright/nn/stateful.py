@@ -10,6 +10,7 @@ from cellwright.backends.reference import interpret
 from cellwright.backends.reference.interpret import Arguments
 
 from .errors import StateError
+from .layer_sizes import numbers
 from .recurrent import Recurrent
 
 Layer = Recurrent | nn.RNNBase
@@ -67,6 +68,33 @@ def state_names(layer: Layer) -> tuple[str, ...]:
     return ("h", "c") if layer.mode == "LSTM" else ("h",)
 
 
+def state_shapes(layer: Layer) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each state of a layer by name, without batch: ``[L*D, H]``.
+
+    Example:
+        >>> import cellwright as cw
+        >>> state_shapes(cw.nn.LSTM(3, 8, num_layers=2, proj_size=5))
+        {'h': (2, 5), 'c': (2, 8)}
+    """
+    rows = layer.num_layers * (1 + layer.bidirectional)
+    if isinstance(layer, Recurrent):
+        sizes = layer._sizes[0]
+        return {s.name: (rows, *numbers(s.shape, sizes)) for s in layer.graph.states}
+    widths = [layer.proj_size or layer.hidden_size, layer.hidden_size]
+    pairs = zip(state_names(layer), widths, strict=False)
+    return {name: (rows, width) for name, width in pairs}
+
+
+def output_width(layer: Layer) -> int:
+    """Return the number of features that a layer puts out, of both its directions."""
+    own = (
+        layer.output_size
+        if isinstance(layer, Recurrent)
+        else layer.proj_size or layer.hidden_size
+    )
+    return own * (1 + layer.bidirectional)
+
+
 def first_states(layer: Layer, batch_size: int) -> tuple[Tensor, ...]:
     """Return what the states of a layer are before the first step.
 
@@ -82,11 +110,8 @@ def first_states(layer: Layer, batch_size: int) -> tuple[Tensor, ...]:
     """
     if not isinstance(layer, Recurrent):
         like = next(layer.parameters())
-        widths = [layer.proj_size or layer.hidden_size, layer.hidden_size]
-        return tuple(
-            like.new_zeros((layer.num_layers, batch_size, width))
-            for width in widths[: len(state_names(layer))]
-        )
+        shapes = state_shapes(layer).values()
+        return tuple(like.new_zeros((r, batch_size, *s)) for r, *s in shapes)
     graph, like = layer.graph, layer._like()
     found: list[list[Tensor]] = [[] for _ in graph.states]
     with without_autocast(like.device.type):

@@ -1,0 +1,172 @@
+"""`EncoderDecoder`: a decoder that begins with the last states of an encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from .bridge import Coder, make_bridge
+from .dropin import DropIn
+from .errors import OptionError, ShapeError
+from .options import whole_number
+from .recurrent import Recurrent
+from .stack import Stack
+from .stateful import output_width
+from .steps import Lengths
+
+
+class EncoderDecoder(nn.Module):
+    """An encoder reads a sequence, and a decoder begins where it ended.
+
+    That is ``_, state = encoder(x)`` and ``output, _ = decoder(y, state)``, checked
+    beforehand, with a bridge where the states are not alike, and with `generate`, which
+    feeds the decoder what it put out.
+
+    Args:
+        encoder: a layer of cellwright.nn or torch.nn, or a `Stack`.
+        decoder: likewise, of one direction.
+        bridge: None, where both have the same states; ``"linear"`` for a learned affine
+            map from all last states of the encoder to all first states of the decoder;
+            or a module that takes the encoder's state and returns the decoder's.
+
+    Shape:
+        - input, decoder_input: as for the encoder and the decoder, of any two lengths.
+        - output: the decoder's.
+
+    Raises:
+        OptionError: without a bridge for states that are not alike, naming both.
+
+    Example:
+        >>> import torch, cellwright as cw
+        >>> encoder = cw.nn.LSTM(input_size=3, hidden_size=8)
+        >>> decoder = cw.nn.Recurrent("lstm", input_size=2, hidden_size=8)
+        >>> model = cw.nn.EncoderDecoder(encoder, decoder)
+        >>> x, y = torch.randn(20, 16, 3), torch.randn(5, 16, 2)
+        >>> output, (h, c) = model(x, y)
+        >>> tuple(output.shape)
+        (5, 16, 8)
+    """
+
+    def __init__(
+        self,
+        encoder: Coder,
+        decoder: Coder,
+        bridge: Literal["linear"] | nn.Module | None = None,
+    ):
+        super().__init__()
+        for name, coder in (("encoder", encoder), ("decoder", decoder)):
+            if not isinstance(coder, Recurrent | nn.RNNBase | Stack):
+                raise OptionError(
+                    f"EncoderDecoder: {name} is a {type(coder).__name__}; it is a "
+                    "layer of cellwright.nn or torch.nn, or a Stack"
+                )
+        if encoder.batch_first != decoder.batch_first:
+            raise OptionError(
+                "EncoderDecoder: both read one layout\n"
+                f"  encoder  batch_first={encoder.batch_first}\n"
+                f"  decoder  batch_first={decoder.batch_first}"
+            )
+        if decoder.bidirectional:
+            raise OptionError(
+                "EncoderDecoder: a decoder reads in one direction, as what it puts out "
+                "comes back as its input; got bidirectional=True"
+            )
+        self.encoder, self.decoder = encoder, decoder
+        self.bridge: nn.Module | None = make_bridge(encoder, decoder, bridge)
+
+    def encode(
+        self,
+        input: Tensor | PackedSequence,  # torch.nn's name
+        *,
+        lengths: Lengths | None = None,
+    ) -> Any:
+        """Return what the decoder begins with.
+
+        Args:
+            input: what the encoder reads.
+            lengths: how many steps each row has; the state is that of its own last one.
+        """
+        asked = {} if lengths is None else {"lengths": lengths}
+        if asked and not isinstance(self.encoder, Recurrent | DropIn | Stack):
+            kind = type(self.encoder).__name__
+            raise OptionError(
+                f"EncoderDecoder: the encoder is torch.nn's {kind}, which has no "
+                f"lengths: cellwright.convert(model) makes it one of ours"
+            )
+        _, state = self.encoder(input, **asked)
+        return state if self.bridge is None else self.bridge(state)
+
+    def forward(
+        self,
+        input: Tensor | PackedSequence,
+        decoder_input: Tensor | PackedSequence,
+        *,
+        lengths: Lengths | None = None,
+    ) -> tuple[Any, Any]:
+        """Run the decoder over a sequence that is known (teacher forcing).
+
+        Args:
+            input: what the encoder reads.
+            decoder_input: what the decoder reads: in training the target, a step late.
+            lengths: how many steps each row of the input has.
+
+        Returns:
+            The decoder's output at every step, and its last state.
+        """
+        return self.decoder(decoder_input, self.encode(input, lengths=lengths))
+
+    def generate(
+        self,
+        input: Tensor | PackedSequence,
+        first: Tensor,
+        steps: int,
+        feed: Callable[[Tensor], Tensor] | None = None,
+        *,
+        lengths: Lengths | None = None,
+    ) -> tuple[Tensor, Any]:
+        """Run the decoder on what it puts out itself, step by step.
+
+        Gradients go through all of it; write ``with torch.no_grad():`` without them.
+
+        Args:
+            input: what the encoder reads.
+            first: what the decoder reads at its first step.
+            steps: how many it takes.
+            feed: makes what the decoder reads next of what it put out, such as
+                ``lambda h: embedding(head(h).argmax(-1))``; without it that is read as
+                it is.
+            lengths: how many steps each row of the input has.
+
+        Returns:
+            The decoder's output at every step, and its last state.
+
+        Shape:
+            - first: ``[B, I]``, ``[I]`` unbatched; as what ``feed`` returns.
+            - output: ``[T, B, O]`` in the decoder's layout, with T steps; what ``feed``
+              takes is ``[B, O]``.
+        """
+        whole_number("EncoderDecoder.generate", "steps", steps)
+        if feed is None and self.decoder.input_size != _width(self.decoder):
+            raise ShapeError(
+                "EncoderDecoder.generate: the decoder reads what it puts out\n"
+                f"  found  {_width(self.decoder)} features put out, "
+                f"{self.decoder.input_size} read\n"
+                "  fix    feed= makes one of the other"
+            )
+        state = self.encode(input, lengths=lengths)
+        axis = 1 if self.decoder.batch_first and first.dim() > 1 else 0
+        x, outputs = first, list[Tensor]()
+        for step in range(steps):
+            if step:
+                x = outputs[-1] if feed is None else feed(outputs[-1])
+            output, state = self.decoder(x.unsqueeze(axis), state)
+            outputs.append(output.squeeze(axis))
+        return torch.stack(outputs, axis), state
+
+
+def _width(coder: Coder) -> int:
+    return coder.output_size if isinstance(coder, Stack) else output_width(coder)
