@@ -1,7 +1,8 @@
 """What ``memory="recompute"`` saves and costs, beside ``memory="store"``.
 
 ``python studies/recompute.py`` writes ``recompute.json`` beside it, and the table of
-docs/memory.md. Three things are measured for each layer and length:
+docs/memory.md; with ``--go-on`` it keeps the rows that are there. Three things are
+measured for each layer and length:
 
 * what is kept from the forward pass to the backward one: the bytes of the tensors that
   autograd saves, which nobody holds otherwise. A count, the same on every machine;
@@ -9,8 +10,9 @@ docs/memory.md. Three things are measured for each layer and length:
   over what it held before, when the layer, its input and its kernels were there
   (``ru_maxrss``, which only rises: every figure takes a process of its own). What is
   freed goes back at once (``MALLOC_MMAP_THRESHOLD_``), or it would count twice;
-* the time of both passes, the two modes in turn in one process: the median of the
-  ratios of neighbours, in several processes, as other work on the machine moves it.
+* the time of both passes on all cores together (CPU time, which other work on the
+  machine hardly moves), the two modes in turn in one process: the median of the ratios
+  of neighbours, in several processes.
 """
 
 from __future__ import annotations
@@ -24,9 +26,9 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -38,26 +40,20 @@ from performance import machine
 HERE = Path(__file__).parent
 RESULTS = HERE / "recompute.json"
 DOCS = HERE.parent / "docs" / "memory.md"
-TABLE = re.compile(r"^\| layer \| T .*\n(\|.*\n)*", re.MULTILINE)
+TABLE = re.compile(r"^\| cell \| T .*\n(\|.*\n)*", re.MULTILINE)
 BATCH, WIDTH = 16, 128
-LAYERS: Mapping[str, tuple[str, int]] = {
-    "lstm": ("lstm", 1),
-    "gru": ("gru", 1),
-    "lstm_norm_joint": ("lstm_norm_joint", 1),
-    "lstm, 4 layers": ("lstm", 4),
-}
+CELLS = ("lstm", "gru", "lstm_norm_joint")
 STEPS = (1_000, 10_000)
-TURNS: Mapping[int, int] = {1_000: 25, 10_000: 5}
-PROCESSES = 3
-MODES = ("store", "recompute")
+TURNS: Mapping[int, int] = {1_000: 15, 10_000: 4}
+PROCESSES = 2
+MODES: tuple[Literal["store", "recompute"], ...] = ("store", "recompute")
 MIB = 2**20
 
 
-def layer_of(name: str) -> cw.nn.Recurrent:
+def layer_of(cell: str) -> cw.nn.Recurrent:
     """Return a layer, on kernels that are built and loaded."""
-    cell, num_layers = LAYERS[name]
     torch.manual_seed(0)
-    layer = cw.nn.Recurrent(cell, WIDTH, WIDTH, num_layers)
+    layer = cw.nn.Recurrent(cell, WIDTH, WIDTH)
     assert layer.backend == "c", layer.backend_report()
     for mode in MODES:
         layer.memory = mode
@@ -106,9 +102,9 @@ def ratios(layer: cw.nn.Recurrent, x: Tensor) -> dict[str, float]:
         # In turn the one and the other comes first.
         for mode in MODES if turn % 2 else reversed(MODES):
             layer.memory = mode
-            began = time.perf_counter()
+            began = time.process_time()
             once(layer, x)
-            times[mode].append(time.perf_counter() - began)
+            times[mode].append(time.process_time() - began)
     pairs = list(zip(times["recompute"][1:], times["store"][1:], strict=True))
     return {
         "ratio": statistics.median(anew / stored for anew, stored in pairs),
@@ -116,48 +112,77 @@ def ratios(layer: cw.nn.Recurrent, x: Tensor) -> dict[str, float]:
     }
 
 
-def child(what: str, name: str, steps: str) -> None:
+def child(what: str, cell: str, steps: str) -> None:
     """Measure one thing, as a process of its own, and print it."""
-    layer, x = layer_of(name), torch.randn(int(steps), BATCH, WIDTH)
+    layer, x = layer_of(cell), torch.randn(int(steps), BATCH, WIDTH)
     if what == "time":
         print(json.dumps(ratios(layer, x)))
         return
-    layer.memory = what
+    layer.memory = MODES[MODES.index(what)]
     print(json.dumps({"peak": peak(layer, x), "kept": kept(layer, x)}))
 
 
-def start(*arguments: str) -> dict[str, Any]:
-    """Run a child, and return what it printed."""
+def start(*arguments: str) -> subprocess.Popen[str]:
+    """Start a child; what it prints is its answer."""
     command = [sys.executable, __file__, "--child", *arguments]
-    own = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"}
-    if arguments[0] == "time":
-        # Time is measured as users have it.
-        own = dict(os.environ)
-    run = subprocess.run(command, stdout=subprocess.PIPE, env=own, check=True)
-    return json.loads(run.stdout)
+    # A thread that waits by spinning would count as work.
+    own = {**os.environ, "OMP_WAIT_POLICY": "passive"}
+    if arguments[0] in MODES:
+        own["MALLOC_MMAP_THRESHOLD_"] = "65536"
+    return subprocess.Popen(command, stdout=subprocess.PIPE, env=own, text=True)
 
 
-def measured() -> dict[str, Any]:
-    """Return everything that the table is made of."""
-    rows: list[dict[str, Any]] = []
-    for name in LAYERS:
+def answer(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """Return what a child found."""
+    return json.loads(process.communicate()[0])
+
+
+def measure(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Measure what the table is made of, and write it down row by row.
+
+    Args:
+        rows: what is known already.
+    """
+    known = {(row["cell"], row["steps"]): row for row in rows}
+    for cell in CELLS:
         for steps in STEPS:
-            row: dict[str, Any] = {"layer": name, "steps": steps}
-            row |= {mode: start(mode, name, str(steps)) for mode in MODES}
-            row["times"] = [start("time", name, str(steps)) for _ in range(PROCESSES)]
-            rows.append(row)
-            print(line(row), file=sys.stderr)
-    settings = {"batch": BATCH, "width": WIDTH, "turns": TURNS, "processes": PROCESSES}
-    # What else it knows is about another study.
+            if (cell, steps) not in known:
+                known[cell, steps] = row_of(cell, steps)
+                print(line(known[cell, steps]), file=sys.stderr)
+                write(list(known.values()))
+
+
+def row_of(cell: str, steps: int) -> dict[str, Any]:
+    """Measure a row of the table."""
+    given = (cell, str(steps))
+    processes = {mode: start(mode, *given) for mode in MODES}
+    timed = [start("time", *given) for _ in range(PROCESSES)]
+    found = {mode: answer(process) for mode, process in processes.items()}
+    times = [answer(process) for process in timed]
+    return {
+        "cell": cell,
+        "steps": steps,
+        **found,
+        "turns": TURNS[steps],
+        "times": times,
+    }
+
+
+def write(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write the study and the page."""
+    # What else is known of the machine is about another study.
     names = ("processor", "cores", "threads", "torch")
     where = {name: value for name, value in machine().items() if name in names}
-    return {"machine": where, "settings": settings, "rows": rows}
+    found = {"machine": where, "batch": BATCH, "width": WIDTH, "rows": rows}
+    RESULTS.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    text = DOCS.read_text(encoding="utf-8")
+    DOCS.write_text(with_table(text, found), encoding="utf-8")
 
 
 def line(row: Mapping[str, Any]) -> str:
     """Return a row of the table."""
     found = [time["ratio"] for time in row["times"]]
-    cells = [row["layer"], f"{row['steps']:,}"]
+    cells = [row["cell"], f"{row['steps']:,}"]
     for what in ("kept", "peak"):
         cells += [f"{row[mode][what] / MIB:.1f}" for mode in MODES]
     span = f"{min(found):.2f} to {max(found):.2f}"
@@ -172,7 +197,7 @@ def with_table(text: str, found: Mapping[str, Any]) -> str:
         found: The study.
     """
     lines = [
-        "| layer | T | kept: store | recompute | peak: store | recompute | time |",
+        "| cell | T | kept: store | recompute | peak: store | recompute | time |",
         "|---|---:|---:|---:|---:|---:|---:|",
         *map(line, found["rows"]),
     ]
@@ -183,14 +208,13 @@ def main() -> None:
     """Run the study."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--go-on", action="store_true", help="keep rows that are there")
     options = parser.parse_args()
     if options.child:
         child(*options.child)
         return
-    found = measured()
-    RESULTS.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    text = DOCS.read_text(encoding="utf-8")
-    DOCS.write_text(with_table(text, found), encoding="utf-8")
+    there = options.go_on and RESULTS.exists()
+    measure(json.loads(RESULTS.read_text("utf-8"))["rows"] if there else [])
 
 
 if __name__ == "__main__":
