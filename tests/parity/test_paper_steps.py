@@ -37,13 +37,8 @@ CHOICES: dict[str, dict[str, Any]] = {
     "lstm_norm_per_gate": {"eps": 1e-5},  # TensorFlow's own norm has 1e-12
     "sru": {"alpha": 1.0},
 }
-LACKING = pytest.mark.xfail(
-    strict=True, reason="no transposed weight yet: U is not made antisymmetric"
-)
 ORACLES = [
-    pytest.param(name, marks=[LACKING] if name == "antisymmetric" else [])
-    for name in NAMES
-    if inspect.isfunction(getattr(paper_steps, name, None))
+    name for name in NAMES if inspect.isfunction(getattr(paper_steps, name, None))
 ]
 
 

@@ -115,7 +115,7 @@ def test_no_op_is_linear_by_default(op: Op):
     affine = {"add", "sub", "neg", "fill"}
     builder = Builder(fold=False)
     state = builder.leaf("state", "s", H)
-    shape = {"fill": (), "matmul": H}.get(op.name, H)
+    shape = {"fill": (), "transpose": (*H, *H)}.get(op.name, H)
     argument = builder.leaf("state", "t", shape) if shape != H else state
     args = [argument] * (op.arity or 2)
     if op.name == "matmul":
