@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
 
+from any_cell import sizes_for
 from cellwright.cells import load, names
 from cellwright.nn.options import resolve_sizes
 from cellwright.passes.rewrite import Rewrites
@@ -15,10 +16,7 @@ def problems() -> Iterator[Problem]:
     """Return the problems, of sizes that are no multiple of any level's lanes."""
     for name in names():
         cell, random = load(name), Random(name)
-        free = {s.name for s in cell.graph.sizes if s.derived is None}
-        known = {"proj_size": 5, "heads": 3}
-        options = {n: v for n, v in known.items() if n in free}
-        sizes = resolve_sizes(cell, cell.graph, 3, 21, options)
+        sizes = resolve_sizes(cell, cell.graph, *sizes_for(cell.graph, 3, 21))
         plain = draw_problem(cell, random, steps=3, batch=7, sizes=sizes)
         traced = [
             v.name

@@ -11,6 +11,7 @@ from unittest import mock
 import torch
 from torch import Tensor
 
+from any_cell import further_inputs, sizes_for
 from cellwright.backends.c.levels import VARIABLE, runnable_levels
 from cellwright.cells import load, names
 from cellwright.checks.tolerances import OWN_ERRORS, error, kernel_bound
@@ -79,10 +80,12 @@ class Case:
     @property
     def options(self) -> dict[str, Any]:
         """Sizes of the cell's own: none of them divides by lanes where H does not."""
-        divisors = [n for n in range(2, self.H + 1) if self.H % n == 0]
-        known = {"proj_size": (self.H + 1) // 2, "heads": min([*divisors, self.H])}
-        free = {s.name for s in self.graph.sizes if s.derived is None}
-        return {name: value for name, value in known.items() if name in free}
+        return sizes_for(self.graph, self.I, self.H).options
+
+    @property
+    def width(self) -> int:
+        """The size of x: I, or what the cell makes of H."""
+        return sizes_for(self.graph, self.I, self.H).input_size
 
     def layer(self, dtype: torch.dtype, backend: str) -> Recurrent:
         """Return the layer, its parameters drawn."""
@@ -94,7 +97,7 @@ class Case:
             zoned = zoned[:1]
         return Recurrent(
             self.cell,
-            self.I,
+            self.width,
             self.H,
             self.num_layers,
             bidirectional=self.bidirectional,
@@ -131,10 +134,8 @@ def draw_arguments(case: Case) -> Arguments:
     if case.reset:
         call["reset"] = torch.rand(lead, generator=draws) < SHARE
     hx = _reached(case, draws) if case.hx else []
-    for further in case.graph.inputs[1:]:
-        assert not further.shape, f"{case.cell}: {further.name} has no row here"
-        call[further.name] = torch.rand(lead, generator=draws)
-    return Arguments(torch.randn(*lead, case.I, generator=draws), hx, call)
+    call |= further_inputs(case.graph, case.T, case.B, torch.float32)
+    return Arguments(torch.randn(*lead, case.width, generator=draws), hx, call)
 
 
 def _reached(case: Case, draws: torch.Generator) -> list[Tensor]:
@@ -144,10 +145,9 @@ def _reached(case: Case, draws: torch.Generator) -> list[Tensor]:
     """
     torch.manual_seed(5)
     plain = replace(case, zoneout=False).layer(torch.float64, "reference")
-    x = torch.randn(2, case.B, case.I, generator=draws, dtype=torch.float64)
-    further = {i.name: torch.rand(2, case.B) for i in case.graph.inputs[1:]}
+    x = torch.randn(2, case.B, case.width, generator=draws, dtype=torch.float64)
     with torch.no_grad():
-        _, last = plain(x, **{name: value.double() for name, value in further.items()})
+        _, last = plain(x, **further_inputs(case.graph, 2, case.B))
     states = [last] if isinstance(last, Tensor) else last
     for state, declared in zip(states, case.graph.states, strict=True):
         if declared.name in infinite_states(case.graph):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cell_texts import published
+from cellwright.cells import load
 from cellwright.ir.builder import Builder
 from cellwright.ir.graph import Binding
 from cellwright.ir.ops import OPS, ShapeRuleError
@@ -225,7 +225,7 @@ def test_bindings_follow_the_arguments() -> None:
 
 def test_unfolded_cells_have_what_was_written() -> None:
     """Without folding a cell keeps the products that a literal 0 annihilates."""
-    definitions = define(published("odyssey_np").chain, Report())
+    definitions = define(load("odyssey_np").chain, Report())
     counts = [
         len(build(definitions, Report(), fold=fold).builder.nodes)
         for fold in (True, False)
