@@ -15,6 +15,11 @@ class Sizes(NamedTuple):
     hidden_size: int
     options: dict[str, Any]
 
+    def known(self) -> dict[str, int]:
+        """Return all sizes by their names."""
+        own = {"input_size": self.input_size, "hidden_size": self.hidden_size}
+        return own | self.options
+
 
 def sizes_for(graph: Graph, input_size: int, hidden_size: int) -> Sizes:
     """Return sizes for a cell: the given ones where it does not say otherwise.
@@ -32,7 +37,7 @@ def sizes_for(graph: Graph, input_size: int, hidden_size: int) -> Sizes:
             options[size.name] = min([*divisors, hidden_size])
         elif size.derived is None and size.default is None:
             options[size.name] = half
-    known = {"hidden_size": hidden_size, **options}
+    known: dict[str, int] = {"hidden_size": hidden_size, **options}
     for size in graph.sizes:
         if size.name == "input_size" and size.derived is not None:
             input_size = size.derived.evaluate(known)
@@ -52,9 +57,9 @@ def further_inputs(
     }
 
 
-def stacks(graph: Graph, hidden_size: int) -> bool:
-    """Whether a layer of the cell can see another one: it does not derive its input."""
+def stacks(graph: Graph, hidden_size: int, directions: int = 1) -> bool:
+    """Whether a layer of the cell can see another one: it takes what that puts out."""
     (output,) = graph.output_shape
     sizes = sizes_for(graph, 3, hidden_size)
-    width = output.evaluate({"hidden_size": hidden_size, **sizes.options})
+    width = directions * output.evaluate(sizes.known())
     return sizes_for(graph, width, hidden_size).input_size == width

@@ -5,13 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from math import prod
+from random import Random
 from typing import Any
 from unittest import mock
 
 import torch
 from torch import Tensor
 
-from any_cell import further_inputs, sizes_for
+from any_cell import further_inputs, sizes_for, stacks
 from cellwright.backends.c.levels import VARIABLE, runnable_levels
 from cellwright.cells import load, names
 from cellwright.checks.tolerances import OWN_ERRORS, error, kernel_bound
@@ -35,6 +36,22 @@ FACTORS: dict[str, Sequence[Any]] = {
     "mask": (False, True),
     "zoneout": (False, True),
 }
+PAIRED = [
+    "cifg",
+    "elman",
+    "elman_relu",
+    "gru",
+    "izhikevich",
+    "lstm",
+    "lstm_norm_joint",
+    "lstm_proj",
+    "peephole_lstm",
+    "rhn",
+    "slstm",
+]
+"""Cells that meet every value of every factor in the tests, as different to a kernel as
+cells are: gates, norms, projections, blocks, micro-steps, spikes. The others meet
+some, see `some_cases`; the study has all of them meet everything."""
 MOVES = 32
 """How often `undecided` tries."""
 SHARE = 0.3
@@ -87,6 +104,12 @@ class Case:
         """The size of x: I, or what the cell makes of H."""
         return sizes_for(self.graph, self.I, self.H).input_size
 
+    @property
+    def layers(self) -> int:
+        """How many, 1 where a layer does not take what another one puts out."""
+        high = stacks(self.graph, self.H, 1 + self.bidirectional)
+        return self.num_layers if high else 1
+
     def layer(self, dtype: torch.dtype, backend: str) -> Recurrent:
         """Return the layer, its parameters drawn."""
         infinite = infinite_states(self.graph)
@@ -99,7 +122,7 @@ class Case:
             self.cell,
             self.width,
             self.H,
-            self.num_layers,
+            self.layers,
             bidirectional=self.bidirectional,
             zoneout=dict.fromkeys(zoned, SHARE) if self.zoneout else 0.0,
             backend=backend,
@@ -258,6 +281,18 @@ def at_level(level: str) -> Iterator[None]:
     """Let kernels of a level run."""
     with mock.patch.dict(os.environ, {VARIABLE: level}):
         yield
+
+
+def some_cases(cell: str) -> list[Case]:
+    """Return a case for each dtype and two levels, the rest of it drawn."""
+    draws = Random(cell)
+    levels = [level.name for level in runnable_levels()]
+    found: list[Case] = []
+    for dtype, level in (("float32", levels[0]), ("float64", levels[-1])):
+        row = {name: draws.choice(values) for name, values in FACTORS.items()}
+        row |= {"cell": cell, "dtype": dtype, "level": level}
+        found.append(case_of(row | {"H": draws.choice((5, 7, 16, 50))}))
+    return found
 
 
 def case_of(row: Mapping[str, Any]) -> Case:

@@ -201,7 +201,7 @@ def test_cell_is_what_somebody_else_wrote(name: str, oracle: Oracle):
 
 def further_of(layer: Recurrent) -> dict[str, Tensor]:
     """Return what the layer is called with beside x."""
-    known = sizes_for(layer.graph, INPUT, HIDDEN).options
+    known = sizes_for(layer.graph, INPUT, HIDDEN).known()
     shapes = {
         row.name: [size.evaluate(known) for size in row.shape]
         for row in layer.graph.inputs[1:]
