@@ -1,4 +1,4 @@
-"""The directive `cell-gallery`: the library by family, each cell as its file says it."""
+"""The directive `cell-gallery`: the library by family, each cell as its file is."""
 
 from collections.abc import Iterator
 from typing import ClassVar
