@@ -214,6 +214,17 @@ def test_shapes_are_checked() -> None:
         b.fill(v, (M,))
 
 
+def test_a_matrix_turned_twice_is_itself() -> None:
+    """What the gradient turns back is the matrix, and a number has one everywhere."""
+    b, plain = Builder(), Builder(fold=False)
+    for each, back in ((b, 0), (plain, 2)):
+        matrix = each.leaf("parameter", "W", (N, N))
+        turned = each.op("transpose", matrix)
+        assert turned != matrix
+        assert each.op("transpose", turned) == back
+    assert b.op("transpose", b.const(0, (N, M))) == b.const(0, (M, N))
+
+
 def test_bindings_follow_the_arguments() -> None:
     """A node is known when all its arguments are."""
     b = Builder()
