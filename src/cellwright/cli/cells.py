@@ -41,7 +41,7 @@ def cells(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the cells of the library, or those of a folder, by family.
+    """List the cells of the library by family, or those of a folder.
 
     Each with the year of its paper, its class, its states, the number of its
     parameters (H = hidden_size, I = input_size) and its title. A file that is no cell
