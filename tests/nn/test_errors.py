@@ -9,6 +9,7 @@ from torch import nn
 import cellwright as cw
 from cellwright.errors import CellwrightError
 
+PHASED = "phased_lstm"
 WRONG: Any = "wrong"
 LINEAR: Any = [nn.Linear(3, 8)]
 MATRIX = """input x [input_size]
@@ -33,7 +34,6 @@ output h'
 h' = where(reset, 0, h) + W @ x
 """
 GOLDEN = Path(__file__).parent / "golden"
-PHASED = Path(__file__).parents[1] / "language" / "cells" / "phased_lstm.cell"
 RESERVED = """input x [input_size]
 input hx
 state h [hidden_size]
