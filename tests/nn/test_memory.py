@@ -257,7 +257,7 @@ def test_torchs_layers_have_no_such_mode():
     assert report.rows[0].memory == "recompute"
     assert "left alone" in report.rows[0].reason
     assert cw.convert(model).rows[0].memory == "recompute"
-    model[0].memory = "store"
+    setattr(model[0], "memory", "store")  # noqa: B010  # any module, for a type checker
     cw.convert(model, to="torch")
     assert "memory" not in vars(model[0])
 
@@ -268,7 +268,7 @@ def test_copies_have_the_mode(kind: str):
     layer = made(kind, memory="recompute")
     assert deepcopy(layer).memory == "recompute"
     state = {n: v for n, v in vars(layer).items() if n != "memory"}
-    other = type(layer).__new__(type(layer))
+    other: Any = object.__new__(type(layer))
     other.__setstate__(state)
     assert other.memory == "store"
     assert same_bits(other(sequence(T, B, 4))[0], layer(sequence(T, B, 4))[0])
