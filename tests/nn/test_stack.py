@@ -3,7 +3,6 @@
 import copy
 import pickle
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -22,7 +21,6 @@ from cellwright.nn.wiring import WIRINGS
 from layer_runs import assert_same
 from strategies import assert_close, drawn_cells, lengths, random_cells, seeds
 
-PHASED = Path(__file__).parents[1] / "language" / "cells" / "phased_lstm.cell"
 MIXED = ["gru", "lstm", "peephole_lstm"]
 SIZES = [5, 4, 6]
 T, B, I = 7, 2, 3  # noqa: E741, the field's name of the axis
@@ -472,7 +470,7 @@ def test_further_inputs_reach_the_cells_that_have_them():
     options: Any = {"backend": "reference", "dtype": torch.float64}
     layers = [
         cw.nn.Recurrent("gru", I, 4, **options),
-        cw.nn.Recurrent(PHASED, 4, 5, **options),
+        cw.nn.Recurrent("phased_lstm", 4, 5, **options),
     ]
     stack, x = cw.nn.Stack(layers), sequence(T, B, I)
     time = sequence(T, B).abs().cumsum(0)
