@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from cellwright.train.plots import COLOURS, DOTS_PER_INCH, STYLE, in_legend
+from cellwright.train.plots import COLOURS, DOTS_PER_INCH, STYLE
 
 from .errors import SpikeError
 from .spikes import check_spikes
@@ -40,7 +40,7 @@ def raster(
     Args:
         spikes: Of every step; anything but 0 is a spike.
         groups: Neurons of each group by its name, lowest first:
-            ``{"excitatory": 800, "inhibitory": 200}``. Each has its own colour.
+            ``{"excitatory": 800, "inhibitory": 200}``. Each has a colour.
         step: Milliseconds of a step.
         row: Which of the batch.
         rate: Whether the rate of each group is drawn below, as its mean over 5 ms; by
@@ -79,14 +79,6 @@ def raster(
             _rates(rows[1], fired, parts, step)
         rows[-1].set_xlabel("time (ms)")
         rows[-1].set_xlim(0, steps * step)
-        if groups:
-            rows[0].legend(
-                loc="lower right",
-                bbox_to_anchor=(1, 1),
-                ncols=len(parts),
-                borderpad=0,
-                handletextpad=0.2,
-            )
     return figure
 
 
@@ -114,10 +106,10 @@ def _one_row(spikes: Tensor, row: int, step: float) -> np.ndarray:
 def _groups(groups: Mapping[str, int] | None, neurons: int) -> dict[str, slice]:
     """Return which neurons each group has."""
     sizes = groups or {"": neurons}
-    if sum(sizes.values()) != neurons or min(sizes.values()) < 0:
+    if sum(sizes.values()) != neurons or min(sizes.values()) < 1:
         raise SpikeError(
             "raster",
-            "groups share out all neurons",
+            "groups share out all neurons, and each has one at least",
             f"{dict(sizes)} of {neurons} neurons",
             "name every group with how many it has, the lowest first",
         )
@@ -147,11 +139,19 @@ def _dots(
             clip_on=False,
             **style,
         )
-        # What the legend shows is large enough to see its colour.
-        axes.plot([], [], "s", color=colour, markersize=5, label=in_legend(name))
+        axes.text(
+            1.01,
+            (part.start + part.stop - 1) / 2,
+            name,
+            color=colour,
+            va="center",
+            transform=axes.get_yaxis_transform(),
+        )
     axes.set_ylim(-0.5 - 0.01 * neurons, neurons - 0.5 + 0.01 * neurons)
     axes.set_ylabel("neuron")
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    axes.yaxis.set_major_locator(
+        MaxNLocator(integer=True, nbins=6, min_n_ticks=1, steps=(1, 2, 5, 10))
+    )
     axes.grid(visible=False)
 
 

@@ -117,7 +117,8 @@ def spectrum(spikes: Tensor, step: float = 1.0) -> tuple[Tensor, Tensor]:
     power = 2 * (torch.fft.rfft(rate) / steps).abs().square()[1:]
     if steps % 2 == 0:
         power[-1] /= 2  # The highest frequency stands once among all, the others twice.
-    return torch.arange(1, steps // 2 + 1) * 1000 / (steps * step), power
+    which = torch.arange(1, steps // 2 + 1, dtype=power.dtype, device=power.device)
+    return which * 1000 / (steps * step), power
 
 
 def check_spikes(where: str, spikes: Tensor, step: float) -> Tensor:

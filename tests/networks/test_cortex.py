@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+import torch
+
+from cellwright.checks.tolerances import TOLERANCES, error
+from cellwright.networks import cortex, rates, thalamus
+from cellwright.nn.recurrent import Recurrent
+
+EQUAL = 500
+"""Milliseconds over which no rounding has been seen to move a spike."""
+
+ROUNDING = TOLERANCES["reference", "float64"].bound
+
+
+def drawn(dtype: torch.dtype, backend: str = "auto", seed: int = 0):
+    """Return the network, and currents for it."""
+    generator = torch.Generator().manual_seed(seed)
+    network = cortex(generator=generator, backend=backend, dtype=dtype)
+    return network, thalamus(1000, generator=generator, dtype=dtype)
+
+
+def program(network: Recurrent, currents: torch.Tensor) -> np.ndarray:
+    """Return who spikes when, by the paper's program on the network's numbers."""
+    a, b, c, d = (network.get_buffer(f"{name}_l0").numpy() for name in "abcd")
+    weights = network.get_parameter("U_l0").detach().numpy()
+    v = -65.0 * np.ones(1000)
+    u, spikes = b * v, []
+    for current in currents[:, 0].numpy():
+        fired = v >= 30
+        spikes.append(fired)
+        v, u = np.where(fired, c, v), np.where(fired, u + d, u)
+        total = current + weights[:, fired].sum(1)
+        v = v + 0.5 * (0.04 * v**2 + 5 * v + 140 - u + total)
+        v = v + 0.5 * (0.04 * v**2 + 5 * v + 140 - u + total)
+        u = u + a * (b * v - u)
+    return np.stack(spikes)
+
+
+@pytest.mark.parametrize("backend", ["c", "reference"])
+def test_spikes_are_those_of_the_papers_program(backend: str):
+    """From the same draws come the same spikes, and the same rates after a second."""
+    network, currents = drawn(torch.float64, backend)
+    expected = program(network, currents)
+    with torch.no_grad():
+        output, _ = network(currents)
+    spikes = output[:, 0].bool().numpy()
+
+    assert expected[:EQUAL].sum() > 2000
+    assert np.array_equal(spikes[:EQUAL], expected[:EQUAL])
+    bound = TOLERANCES["spike counts", "float64"].bound
+    for part in (slice(800), slice(800, None)):
+        own, other = spikes[:, part].mean(), expected[:, part].mean()
+        assert abs(own - other) <= bound * other
+
+
+def test_both_populations_spike_at_some_hertz():
+    """In float32, and by another seed, the rates are those of the network."""
+    network, currents = drawn(torch.float32, seed=1)
+    with torch.no_grad():
+        output, _ = network(currents)
+    each = rates(output)[0]
+
+    assert 6 < float(each[:800].mean()) < 9
+    assert 6 < float(each[800:].mean()) < 9
+
+
+def test_constants_are_the_papers():
+    """Each population has the constants of its formulas, from an r for each neuron."""
+    network, _ = drawn(torch.float64)
+    a, b, c, d = (network.get_buffer(f"{name}_l0") for name in "abcd")
+    squares = (c[:800] + 65) / 15
+    shares = (a[800:] - 0.02) / 0.08
+
+    assert set(a[:800].tolist()) == {0.02}
+    assert set(b[:800].tolist()) == {0.2}
+    assert error(d[:800], 8 - 6 * squares) <= ROUNDING
+    assert set(c[800:].tolist()) == {-65}
+    assert set(d[800:].tolist()) == {2}
+    assert error(b[800:], 0.25 - 0.05 * shares) <= ROUNDING
+    for r in (squares.sqrt(), shares):
+        assert 0 <= r.min() < 0.05
+        assert 0.95 < r.max() < 1
+        assert abs(r.mean() - 0.5) < 0.05
+
+
+def test_weights_excite_and_inhibit():
+    """Columns are the neurons that spike: up to 0.5 from 800, down to -1 from 200."""
+    network, _ = drawn(torch.float64)
+    weights = network.get_parameter("U_l0").detach()
+
+    assert 0 <= weights[:, :800].min() < 0.02
+    assert 0.48 < weights[:, :800].max() < 0.5
+    assert -1 < weights[:, 800:].min() < -0.98
+    assert -0.02 < weights[:, 800:].max() <= 0
+
+
+def test_a_seed_draws_one_network():
+    """It is the same in every dtype, up to rounding, and another by another seed."""
+    wide, currents = drawn(torch.float64)
+    narrow, rounded = drawn(torch.float32)
+    other, _ = drawn(torch.float32, seed=1)
+
+    for name, value in wide.state_dict().items():
+        assert torch.equal(value.float(), narrow.state_dict()[name])
+    assert torch.equal(currents.float(), rounded)
+    assert not torch.equal(other.get_parameter("U_l0"), narrow.get_parameter("U_l0"))
+
+
+def test_other_sizes():
+    """A network of any size has currents of its size."""
+    generator = torch.Generator().manual_seed(0)
+    network = cortex(4, 2, generator=generator)
+    output, (v, _) = network(thalamus(7, 4, 2, generator=generator))
+
+    assert tuple(output.shape) == (7, 1, 6)
+    assert v.isfinite().all()
