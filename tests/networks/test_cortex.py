@@ -2,13 +2,15 @@ import numpy as np
 import pytest
 import torch
 
+import izhikevich_program
 from cellwright.checks.tolerances import TOLERANCES, error
-from cellwright.networks import cortex, rates, thalamus
-from cellwright.nn.recurrent import Recurrent
+from cellwright.networks import cortex, rates, spectrum, thalamus
 
 EQUAL = 500
 """Milliseconds over which no rounding has been seen to move a spike."""
 
+BANDS = ((7, 10), (11, 14), (25, 40), (55, 80))
+"""Of frequencies in Hz, both ends with it."""
 ROUNDING = TOLERANCES["reference", "float64"].bound
 
 
@@ -19,28 +21,11 @@ def drawn(dtype: torch.dtype, backend: str = "auto", seed: int = 0):
     return network, thalamus(1000, generator=generator, dtype=dtype)
 
 
-def program(network: Recurrent, currents: torch.Tensor) -> np.ndarray:
-    """Return who spikes when, by the paper's program on the network's numbers."""
-    a, b, c, d = (network.get_buffer(f"{name}_l0").numpy() for name in "abcd")
-    weights = network.get_parameter("U_l0").detach().numpy()
-    v = -65.0 * np.ones(1000)
-    u, spikes = b * v, []
-    for current in currents[:, 0].numpy():
-        fired = v >= 30
-        spikes.append(fired)
-        v, u = np.where(fired, c, v), np.where(fired, u + d, u)
-        total = current + weights[:, fired].sum(1)
-        v = v + 0.5 * (0.04 * v**2 + 5 * v + 140 - u + total)
-        v = v + 0.5 * (0.04 * v**2 + 5 * v + 140 - u + total)
-        u = u + a * (b * v - u)
-    return np.stack(spikes)
-
-
 @pytest.mark.parametrize("backend", ["c", "reference"])
 def test_spikes_are_those_of_the_papers_program(backend: str):
     """From the same draws come the same spikes, and the same rates after a second."""
     network, currents = drawn(torch.float64, backend)
-    expected = program(network, currents)
+    expected = izhikevich_program.network(network, currents[:, 0].numpy())
     with torch.no_grad():
         output, _ = network(currents)
     spikes = output[:, 0].bool().numpy()
@@ -114,3 +99,25 @@ def test_other_sizes():
 
     assert tuple(output.shape) == (7, 1, 6)
     assert v.isfinite().all()
+
+
+def test_the_rhythm_is_the_networks():
+    """Alpha and gamma stand out, 7 to 10 Hz and 25 to 40, and are not the noise's."""
+    network, _ = drawn(torch.float32)
+    generator = torch.Generator().manual_seed(1)
+    currents = thalamus(1500, batch=8, generator=generator)
+    power = []
+    for _ in range(2):
+        with torch.no_grad():
+            spikes, _ = network(currents)
+            network.get_parameter("U_l0").zero_()
+        rows = [spectrum(spikes[500:, row])[1] for row in range(8)]
+        # From 1 Hz up, one entry each.
+        each = torch.stack(rows).mean(0)
+        power.append([float(each[low - 1 : high].mean()) for low, high in BANDS])
+    (alpha, between, gamma, above), alone = power
+
+    assert alpha > 2 * between
+    assert gamma > 1.5 * between
+    assert gamma > 3 * above
+    assert max(alone) < min(alpha, gamma) / 2

@@ -63,8 +63,8 @@ def test_groups_are_told_apart():
 def test_rates_are_means_over_five_milliseconds():
     """A group that spikes each 5 ms has 200 spikes/s, one that never does has none."""
     spikes = torch.zeros(100, 30)
-    spikes[::5, :20] = 1
-    figure = raster(spikes, {"beats": 20, "silent": 10})
+    spikes[::10, :20] = 1
+    figure = raster(spikes, {"beats": 20, "silent": 10}, step=0.5)
     beats, silent = (np.asarray(line.get_ydata()) for line in figure.axes[1].lines)
 
     np.testing.assert_array_equal(beats.round(9), 200)

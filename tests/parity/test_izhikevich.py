@@ -1,12 +1,12 @@
 """The author's schemes of 2003 and 2004, spike by spike."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+import izhikevich_program
 from cellwright.checks.tolerances import TOLERANCES
 from cellwright.networks import IZHIKEVICH_TYPES, izhikevich, spike_times
 from cellwright.nn.recurrent import Recurrent
@@ -45,20 +45,6 @@ PATTERNS = {
 neuron's; first potential, current, when it begins and when all ends; spikes."""
 
 
-def author(kind: Mapping[str, float], steps: int) -> list[int]:
-    """Return the spike times of the paper's own listing, for one neuron."""
-    a, b, c, d = (kind[name] for name in "abcd")
-    v, u, spikes = -65.0, b * -65.0, []
-    for t in range(steps):
-        if v >= 30:
-            spikes.append(t)
-            v, u = c, u + d
-        v = v + 0.5 * (0.04 * v**2 + 5 * v + 140 - u + 10)
-        v = v + 0.5 * (0.04 * v**2 + 5 * v + 140 - u + 10)
-        u = u + a * (b * v - u)
-    return spikes
-
-
 def simulate(layer: Recurrent, hx: tuple[Tensor, Tensor] | None = None) -> Tensor:
     """Return z at every millisecond of neurons that get a current of 10."""
     dtype = next(layer.buffers()).dtype
@@ -81,7 +67,7 @@ def test_first_spikes(kind: str, backend: str):
     """The first five spikes come in the milliseconds of the author's listing."""
     own = simulate(izhikevich(kind, backend=backend, dtype=torch.float64))
     by_weight = simulate(library_neuron(kind, backend, torch.float64))
-    expected = author(IZHIKEVICH_TYPES[kind], 200)[:5]
+    expected = izhikevich_program.one_neuron(IZHIKEVICH_TYPES[kind], 200, 10.0)[:5]
 
     assert spike_times(own)[0][:5].tolist() == expected
     assert spike_times(by_weight)[0][:5].tolist() == expected

@@ -85,6 +85,7 @@ def thalamus(
     excitatory: int = EXCITATORY,
     inhibitory: int = INHIBITORY,
     *,
+    batch: int = 1,
     generator: torch.Generator | None = None,
     dtype: torch.dtype | None = None,
 ) -> Tensor:
@@ -94,18 +95,19 @@ def thalamus(
         steps: Milliseconds.
         excitatory: Neurons that excite.
         inhibitory: Neurons that inhibit.
+        batch: Rows, each with its own noise.
         generator: Where random numbers come from; torch's global one by default.
         dtype: Of the currents.
 
     Shape:
-        - currents: ``[T, 1, N]``.
+        - currents: ``[T, B, N]``.
 
     Example:
         >>> currents = thalamus(1000, generator=torch.Generator().manual_seed(0))
         >>> [round(float(part.std())) for part in currents.split((800, 200), -1)]
         [5, 2]
     """
-    shape = (steps, 1, excitatory + inhibitory)
+    shape = (steps, batch, excitatory + inhibitory)
     noise = torch.randn(shape, generator=generator, dtype=torch.float64)
     noise[..., :excitatory] *= 5
     noise[..., excitatory:] *= 2

@@ -52,7 +52,7 @@ def izhikevich(
 
     It is a layer of the cell `izhikevich` without weights: the input is the current
     itself, the output 1 in a step that begins with a spike, else 0. The potential of
-    every step is a trace, ``layer(current, trace=["v"])``.
+    every step is a trace, ``layer(current, trace=["v'"])``.
 
     Args:
         kind: A name in `IZHIKEVICH_TYPES`.
