@@ -121,3 +121,28 @@ def test_the_rhythm_is_the_networks():
     assert gamma > 1.5 * between
     assert gamma > 3 * above
     assert max(alone) < min(alpha, gamma) / 2
+
+
+def test_gradients_are_the_references():
+    """A kernel's gradients of currents and weights, of a small network that spikes."""
+    found = []
+    for backend in ("c", "reference"):
+        generator = torch.Generator().manual_seed(0)
+        network = cortex(
+            6, 2, generator=generator, backend=backend, dtype=torch.float64
+        )
+        currents = 3 * thalamus(40, 6, 2, generator=generator, dtype=torch.float64)
+        currents.requires_grad_()
+        spikes, _ = network(currents)
+        assert network.backend == backend
+        spikes.sum().backward()
+        weights = network.get_parameter("U_l0").grad
+        assert weights is not None
+        assert currents.grad is not None
+        assert weights.abs().max() > 0
+        found.append((spikes.detach(), currents.grad, weights))
+
+    bound = TOLERANCES["c", "float64"].bound
+    assert found[0][0].sum() > 10
+    for own, expected in zip(*found, strict=True):
+        assert error(own, expected) <= bound
