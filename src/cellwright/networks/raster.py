@@ -114,10 +114,10 @@ def _groups(groups: Mapping[str, int] | None, neurons: int) -> dict[str, slice]:
             "name every group with how many it has, the lowest first",
         )
     ends = np.cumsum(list(sizes.values())).tolist()
-    starts = [0, *ends]
+    starts = [0, *ends[:-1]]
     return {
         name: slice(start, end)
-        for name, start, end in zip(sizes, starts, ends, strict=False)
+        for name, start, end in zip(sizes, starts, ends, strict=True)
     }
 
 

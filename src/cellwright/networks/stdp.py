@@ -10,7 +10,7 @@ w by
 
 and every pair counts. The sums over pairs are kept as one trace for each neuron
 (Morrison, Diesmann & Gerstner, 2008, "Phenomenological models of synaptic plasticity
-based on spike timing", doi:10.1007/s00422-008-0233-1, section 4):
+based on spike timing", doi:10.1007/s00422-008-0233-1):
 
     x ← x · exp(-step / τ₊)  in each step, then + 1 for a spike before the synapse
     y ← y · exp(-step / τ₋)  in each step, then + 1 for a spike after it
