@@ -55,7 +55,10 @@ torch.manual_seed(0)
 # Other projects' names have no page here, and nothing is fetched while building. Ours
 # by their full path are types that annotations name and no room offers.
 nitpick_ignore_regex = [
-    (r"py:.*", r"(collections|contextlib|fractions|numpy|np|os|pathlib)\..*"),
+    (
+        r"py:.*",
+        r"(collections|contextlib|fractions|matplotlib|numpy|np|os|pathlib)\..*",
+    ),
     (r"py:.*", r"(rich|torch|typing)\..*"),
     (r"py:.*", r"(Callable|Iterator|Mapping|Path|PathLike|Sequence|Tensor|optional)"),
     (r"py:.*", r"cellwright(\.\w+){3,}"),

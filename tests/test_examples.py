@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+RIGHT = {"spiking": {"lif": 98, "izhikevich": 93}}
+"""The least share of right answers that an example reaches, in percent."""
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 
 
@@ -26,4 +28,8 @@ def test_example_learns(path: Path, tmp_path: Path):
     assert found is not None, line
     before, after = map(float, found.groups())
     assert after < before / 10
+    for name, least in RIGHT.get(path.stem, {}).items():
+        said = re.search(rf"^{name}: ([0-9.]+)% right$", done.stdout, re.MULTILINE)
+        assert said is not None, done.stdout
+        assert float(said[1]) >= least
     assert not list(tmp_path.iterdir())  # nothing is left where it was run

@@ -40,11 +40,12 @@ def page() -> str:
             lines += block(room, name)
         parts += [f"## {room}", "", "```{eval-rst}", *lines, "```", ""]
     parts += ["## Errors", "", "```{eval-rst}"]
-    offered = {
+    values = [
         getattr(importlib.import_module(room), name)
         for room, names in rooms().items()
         for name in names
-    }
+    ]
+    offered = {value for value in values if inspect.isclass(value)}
     for error in dict.fromkeys(errors()):
         if error not in offered:
             parts += [f".. autoexception:: {error.__module__}.{error.__name__}", ""]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import cells as cells
+    from . import networks as networks
     from . import nn as nn
     from . import tasks as tasks
     from . import train as train
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "cells": "cells",
+    "networks": "networks",
     "nn": "nn",
     "tasks": "tasks",
     "train": "train",
