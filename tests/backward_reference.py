@@ -12,7 +12,6 @@ from random import Random
 import torch
 from torch import Tensor
 
-from cell_texts import NAMES, published
 from cellwright.backends.reference.interpret import Arguments, Weights, resolve, run
 from cellwright.backends.reference.ops import TORCH, number
 from cellwright.cells import find, load, names
@@ -29,7 +28,6 @@ from strategies import Problem, draw_problem, fixed_sizes, nudged
 RANDOM_CELLS = 60
 CASES = (
     *(("library", name) for name in names()),
-    *(("text", name) for name in NAMES),
     *(("edge", name) for name in EDGES),
     *(("random", str(i)) for i in range(RANDOM_CELLS)),
 )
@@ -52,12 +50,8 @@ def drawn(case: tuple[str, str], cell_seed: int) -> tuple[Cell, Problem, Random]
         cell = find(draw_cell(random))
         return cell, draw_problem(cell, random), random
     random = Random(name)
-    cell = {"library": load, "text": published}.get(kind, _edge)(name)
+    cell = load(name) if kind == "library" else find(EDGES[name])
     return cell, draw_problem(cell, random, steps=3, sizes=fixed_sizes(cell)), random
-
-
-def _edge(name: str) -> Cell:
-    return find(EDGES[name])
 
 
 def drawn_trace(case: tuple[str, str], problem: Problem, random: Random) -> list[str]:

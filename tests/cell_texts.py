@@ -1,14 +1,10 @@
 """Cell texts that several tests of the language begin with."""
 
-from pathlib import Path
-
-from cellwright.cells import find
-from cellwright.cells.library import load
+from cellwright.cells import find, load, names
 from cellwright.language.cell import Cell
 from cellwright.language.report import CellError, Fault, Source
 
-CELLS = Path(__file__).parent / "language" / "cells"
-NAMES = sorted(path.stem for path in CELLS.glob("*.cell"))
+NAMES = names()
 
 HEAD = """\
 input    x [input_size]
@@ -22,13 +18,8 @@ STEP = "W @ x + U @ h + b"
 
 
 def text_of(name: str) -> str:
-    """Return the text of one of the cells."""
-    return (CELLS / f"{name}.cell").read_text(encoding="utf-8")
-
-
-def published(name: str) -> Cell:
-    """Return one of the cells."""
-    return find(CELLS / f"{name}.cell")
+    """Return the text of one cell of the library."""
+    return load(name).text
 
 
 def elman(*lines: str, head: str = HEAD) -> Cell:

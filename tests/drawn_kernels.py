@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from random import Random
+from unittest import mock
 
 import torch
 from torch import Tensor
 
 from cellwright import autograd
+from cellwright.backends.c import segments
 from cellwright.backends.c.levels import Level
 from cellwright.cells import find
 from cellwright.checks.tolerances import TOLERANCES, error
@@ -16,7 +19,13 @@ from cellwright.nn.options import resolve_sizes
 from many_kernels import Wanted, compile_many, running
 from random_cells import draw_cell
 from rewritten_problems import draw_rewrites, rewritten
-from strategies import Problem, draw_problem, nudged, results_with_gradients
+from strategies import (
+    Problem,
+    draw_problem,
+    nudged,
+    results_with_gradients,
+    same_bits,
+)
 
 BOUND = TOLERANCES["rewritten", "float64"].bound
 MOST_STEPS = 16
@@ -94,10 +103,12 @@ class Compared:
         undecided: whether the errors are beyond the bound and the reference itself
             leaves it when all that it runs on moves by 1e-13: at an exact tie, or where
             a slope is all but a jump.
+        anew: what has other bits where the backward pass makes anew what it reads.
     """
 
     errors: dict[str, float]
     undecided: bool
+    anew: tuple[str, ...] = ()
 
     @property
     def worst(self) -> float:
@@ -129,7 +140,19 @@ def _compared(problem: Problem) -> Compared:
     actual = _all(replace(problem, engine=autograd.run))
     errors = {name: error(actual[name], value) for name, value in expected.items()}
     wrong = max(errors.values()) > BOUND
-    return Compared(errors, wrong and _spread(problem) > BOUND)
+    return Compared(errors, wrong and _spread(problem) > BOUND, _changed(problem))
+
+
+def _changed(problem: Problem) -> tuple[str, ...]:
+    """Return the results that differ between the two modes of memory, by any bit."""
+    rows = next(iter(problem.inputs.values())).shape[1]
+    # Two steps of a chunk: so short a sequence has segments too.
+    with mock.patch.object(segments, "CHUNK_ROWS", 2 * rows):
+        stored, anew = (
+            _all(replace(problem, engine=partial(autograd.run, memory=mode)))
+            for mode in ("store", "recompute")
+        )
+    return tuple(name for name in stored if not same_bits(anew[name], stored[name]))
 
 
 def _all(problem: Problem) -> dict[str, Tensor]:

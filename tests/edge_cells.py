@@ -7,6 +7,8 @@ _W = "weight W [hidden_size, input_size]\n"
 _B = "bias b [hidden_size]\n"
 
 EDGES = {
+    "matrix is turned": f"{_HEAD}{_W}{_U}output h'\n"
+    "h' = tanh(W @ x + transpose(U) @ h)\n",
     "next state is a weight": f"{_SAME}state s [hidden_size]\n{_B}output h'\n"
     "h' = tanh(x + h * s)\ns' = b\n",
     "next state is a function of a weight": f"{_SAME}state s\nweight w\noutput h'\n"

@@ -224,12 +224,12 @@ def min_lstm(w, x, h):
 def janet(w, x, c, *, beta=1.0):
     """Step JANET, van der Westhuizen & Lasenby, 2018, arXiv:1804.04849.
 
-    Eq. 7 (the version with beta): ``s = W_s x + U_s c + b_s``,
+    Eq. 7 (the version with beta): ``s = W_f x + U_f c + b_f``,
     ``g = tanh(W_g x + U_g c + b_g)``,
     ``c' = sigmoid(s) c + (1 - sigmoid(s - beta)) g`` and h = c.
     The paper sets beta to 1.
     """
-    s = _net(w, "s", x, c)
+    s = _net(w, "f", x, c)
     g = np.tanh(_net(w, "g", x, c))
     new = _sigmoid(s) * c + (1.0 - _sigmoid(s - beta)) * g
     return new, (new,)

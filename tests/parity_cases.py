@@ -5,12 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from math import prod
+from random import Random
 from typing import Any
 from unittest import mock
 
 import torch
 from torch import Tensor
 
+from any_cell import further_inputs, sizes_for, stacks
 from cellwright.backends.c.levels import VARIABLE, runnable_levels
 from cellwright.cells import load, names
 from cellwright.checks.tolerances import OWN_ERRORS, error, kernel_bound
@@ -34,6 +36,22 @@ FACTORS: dict[str, Sequence[Any]] = {
     "mask": (False, True),
     "zoneout": (False, True),
 }
+PAIRED = [
+    "cifg",
+    "elman",
+    "elman_relu",
+    "gru",
+    "izhikevich",
+    "lstm",
+    "lstm_norm_joint",
+    "lstm_proj",
+    "peephole_lstm",
+    "rhn",
+    "slstm",
+]
+"""Cells that meet every value of every factor in the tests, as different to a kernel as
+cells are: gates, norms, projections, blocks, micro-steps, spikes. The others meet
+some, see `some_cases`; the study has all of them meet everything."""
 MOVES = 32
 """How often `undecided` tries."""
 SHARE = 0.3
@@ -79,10 +97,18 @@ class Case:
     @property
     def options(self) -> dict[str, Any]:
         """Sizes of the cell's own: none of them divides by lanes where H does not."""
-        divisors = [n for n in range(2, self.H + 1) if self.H % n == 0]
-        known = {"proj_size": (self.H + 1) // 2, "heads": min([*divisors, self.H])}
-        free = {s.name for s in self.graph.sizes if s.derived is None}
-        return {name: value for name, value in known.items() if name in free}
+        return sizes_for(self.graph, self.I, self.H).options
+
+    @property
+    def width(self) -> int:
+        """The size of x: I, or what the cell makes of H."""
+        return sizes_for(self.graph, self.I, self.H).input_size
+
+    @property
+    def layers(self) -> int:
+        """How many, 1 where a layer does not take what another one puts out."""
+        high = stacks(self.graph, self.H, 1 + self.bidirectional)
+        return self.num_layers if high else 1
 
     def layer(self, dtype: torch.dtype, backend: str) -> Recurrent:
         """Return the layer, its parameters drawn."""
@@ -94,9 +120,9 @@ class Case:
             zoned = zoned[:1]
         return Recurrent(
             self.cell,
-            self.I,
+            self.width,
             self.H,
-            self.num_layers,
+            self.layers,
             bidirectional=self.bidirectional,
             zoneout=dict.fromkeys(zoned, SHARE) if self.zoneout else 0.0,
             backend=backend,
@@ -131,10 +157,8 @@ def draw_arguments(case: Case) -> Arguments:
     if case.reset:
         call["reset"] = torch.rand(lead, generator=draws) < SHARE
     hx = _reached(case, draws) if case.hx else []
-    for further in case.graph.inputs[1:]:
-        assert not further.shape, f"{case.cell}: {further.name} has no row here"
-        call[further.name] = torch.rand(lead, generator=draws)
-    return Arguments(torch.randn(*lead, case.I, generator=draws), hx, call)
+    call |= further_inputs(case.graph, case.T, case.B, torch.float32)
+    return Arguments(torch.randn(*lead, case.width, generator=draws), hx, call)
 
 
 def _reached(case: Case, draws: torch.Generator) -> list[Tensor]:
@@ -144,10 +168,9 @@ def _reached(case: Case, draws: torch.Generator) -> list[Tensor]:
     """
     torch.manual_seed(5)
     plain = replace(case, zoneout=False).layer(torch.float64, "reference")
-    x = torch.randn(2, case.B, case.I, generator=draws, dtype=torch.float64)
-    further = {i.name: torch.rand(2, case.B) for i in case.graph.inputs[1:]}
+    x = torch.randn(2, case.B, case.width, generator=draws, dtype=torch.float64)
     with torch.no_grad():
-        _, last = plain(x, **{name: value.double() for name, value in further.items()})
+        _, last = plain(x, **further_inputs(case.graph, 2, case.B))
     states = [last] if isinstance(last, Tensor) else last
     for state, declared in zip(states, case.graph.states, strict=True):
         if declared.name in infinite_states(case.graph):
@@ -258,6 +281,18 @@ def at_level(level: str) -> Iterator[None]:
     """Let kernels of a level run."""
     with mock.patch.dict(os.environ, {VARIABLE: level}):
         yield
+
+
+def some_cases(cell: str) -> list[Case]:
+    """Return a case for each dtype and two levels, the rest of it drawn."""
+    draws = Random(cell)
+    levels = [level.name for level in runnable_levels()]
+    found: list[Case] = []
+    for dtype, level in (("float32", levels[0]), ("float64", levels[-1])):
+        row = {name: draws.choice(values) for name, values in FACTORS.items()}
+        row |= {"cell": cell, "dtype": dtype, "level": level}
+        found.append(case_of(row | {"H": draws.choice((5, 7, 16, 50))}))
+    return found
 
 
 def case_of(row: Mapping[str, Any]) -> Case:

@@ -133,6 +133,9 @@ def init(d: Drawer, matrix: bool) -> str:
 def matrix(d: Drawer, rows: str, columns: str) -> str:
     """Return a matrix: a weight, or an expression of weights and constants."""
     dims = [d.size(rows), d.size(columns)]
+    if d.chance(0.08):
+        turned = d.declare("weight", "W", dims[::-1], init(d, matrix=True))
+        return f"transpose({turned})"
     weight = d.declare("weight", "W", dims, init(d, matrix=True))
     match d.random.randrange(8):
         case 0:
@@ -146,6 +149,12 @@ def matrix(d: Drawer, rows: str, columns: str) -> str:
             )
         case 2:
             return f"tanh({weight})"
+        case 3:
+            turned = d.declare("weight", "W", dims[::-1], init(d, matrix=True))
+            return d.pick(
+                f"({weight} - transpose({turned}))",
+                f"transpose({turned} + 0.5 * transpose({weight}))",
+            )
         case _:
             return weight
 

@@ -34,7 +34,7 @@ def main(level: str, dtype: str) -> None:
     assert bool(torch.empty(64).isnan().all()), "new memory is not filled with NaN"
     chosen = next(each for each in LEVELS if each.name == level)
     number = getattr(torch, dtype)
-    all_problems = list(problems())
+    all_problems = list(problems(level, dtype))
     wanted = list(wanted_of(all_problems))
     environment = {"CELLWRIGHT_LEVEL": level}
     with (

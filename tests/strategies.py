@@ -45,6 +45,14 @@ def assert_close(
         assert found <= bound, f"{name}: {found:.1e} is more than {bound:.0e}"
 
 
+def same_bits(actual: Tensor, expected: Tensor) -> bool:
+    """Tell whether two tensors are equal to the bit, NaN and signs of 0 too."""
+    words = {torch.float32: torch.int32, torch.float64: torch.int64}
+    word = words[expected.dtype]
+    pair = (each.detach().contiguous().view(word) for each in (actual, expected))
+    return torch.equal(*pair)
+
+
 NUDGE = 1e-13
 """How far everything is moved to see whether a cell is undecided."""
 

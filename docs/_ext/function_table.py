@@ -13,6 +13,7 @@ KINDS = {
     "elementwise": "Elementwise",
     "row": "Over a row",
     "vector": "Vectors",
+    "matrix": "Matrices, of weights and constants",
     "gradient": "Gradients",
     "draw": "Draws, for first values",
 }

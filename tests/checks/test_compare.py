@@ -106,17 +106,13 @@ TORCH: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "RNNCell": (lambda: nn.RNNCell(I, H), "elman"),
     "our LSTM": (lambda: cw.nn.LSTM(I, H), "lstm"),
     "our layer": (lambda: cw.nn.Recurrent("slstm", I, H, heads=2), "slstm"),
-    "two inputs": (
-        lambda: cw.nn.Recurrent("tests/language/cells/phased_lstm.cell", I, H),
-        "tests/language/cells/phased_lstm.cell",
-    ),
+    "two inputs": (lambda: cw.nn.Recurrent("phased_lstm", I, H), "phased_lstm"),
 }
 
 
 @pytest.mark.parametrize("which", TORCH)
-def test_torchs_layers_compute_our_cells(which: str, monkeypatch: pytest.MonkeyPatch):
+def test_torchs_layers_compute_our_cells(which: str):
     """Layers and steps of torch.nn, and our own, are found equal in all quantities."""
-    monkeypatch.chdir(__file__.rpartition("/tests/")[0])
     make, cell = TORCH[which]
     module = make()
     found = cw.compare(module, cell)

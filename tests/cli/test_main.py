@@ -310,7 +310,7 @@ def test_terminal_without_unicode_still_answers(monkeypatch: pytest.MonkeyPatch)
 
 def test_cell_names_complete():
     """A shell is offered the cells that begin as what is typed."""
-    assert complete_cell("lstm") == ["lstm", "lstm_norm_joint", "lstm_proj"]
+    assert complete_cell("rh") == ["rhn", "rhn_coupled"]
 
 
 @pytest.mark.parametrize(

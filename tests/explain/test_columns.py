@@ -1,14 +1,10 @@
 """Tests of `cellwright.explain.columns` and the view that it lays out."""
 
-from pathlib import Path
-
 import pytest
 
-from cellwright.cells import find
+from cellwright.cells import find, load, names
 from cellwright.explain.columns import fold
 from cellwright.explain.equations import equations_view
-
-TEXTS = sorted((Path(__file__).parents[1] / "language" / "cells").glob("*.cell"))
 
 
 @pytest.mark.parametrize(
@@ -27,10 +23,10 @@ def test_code_folds_where_it_is_nested_least(code, width, lines):
 
 
 @pytest.mark.parametrize("width", [80, 120])
-@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.stem)
-def test_view_fits_and_loses_nothing(path: Path, width: int):
+@pytest.mark.parametrize("name", names())
+def test_view_fits_and_loses_nothing(name: str, width: int):
     """No line is wider than the terminal, and every equation is there, whole."""
-    cell = find(path)
+    cell = load(name)
     lines = [line.plain for line in equations_view(cell, width)]
 
     assert [line for line in lines if len(line) > width] == []

@@ -15,7 +15,6 @@ from cellwright.explain.latex_legend import NOTES
 from cellwright.explain.symbols import symbols
 from cellwright.language.functions import FUNCTIONS
 
-TEXTS = sorted((Path(__file__).parents[1] / "language" / "cells").glob("*.cell"))
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -65,6 +64,10 @@ def printed(equation: str, declared: str = "") -> str:
         ("U @ (s * x)", r"U (s_{t-1} \odot x_{t})"),
         ("(U * V) @ s", r"(U \odot V) s_{t-1}"),
         ("(U - V) @ s", r"(U - V) s_{t-1}"),
+        ("transpose(U) @ s", r"U^{\top} s_{t-1}"),
+        ("(U - transpose(V)) @ s", r"(U - V^{\top}) s_{t-1}"),
+        ("transpose(U * V) @ s", r"(U \odot V)^{\top} s_{t-1}"),
+        ("transpose(tanh(U)) @ s", r"(\tanh(U))^{\top} s_{t-1}"),
         ("s / x", r"\frac{s_{t-1}}{x_{t}}"),
         ("s / x * w", r"\frac{s_{t-1}}{x_{t}} \odot w"),
         ("tanh(s / x)", r"\tanh\left(\frac{s_{t-1}}{x_{t}}\right)"),
@@ -139,7 +142,12 @@ def test_every_function_that_is_no_textbook_s_is_explained():
     """What prints as a word of ours has a sentence below the equations."""
     plain = ("sum", "mean", "max")
     for name in sorted(FUNCTIONS):
-        if FUNCTIONS[name].kind == "draw" or name in ("where", "concat", "split"):
+        if FUNCTIONS[name].kind == "draw" or name in (
+            "where",
+            "concat",
+            "split",
+            "transpose",
+        ):
             continue
         least = FUNCTIONS[name].arguments
         args = ", ".join(
@@ -157,10 +165,10 @@ def test_whole_text_is_the_golden_one(name: str, golden):
     golden(GOLDEN / f"{name}.tex", latex(load(name)))
 
 
-@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.stem)
-def test_latex_is_balanced_and_its_parts_typeset(path: Path):
+@pytest.mark.parametrize("name", names())
+def test_latex_is_balanced_and_its_parts_typeset(name: str):
     """Every published cell prints; braces match; what mathtext knows, it typesets."""
-    text = latex(find(path))
+    text = latex(load(name))
     bare = text.replace(r"\{", "").replace(r"\}", "")
     assert bare.count("{") == bare.count("}")
     assert text.count(r"\begin{") == text.count(r"\end{")
@@ -175,13 +183,10 @@ def test_latex_is_balanced_and_its_parts_typeset(path: Path):
         parser.parse(f"${formula}$")
 
 
-CELLS = {path.stem: path for path in TEXTS} | {name: name for name in names()}
-
-
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="there is no LaTeX here")
 def test_latex_sets_every_cell_on_the_line(tmp_path: Path):
     """LaTeX compiles all cells, and no equation leaves the page or its number."""
-    texts = [latex(find(cell)) for cell in CELLS.values()]
+    texts = [latex(load(name)) for name in names()]
     head = "\\documentclass{article}\\usepackage{amsmath}\\begin{document}"
     path = tmp_path / "cells.tex"
     path.write_text("\n".join([head, *texts, "\\end{document}"]), encoding="utf-8")
@@ -197,10 +202,10 @@ def test_latex_sets_every_cell_on_the_line(tmp_path: Path):
     assert re.findall(r"^Overfull .* detected at .*$", log, re.MULTILINE) == []
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", names())
 def test_no_two_names_share_a_symbol(name: str):
     """I is the current where a cell has one, and then not the size of the input."""
-    cell = find(CELLS[name])
+    cell = load(name)
     known = symbols(cell)
     found = {n for e in cell.equations for n in e.names}
     found |= {n for d in cell.declarations for n in d.names} | {"hidden_size"}
@@ -211,11 +216,11 @@ def test_no_two_names_share_a_symbol(name: str):
 
 def test_what_a_zero_takes_away_is_not_printed():
     """A peephole of 0 has no row, no term and no size; a gate of 1 has its row."""
-    text = latex(find(CELLS["odyssey_np"]))
+    text = latex(load("odyssey_np"))
 
     assert r"f_{t} &= \sigma(W_{f} x_{t} + U_{f} h_{t-1} + b_{f})" in text
     assert "p_" not in text
-    assert r"f_{t} &= 1 && " in latex(find(CELLS["odyssey_nfg"]))
+    assert r"f_{t} &= 1 && " in latex(load("odyssey_nfg"))
 
 
 @pytest.mark.parametrize(
@@ -239,12 +244,12 @@ def test_zeros_fold_as_the_language_folds_them(equation: str, expected: str):
 
 def test_long_formulas_and_long_descriptions_share_the_line():
     """A formula breaks outside of brackets, and its number stands at its last row."""
-    text = latex(find(CELLS["lstm_norm_joint"]))
+    text = latex(load("lstm_norm_joint"))
 
     assert "&\\quad {} + \\mathrm{gain}_{h} \\odot" in text
     first = next(line for line in text.splitlines() if "W x_{t}" in line)
     assert first.endswith("\\notag \\\\")
-    assert "\\parbox[t]" in latex(find(CELLS["lstm"]))
+    assert "\\parbox[t]" in latex(load("lstm"))
 
 
 def test_what_is_fixed_has_no_time():

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cell_texts import published
+from cellwright.cells import load
 from cellwright.ir.builder import Builder
 from cellwright.ir.graph import Binding
 from cellwright.ir.ops import OPS, ShapeRuleError
@@ -214,6 +214,17 @@ def test_shapes_are_checked() -> None:
         b.fill(v, (M,))
 
 
+def test_a_matrix_turned_twice_is_itself() -> None:
+    """What the gradient turns back is the matrix, and a number has one everywhere."""
+    b, plain = Builder(), Builder(fold=False)
+    for each, back in ((b, 0), (plain, 2)):
+        matrix = each.leaf("parameter", "W", (N, N))
+        turned = each.op("transpose", matrix)
+        assert turned != matrix
+        assert each.op("transpose", turned) == back
+    assert b.op("transpose", b.const(0, (N, M))) == b.const(0, (M, N))
+
+
 def test_bindings_follow_the_arguments() -> None:
     """A node is known when all its arguments are."""
     b = Builder()
@@ -225,7 +236,7 @@ def test_bindings_follow_the_arguments() -> None:
 
 def test_unfolded_cells_have_what_was_written() -> None:
     """Without folding a cell keeps the products that a literal 0 annihilates."""
-    definitions = define(published("odyssey_np").chain, Report())
+    definitions = define(load("odyssey_np").chain, Report())
     counts = [
         len(build(definitions, Report(), fold=fold).builder.nodes)
         for fold in (True, False)

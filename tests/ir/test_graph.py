@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cell_texts import elman, published
+from cell_texts import elman
+from cellwright.cells import load
 from cellwright.ir.graph import Binding, bindings, reachable
 from cellwright.ir.sizes import Size
 
@@ -27,7 +28,7 @@ def test_binding_times() -> None:
 
 def test_reachable_is_what_roots_hang_on() -> None:
     """All that a root depends on is found, the root included, and nothing else."""
-    graph = published("lstm").graph
+    graph = load("lstm").graph
     gate = graph.value("i")
     assert gate is not None
     found = reachable(graph.nodes, {gate.node})
@@ -38,8 +39,8 @@ def test_reachable_is_what_roots_hang_on() -> None:
 
 def test_lookups() -> None:
     """Values are found by name; the output has its shape; a hash is stable."""
-    graph = published("lstm").graph
+    graph = load("lstm").graph
     assert graph.value("c'") is not None
     assert graph.value("nothing") is None
     assert graph.output_shape == (Size.named("hidden_size"),)
-    assert hash(graph) == hash(published("lstm").graph)
+    assert hash(graph) == hash(load("lstm").graph)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cell_texts import NAMES, published
-from cellwright.cells import find
+from cell_texts import NAMES
+from cellwright.cells import find, load
 from cellwright.ir.graph import Graph, Input, Node, Value
 from cellwright.ir.ops import Attr
 from cellwright.ir.sizes import Size
@@ -26,7 +26,7 @@ N = Size.named("n")
 @given(st.text(), st.text())
 def test_any_words_round_trip(name: str, description: str) -> None:
     """Names and descriptions of any characters survive."""
-    graph = published("elman").graph
+    graph = load("elman").graph
     values = (Value("h'", graph.output, description),)
     changed = replace(graph, name=name, values=values)
     assert parse_graph(print_graph(changed)) == changed
@@ -69,7 +69,7 @@ def test_other_text_is_refused(line: str) -> None:
 @pytest.mark.parametrize("name", [*NAMES, *EDGES])
 def test_backward_graphs_round_trip(name: str) -> None:
     """So do graphs of gradients, and graphs cut off above their roots."""
-    graph = (published(name) if name in NAMES else find(EDGES[name])).graph
+    graph = (load(name) if name in NAMES else find(EDGES[name])).graph
     trace = [v.name for v in graph.values if len(graph.nodes[v.node].shape) < 2]
     backward = differentiate(graph, trace).graph
     names = node_names(graph)

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from cell_texts import NAMES, published
+from cell_texts import NAMES
+from cellwright.cells import load
 from cellwright.ir.graph import Graph, Node
 from cellwright.ir.sizes import Size
 from cellwright.ir.verify import GraphRuleError, verify
 
 N = Size.named("hidden_size")
-LSTM = published("lstm").graph
+LSTM = load("lstm").graph
 
 
 def position(op: str) -> int:
@@ -123,5 +124,5 @@ def test_matrix_of_a_state_is_caught() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_cells_verify(name: str) -> None:
     """The graph of every cell keeps every rule, and is returned as it is."""
-    graph = published(name).graph
+    graph = load(name).graph
     assert verify(graph) is graph

@@ -1,4 +1,4 @@
-"""The 41 published cells, and what a cell tells about itself."""
+"""The published cells, and what a cell tells about itself."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import cell_texts
-from cell_texts import NAMES, no_base, published
-from cellwright.cells import library
+from cell_texts import NAMES, no_base
+from cellwright.cells import load
 from cellwright.errors import CellwrightValueError
 from cellwright.ir.graph import Graph
 from cellwright.ir.sizes import ZERO, Size
@@ -34,7 +34,7 @@ def parameter_count(graph: Graph) -> Size:
 
 def facts(name: str) -> str:
     """Return one cell's row of the table."""
-    cell = published(name)
+    cell = load(name)
     graph = cell.graph
     shape = ", ".join(map(str, graph.output_shape)) or "scalar"
     rows = [
@@ -52,11 +52,6 @@ def facts(name: str) -> str:
     return "\n".join(rows)
 
 
-def test_all_cells_are_there() -> None:
-    """The 41 cells of the language's definition are tried."""
-    assert len(NAMES) == 41
-
-
 def test_facts_of_cells(golden: Callable[[Path, str], None]) -> None:
     """States, parameters, counts and output shape of every cell are what they were."""
     golden(HERE / "cells.txt", "\n".join(map(facts, NAMES)) + "\n")
@@ -65,14 +60,14 @@ def test_facts_of_cells(golden: Callable[[Path, str], None]) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_graph_text_round_trips(name: str) -> None:
     """The graph of every cell survives being printed and read, without biases too."""
-    for graph in (published(name).graph, published(name).specialise(bias=False)):
+    for graph in (load(name).graph, load(name).specialise(bias=False)):
         assert parse_graph(print_graph(graph)) == graph
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_bias_false_leaves_no_bias(name: str) -> None:
     """Rule 15: bias=False drops every bias, and nothing but biases."""
-    cell = published(name)
+    cell = load(name)
     bare = cell.specialise(bias=False)
     weights = [p.name for p in cell.graph.parameters if p.role == "weight"]
     assert [p.name for p in bare.parameters] == weights
@@ -81,7 +76,7 @@ def test_bias_false_leaves_no_bias(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_cell_pickles(name: str) -> None:
     """A cell survives pickling as an equal cell with an equal graph."""
-    cell = published(name)
+    cell = load(name)
     copy = pickle.loads(pickle.dumps(cell))  # noqa: S301
     assert copy == cell
     assert copy.graph == cell.graph
@@ -105,7 +100,7 @@ def test_year_is_not_read_from_identifiers(bare: str, year: int | None) -> None:
 
 def test_counts_change_the_graph() -> None:
     """Rule 13: a count is an argument that changes the graph."""
-    graph = library.load("rhn").specialise(counts={"depth": 2})
+    graph = load("rhn").specialise(counts={"depth": 2})
     assert graph.counts == (("depth", 2),)
     assert "R_n_2" in {p.name for p in graph.parameters}
     assert "R_n_3" not in {p.name for p in graph.parameters}
@@ -115,13 +110,13 @@ def test_counts_change_the_graph() -> None:
 def test_counts_out_of_range_are_refused(value: object) -> None:
     """A count is a whole number from 1 to 1,000, and nothing else gets through."""
     with pytest.raises(CellwrightValueError, match="depth is"):
-        library.load("rhn").specialise(counts={"depth": value})
+        load("rhn").specialise(counts={"depth": value})
 
 
 def test_unknown_count_is_refused() -> None:
     """A count that the cell has not is named, with the likely one."""
     with pytest.raises(CellwrightValueError, match="did you mean 'depth'"):
-        library.load("rhn").specialise(counts={"dept": 2})
+        load("rhn").specialise(counts={"dept": 2})
 
 
 def test_large_count_of_a_large_block_is_refused() -> None:
@@ -140,7 +135,7 @@ def test_bases_are_at_most_ten() -> None:
 
     def resolve(name: str, _: Source) -> Source | None:
         number = int(name[1:])
-        base = f"extends  c{number - 1}\n" if number else library.load("lstm").text
+        base = f"extends  c{number - 1}\n" if number else load("lstm").text
         return Source(name, base, name)
 
     assert read_cell(Source("c10", "extends  c9\n", "c10"), resolve).graph.states
@@ -151,23 +146,9 @@ def test_bases_are_at_most_ten() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_flat_text_is_the_same_cell(name: str) -> None:
     """The flat text has no base and reads as an equal graph, without biases too."""
-    cell = published(name)
+    cell = load(name)
     flat = read_cell(Source(name, cell.flat_text, "flat"), no_base)
     assert flat.graph == cell.graph
     assert flat.specialise(bias=False) == cell.specialise(bias=False)
     assert flat.flat_text == cell.flat_text
     assert flat.title == cell.title
-
-
-def test_library_cells_flatten() -> None:
-    """The flat text of every cell of the library reads as an equal graph."""
-    for name in library.names():
-        cell = library.load(name)
-        flat = read_cell(Source(name, cell.flat_text, "flat"), no_base)
-        assert flat.graph == cell.graph, name
-
-
-def test_cells_folder_agrees_with_library() -> None:
-    """A cell of the library with the name of a published one computes the same."""
-    for name in {*library.names()} & {*NAMES}:
-        assert library.load(name).graph.nodes == published(name).graph.nodes, name

@@ -6,7 +6,8 @@ import ast
 
 import pytest
 
-from cell_texts import child, no_base, published
+from cell_texts import child, no_base
+from cellwright.cells import load
 from cellwright.language.cell import Cell, read_cell
 from cellwright.language.report import Source
 
@@ -40,7 +41,7 @@ def test_term_keeps_the_graph(base: str, lines: list[str], term: str) -> None:
 
 def test_descriptions_and_order_are_kept() -> None:
     """Rule 14: a child without a comment keeps the base's, and the order of states."""
-    cell = published("odyssey_fgr")
+    cell = load("odyssey_fgr")
     flat = cell.flat_text
     assert "# input gate: how much of the candidate to write" in flat
     assert flat.index("state    h, c") < flat.index("state    i_last")
@@ -57,11 +58,11 @@ def test_block_stands_together() -> None:
 
 def test_views_walk_the_cell() -> None:
     """Equations and declarations come with text, description, block and origin."""
-    cell = published("rhn_coupled")
+    cell = load("rhn_coupled")
     assert cell.block == "for l in 1..depth:"
     k = next(e for e in cell.equations if e.names == ("k",))
     assert (k.text, k.in_block, k.origin) == ("1 - t", True, "rhn_coupled")
-    assert k.description == "carry gate"
+    assert k.description == "carry gate: what the transform gate leaves"
     weights = [d for d in cell.declarations if d.kind == "weight"]
     assert [(d.names, d.shape, d.in_block, d.origin) for d in weights] == [
         (("W_n", "W_t"), "[hidden_size, input_size]", False, "rhn"),
@@ -73,10 +74,10 @@ def test_views_walk_the_cell() -> None:
 
 def test_views_have_trees_and_splits() -> None:
     """A split has all its names, and a prime of a tree is U+02B9."""
-    cell = published("lstm_norm_joint")
+    cell = load("lstm_norm_joint")
     split = cell.equations[0]
     assert split.names == ("a_i", "a_f", "a_g", "a_o")
     assert cell.block == ""
-    after = next(e for e in published("lstm").equations if e.names == ("h'",))
+    after = next(e for e in load("lstm").equations if e.names == ("h'",))
     names = {getattr(node, "id", "") for node in ast.walk(after.tree)}
     assert "cʹ" in names

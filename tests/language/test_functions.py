@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from cellwright.language.functions import FUNCTIONS
 BOUND = TOLERANCES["reference", "float64"].bound
 V = torch.tensor([-2.0, 0.0, 0.5, 3.0], dtype=torch.float64)
 GROUPED = V.view(2, 2)
+RAMP = 2.0 * torch.arange(4).double().unsqueeze(1) + torch.arange(4)
 VALUES: dict[str, Tensor] = {
     "sigmoid(x)": torch.sigmoid(V),
     "tanh(x)": torch.tanh(V),
@@ -49,6 +51,7 @@ VALUES: dict[str, Tensor] = {
     "softmax(x, 2)": GROUPED.softmax(1).flatten(),
     "concat(p, q)": torch.cat([V[:1], V[1:]]),
     "repeat(p, 4)": V[:1].repeat(4),
+    "transpose(K) @ x": RAMP.T @ V,
     "stop_gradient(x)": V,
     "surrogate(x, tanh(x))": V,
     "x * pi": V * math.pi,
@@ -58,10 +61,12 @@ VALUES: dict[str, Tensor] = {
 @pytest.mark.parametrize("text", VALUES)
 def test_value_of_function(text: str) -> None:
     """Each function computes what its row says, as torch does."""
-    parts = "p, q = split(x, 1, 3)\n" if {"p", "q"} & set(text) else ""
-    used = " + 0 * (sum(p) + sum(q))" if parts and "softplus" not in text else ""
-    parts = parts if used else ""
+    words = set(re.findall(r"\w+", text))
+    parts = "p, q = split(x, 1, 3)\n" if {"p", "q"} & words else ""
+    used = " + 0 * (sum(p) + sum(q))" if parts else ""
     head = "input x [4]\nstate h [4]\noutput h'\n"
+    if "K" in words:
+        head += "constant K [i: 4, j: 4] = 2 * i + j\n"
     cell = find(f"{head}{parts}h' = {text} + h{used}\n")
     layer = cw.nn.Recurrent(cell, 4, 4, dtype=torch.float64)
     output, _ = layer(V.unsqueeze(0))

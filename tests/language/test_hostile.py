@@ -215,7 +215,7 @@ def test_nothing_is_run() -> None:
         from cellwright.language.cell import read_cell
         from cellwright.language.report import CellError, Source
         text = open(sys.argv[1]).read()
-        good = open(sys.argv[2]).read()
+        good = sys.argv[2]
         events = []
 
         def read(text):
@@ -250,7 +250,7 @@ def test_nothing_is_run() -> None:
             "-c",
             textwrap.dedent(script),
             str(hostile),
-            str(folder / "cells" / "lstm.cell"),
+            text_of("lstm"),
         ],
         capture_output=True,
         text=True,

@@ -1,6 +1,5 @@
 """Under torch.autocast our backends compute in the dtype of the weights."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ import cellwright as cw
 from cellwright.nn.errors import DtypeError
 from layer_runs import assert_same, outcome
 
-PHASED = Path(__file__).parents[1] / "language" / "cells" / "phased_lstm.cell"
 # A product of weights is computed once a call, where autocast would reach it.
 PRODUCT = """input x [input_size]
 state h [hidden_size]
@@ -93,7 +91,7 @@ def test_backward_within_the_block_is_the_same(kind: str):
 def test_first_states_and_further_inputs_are_cast_too():
     """What an autocast layer put out is taken wherever a tensor is."""
     torch.manual_seed(3)
-    layer: Any = cw.nn.Recurrent(PHASED, 3, 4)
+    layer: Any = cw.nn.Recurrent("phased_lstm", 3, 4)
     x, time, state = sequence(5, 2, 3), sequence(5, 2).abs(), sequence(1, 2, 4)
     expected = layer(x, (state, state), time=time)[0]
     with AUTOCAST:

@@ -16,7 +16,6 @@ from torch.utils._pytree import tree_leaves
 import cellwright as cw
 from strategies import DrawnCell, lengths
 
-PHASED = Path(__file__).parents[1] / "language" / "cells" / "phased_lstm.cell"
 DROPINS: dict[str, dict[str, Any]] = {
     "LSTM": {"num_layers": 2, "bidirectional": True, "dropout": 0.3},
     "GRU": {"batch_first": True, "num_layers": 2, "bias": False},
@@ -130,7 +129,7 @@ def test_compiles_as_one_graph_with_the_same_bits(kind: str):
 
 def test_further_inputs_are_in_the_graph():
     """A cell's further inputs are handed through, and get their gradients."""
-    layer = made(PHASED)
+    layer = made("phased_lstm")
     x, t = sequence(3, 2, 4), sequence(3, 2).abs().cumsum(0)
     expected = outcome(layer, layer, x, time=t)
     assert_same_bits(outcome(compiled(layer), layer, x, time=t), expected)

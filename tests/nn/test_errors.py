@@ -9,6 +9,7 @@ from torch import nn
 import cellwright as cw
 from cellwright.errors import CellwrightError
 
+PHASED = "phased_lstm"
 WRONG: Any = "wrong"
 LINEAR: Any = [nn.Linear(3, 8)]
 MATRIX = """input x [input_size]
@@ -33,7 +34,6 @@ output h'
 h' = where(reset, 0, h) + W @ x
 """
 GOLDEN = Path(__file__).parent / "golden"
-PHASED = Path(__file__).parents[1] / "language" / "cells" / "phased_lstm.cell"
 RESERVED = """input x [input_size]
 input hx
 state h [hidden_size]
@@ -188,6 +188,9 @@ CASES: dict[str, Callable[[], object]] = {
     "option_input_name": lambda: layer(RESET),
     "engine_torch": lambda: lstm(backend="torch")(zeros(2, 1, 3), lengths=[2]),
     "engine_torch_zoneout": lambda: lstm(backend="torch", zoneout=0.1),
+    "engine_torch_memory": lambda: lstm(backend="torch", memory="recompute"),
+    "option_memory": lambda: layer(memory="less"),
+    "to_torch_memory": lambda: lstm(memory="recompute").to_torch(),
     "to_torch": lambda: lstm(zoneout={"c": 0.5}, weight_dropout=0.2).to_torch(),
     "states_one_of_two": lambda: lstm()(zeros(20, 16, 3), zeros(1, 16, 8)),
     "states_three_of_two": lambda: lstm()(zeros(20, 16, 3), (zeros(1, 16, 8),) * 3),

@@ -1,4 +1,3 @@
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +8,7 @@ from torch.nn.utils import rnn
 import cellwright as cw
 from layer_runs import assert_same, states_of
 
-PHASED = Path(__file__).parents[1] / "language" / "cells" / "phased_lstm.cell"
+PHASED = "phased_lstm"
 
 
 def parts(lengths: list[int]) -> list[Tensor]:

@@ -14,8 +14,8 @@ from cellwright.errors import CellwrightError
 from cellwright.nn.errors import DtypeError, OptionError, ShapeError
 from layer_runs import assert_same, outcome, states_of
 
-TEXTS = Path(__file__).parents[1] / "language" / "cells"
-PHASED = TEXTS / "phased_lstm.cell"
+PHASED = "phased_lstm"
+TEXTS = Path(cw.cells.__file__).parent
 SLSTM = {"heads": 2}
 
 
@@ -231,7 +231,7 @@ def test_counts_are_arguments():
 
 def test_constants_are_arguments():
     """A constant changes the numbers and is no parameter."""
-    cell = TEXTS / "antisymmetric.cell"
+    cell = "antisymmetric"
     still = layer(cell, eps=0.0)
     assert not still(sequence(5, 2, 3))[0].any()
     assert layer(cell, eps=0.5)(sequence(5, 2, 3))[0].any()
@@ -294,7 +294,7 @@ def test_copies_and_pickles_compute_the_same(cell: Any):
     """deepcopy, pickle and state_dict carry the whole layer."""
     options = SLSTM if cell == "slstm" else {}
     made = layer(cell, num_layers=2, **options)
-    inputs = {"time": torch.arange(10.0).double().view(5, 2)} if cell is PHASED else {}
+    inputs = {"time": torch.arange(10.0).double().view(5, 2)} if cell == PHASED else {}
     x = sequence(5, 2, 3)
     expected = made(x, **inputs)[0]
     other = layer(cell, num_layers=2, **options)

@@ -1,5 +1,4 @@
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ from torch.nn.utils import rnn
 import cellwright as cw
 from layer_runs import assert_same, outcome, states_of
 
-PHASED = Path(__file__).parents[1] / "language" / "cells" / "phased_lstm.cell"
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "lstm": ("LSTM", {}),
     "lstm_proj": ("LSTM", {"proj_size": 3}),
@@ -289,7 +287,7 @@ def test_padding_may_hold_anything(cell: str, bidirectional: bool):
 
 def test_padding_of_further_inputs_may_hold_anything():
     """A time stamp at a step that does not happen is not looked at."""
-    layer: Any = cw.nn.Recurrent(PHASED, 4, 4, dtype=torch.float64)
+    layer: Any = cw.nn.Recurrent("phased_lstm", 4, 4, dtype=torch.float64)
     x, mask, time = sequence(6, 3, 4), flags(6, 3), sequence(6, 3).abs()
     clean = outcome(layer, x, None, mask=mask, time=time)
     time = time.masked_fill(~mask, torch.nan)

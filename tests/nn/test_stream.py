@@ -1,7 +1,8 @@
 import io
 import pickle
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from random import Random
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,13 @@ from hypothesis import given
 from torch import Tensor, nn
 
 import cellwright as cw
+from any_cell import sizes_for, stacks
 from cellwright.nn.carried import CarriedStates
 from cellwright.nn.errors import DtypeError, ShapeError, StateError
 from cellwright.train.model import Forecaster
 from layer_runs import assert_same
 from strategies import random_cells, seeds
 
-OPTIONS = {"lstm_proj": {"proj_size": 5}, "slstm": {"heads": 3}}
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
@@ -29,15 +30,22 @@ class Story:
         size: streams in the batch, about.
         random: draws.
         dtype: of the inputs.
+        widths: of x, and of further inputs by name: None for a scalar.
     """
 
     def __init__(
-        self, stream: cw.Stream, size: int, random: Random, dtype: torch.dtype
+        self,
+        stream: cw.Stream,
+        size: int,
+        random: Random,
+        dtype: torch.dtype,
+        widths: Mapping[str, int | None] = MappingProxyType({"x": 3}),
     ):
         self.stream, self.size, self.random, self.dtype = stream, size, random, dtype
-        self.inputs: dict[Hashable, list[Tensor]] = {}
+        self.widths = widths
+        self.inputs: dict[Hashable, list[dict[str, Tensor]]] = {}
         self.outputs: dict[Hashable, list[Tensor]] = {}
-        self.done: list[tuple[list[Tensor], list[Tensor]]] = []
+        self.done: list[tuple[list[dict[str, Tensor]], list[Tensor]]] = []
         self.count = 0
 
     def step(self) -> None:
@@ -51,10 +59,14 @@ class Story:
             self.inputs[name] = []
             self.count += 1
         draws = torch.Generator().manual_seed(self.random.getrandbits(30))
-        x = torch.randn(len(ids), 3, generator=draws, dtype=self.dtype)
-        found = self.stream.step(x, streams=ids)
-        for name, row, output in zip(ids, x, found, strict=True):
-            self.inputs[name].append(row)
+        given: dict[str, Tensor] = {}
+        for name, wide in self.widths.items():
+            shape = (len(ids),) if wide is None else (len(ids), wide)
+            given[name] = torch.randn(shape, generator=draws, dtype=self.dtype)
+        further = {name: rows for name, rows in given.items() if name != "x"}
+        found = self.stream.step(given["x"], streams=ids, **further)
+        for row, (name, output) in enumerate(zip(ids, found, strict=True)):
+            self.inputs[name].append({n: rows[row] for n, rows in given.items()})
             self.outputs.setdefault(name, []).append(output)
 
     def leave(self) -> None:
@@ -84,18 +96,24 @@ class Story:
                 self.turn_back()
         assert set(self.stream.streams) == set(self.inputs)
 
-    def sequences(self) -> list[tuple[Tensor, Tensor]]:
+    def sequences(self) -> list[tuple[dict[str, Tensor], Tensor]]:
         """Return for every stream its inputs and its outputs, ``[T, ...]``."""
         ran = [*self.done, *((x, self.outputs[n]) for n, x in self.inputs.items() if x)]
         assert ran
-        return [(torch.stack(x), torch.stack(y)) for x, y in ran]
+        return [
+            (
+                {n: torch.stack([r[n] for r in x]) for n in self.widths},
+                torch.stack(y),
+            )
+            for x, y in ran
+        ]
 
 
 def recurrent(cell: str = "lstm", **options: Any) -> Any:
-    """Return a layer with 3 inputs, in evaluation, with fixed weights."""
+    """Return a layer with about 3 inputs, in evaluation, with fixed weights."""
     torch.manual_seed(3)
-    options = OPTIONS.get(cell, {}) | options
-    return cw.nn.Recurrent(cell, 3, 21, **options).eval()
+    wide, high, more = sizes_for(cw.cells.load(cell).graph, 3, 21)
+    return cw.nn.Recurrent(cell, wide, high, **more, **options).eval()
 
 
 class Head(nn.Module):
@@ -142,12 +160,16 @@ def test_kernels_give_a_streams_own_bits(cell: str, dtype: str, size: int):
     That holds for every cell of the library, whoever else was in the batch, and for
     streams that come and go.
     """
-    layer = recurrent(cell, num_layers=2, backend="c", dtype=DTYPES[dtype])
-    story = Story(cw.Stream(layer), size, Random(size), DTYPES[dtype])
+    layers = 2 if stacks(cw.cells.load(cell).graph, 21) else 1
+    layer = recurrent(cell, num_layers=layers, backend="c", dtype=DTYPES[dtype])
+    widths: dict[str, int | None] = dict.fromkeys(r.name for r in layer.graph.inputs)
+    widths["x"] = layer.input_size
+    story = Story(cw.Stream(layer), size, Random(size), DTYPES[dtype], widths)
     story.run(12)
-    for x, y in story.sequences():
+    for given_rows, y in story.sequences():
+        rows = {name: row.unsqueeze(1) for name, row in given_rows.items()}
         with torch.no_grad():
-            alone, _ = layer(x.unsqueeze(1))
+            alone, _ = layer(rows.pop("x"), **rows)
         assert torch.equal(y, alone[:, 0])
 
 
@@ -161,7 +183,7 @@ def test_any_story_of_streams_gives_their_own_bits(seed: int):
     story.step()
     story.run(random.randint(1, 25))
     for x, y in story.sequences():
-        assert torch.equal(y, layer(x.unsqueeze(1))[0][:, 0])
+        assert torch.equal(y, layer(x["x"].unsqueeze(1))[0][:, 0])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -183,7 +205,7 @@ def test_other_backends_give_the_sequence_up_to_rounding(kind: str, dtype: str):
     story = Story(cw.Stream(layer), 5, Random(kind), DTYPES[dtype])
     story.run(12)
     for x, y in story.sequences():
-        whole = layer(x.unsqueeze(1))
+        whole = layer(x["x"].unsqueeze(1))
         whole = whole[0] if isinstance(whole, tuple) else whole
         found = {"o": y[-1] if kind == "last" else y}
         expected = {"o": whole[0] if kind == "last" else whole[:, 0]}

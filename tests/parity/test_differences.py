@@ -1,51 +1,21 @@
 """Every cell's gradients against central differences, each entry by itself."""
 
-from pathlib import Path
-from typing import Any
-
 import pytest
 import torch
 
+from any_cell import sizes_for
 from cellwright import cells
 from cellwright.checks.gradients import check_gradients
-
-TEXTS = sorted((Path(__file__).parents[1] / "language" / "cells").glob("*.cell"))
-NEEDED = {
-    "dnc_lstm": {"below_size": 2},
-    "jordan": {"output_size": 2},
-    "lstm_proj": {"proj_size": 2},
-    "lstm_projection": {"proj_size": 2},
-    "lstm_1997_blocks": {"block_size": 2},
-    "slstm": {"heads": 2},
-}
-"""Sizes without a default, and those that the hidden size must be divisible by."""
-
-INPUT_SIZES = {"sru": 4, "sru_first": 4, "qrnn_pool": 12}
-
-
-def arguments(name: str) -> dict[str, Any]:
-    """Return the sizes with which a cell is checked."""
-    sizes = {"input_size": INPUT_SIZES.get(name, 2), "hidden_size": 4}
-    return sizes | NEEDED.get(name, {})
 
 
 @pytest.mark.parametrize("name", cells.names())
 def test_library(name: str):
     """A cell of the library passes, from reached and from declared first states."""
-    report = check_gradients(name, steps=3, **arguments(name))
+    sizes = sizes_for(cells.load(name).graph, 2, 4)
+    report = check_gradients(
+        name, sizes.input_size, sizes.hidden_size, steps=3, **sizes.options
+    )
     assert report, str(report)
-
-
-@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.stem)
-def test_texts(path: Path):
-    """Each text of the language's definition passes."""
-    report = check_gradients(path, steps=3, **arguments(path.stem))
-    assert report, str(report)
-
-
-def test_there_are_all_texts():
-    """The list above is not empty by a moved folder."""
-    assert len(TEXTS) == 41
 
 
 @pytest.mark.parametrize("name", ["lstm", "slstm", "lstm_norm_joint"])

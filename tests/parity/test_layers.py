@@ -7,19 +7,36 @@ import pytest
 import torch
 
 from cellwright.backends.c.program import Program
+from cellwright.cells import names
 from pairwise import pairwise
-from parity_cases import FACTORS, Case, at_level, case_of, draw_arguments, too_far
+from parity_cases import (
+    FACTORS,
+    PAIRED,
+    Case,
+    at_level,
+    case_of,
+    draw_arguments,
+    some_cases,
+    too_far,
+)
 
-CASES = [case_of(row) for row in pairwise(FACTORS)]
+COVER = {**FACTORS, "cell": PAIRED}
+CASES = [case_of(row) for row in pairwise(COVER)]
+CASES += [case for name in names() if name not in PAIRED for case in some_cases(name)]
 
 
 def test_the_cases_cover_all_pairs():
     """Any two values of any two factors meet in a case."""
-    rows = pairwise(FACTORS)
+    rows = pairwise(COVER)
 
-    for a, b in combinations(FACTORS, 2):
+    for a, b in combinations(COVER, 2):
         met = {(row[a], row[b]) for row in rows}
-        assert len(met) == len(FACTORS[a]) * len(FACTORS[b]), (a, b)
+        assert len(met) == len(COVER[a]) * len(COVER[b]), (a, b)
+
+
+def test_every_cell_runs_on_kernels_forward_and_back():
+    """No cell of the library is left out; that kernels run is asserted in each case."""
+    assert {case.cell for case in CASES} == set(names())
 
 
 # Cases of one level and cell stand together, so that they find their kernels loaded.

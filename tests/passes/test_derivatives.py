@@ -136,6 +136,8 @@ WHOLE: list[Case] = [
     ("concat", [normal(2), normal(3), normal(1)], None),
     ("repeat", [normal(4)], GROUPS),
     ("fill", [torch.tensor(0.7).double()], (Size.number(5),)),
+    ("transpose", [normal(2, 3)], None),
+    ("transpose", [normal(3, 2, 4)], None),
     ("matmul", [normal(2, 3), normal(3)], None),
     ("matmul", [normal(3, 2, 4), normal(12)], None),
 ]

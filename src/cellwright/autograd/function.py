@@ -27,7 +27,7 @@ from cellwright.ir.graph import Graph
 from cellwright.passes.rooted import rooted
 
 from .autocast import without_autocast
-from .kernels import Compiled, backward_arrays, forward_arrays
+from .kernels import Compiled, Forwarded, Memory, backward_arrays, forward_arrays
 from .operators import backward_operator, forward_operator, spec_of
 
 
@@ -37,13 +37,14 @@ class _Call(Compiled):
 
     spec: str
 
-    def forward(self, tensors: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    def forward(self, tensors: Sequence[Tensor]) -> Forwarded:
         """Run the forward kernel, by its operator where something traces."""
         if are_plain(tensors):
             return forward_arrays(self, tensors)
         found = forward_operator(list(tensors), self.spec, list(self.sizes.values()))
-        states = self.counts[1]
-        return found[: len(found) - states], found[len(found) - states :]
+        arrays, states = len(self.out_nodes), self.counts[1]
+        behind = len(found) - states
+        return Forwarded(found[:arrays], found[arrays:behind], found[behind:])
 
     def backward(self, tensors: Sequence[Tensor]) -> list[Tensor]:
         """Run the backward kernel, likewise."""
@@ -68,11 +69,21 @@ def run(
     inputs: Sequence[Tensor],
     states: Sequence[Tensor],
     trace: Sequence[str] = (),
+    memory: Memory = "store",
 ) -> Result:
     """Run a graph over a sequence by its kernels; as `interpret.run` in every way.
 
     Under functorch's transforms (vmap, jvp, jacrev) the reference runs: they see
     through torch's operations only.
+
+    Args:
+        graph: as for `interpret.run`, like all but the last.
+        arguments: likewise.
+        inputs: likewise.
+        states: likewise.
+        trace: likewise.
+        memory: ``"store"`` keeps what the backward pass reads at every step;
+            ``"recompute"`` keeps some states, and runs the forward kernel once more.
 
     Raises:
         TensorError: for a tensor that no kernel can read, and for a constant that a
@@ -89,15 +100,15 @@ def run(
         roots = _roots(compiled).values(arguments, x)
         tensors = (*inputs, *states, *roots)
         if any(t.requires_grad for t in tensors):
-            call = _call(graph, compiled, arguments.sizes, names, x)
+            call = _call(graph, compiled, arguments.sizes, names, memory, x, True)
             return _result(call, _Forward.apply(call, *tensors))
     # A traced graph has one operator for both cases, the one that keeps more.
     compiled = program(graph, names, not are_plain([x]), x.dtype)
-    call = _call(graph, compiled, arguments.sizes, names, x)
+    call = _call(graph, compiled, arguments.sizes, names, memory, x, False)
     with torch.no_grad():
         roots = _roots(compiled).values(arguments, x)
-        arrays, last = call.forward([*inputs, *states, *roots])
-    return _result(call, (*_given_out(call, arrays), *last))
+        found = call.forward([*inputs, *states, *roots])
+    return _result(call, (*_given_out(call, found.arrays), *found.last))
 
 
 def _call(
@@ -105,10 +116,23 @@ def _call(
     compiled: Program,
     sizes: Mapping[str, int],
     trace: tuple[str, ...],
+    memory: Memory,
     x: Tensor,
+    grad: bool,
 ) -> _Call:
-    spec = "" if are_plain([x]) else spec_of(graph, trace, x.dtype, tuple(sizes))
-    return _Call(compiled, sizes, trace, spec)
+    if are_plain([x]):
+        # Where no gradient is asked for, the kernel writes nothing to be kept.
+        return _Call(compiled, sizes, trace, memory if grad else "store", "")
+    if _is_exporting():
+        # An exported program gives no gradients, and runs for any number of steps.
+        memory = "store"
+    spec = spec_of(graph, trace, x.dtype, tuple(sizes), memory)
+    return _Call(compiled, sizes, trace, memory, spec)
+
+
+def _is_exporting() -> bool:
+    # The oldest torch that we run on has no such function.
+    return getattr(torch.compiler, "is_exporting", lambda: False)()
 
 
 def _refuse_learned_constants(arguments: Arguments) -> None:
@@ -141,7 +165,7 @@ def _roots(compiled: Program) -> Weights:
 def _given_out(call: _Call, arrays: Sequence[Tensor]) -> list[Tensor]:
     """Return the output and the traces, each a tensor of its own."""
     ahead = call.program.ahead
-    by_node = dict(zip(ahead.schedule.outputs, arrays, strict=True))
+    by_node = dict(zip(call.out_nodes, arrays, strict=True))
     nodes = [ahead.schedule.graph.output, *ahead.traced]
     return [
         by_node[node].clone() if node in nodes[:at] else by_node[node]
@@ -160,10 +184,13 @@ class _Forward(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, call: _Call, *tensors: Tensor) -> tuple[Tensor, ...]:
-        arrays, last = call.forward(tensors)
-        by_node = dict(zip(call.program.ahead.schedule.outputs, arrays, strict=True))
+        arrays, between, last = call.forward(tensors)
+        kept = between
+        if not call.anew:
+            by_node = dict(zip(call.out_nodes, arrays, strict=True))
+            kept = [by_node[node] for node in call.saved_nodes]
         ctx.call = call
-        ctx.save_for_backward(*tensors, *(by_node[node] for node in call.saved_nodes))
+        ctx.save_for_backward(*tensors, *kept)
         ctx.set_materialize_grads(False)
         return (*_given_out(call, arrays), *last)
 

@@ -18,7 +18,13 @@ from cellwright.compiler.programs import program
 from cellwright.ir.graph import Graph
 from cellwright.ir.text import parse_graph, print_graph
 
-from .kernels import Compiled, backward_arrays, forward_arrays, output_shapes
+from .kernels import (
+    Compiled,
+    Memory,
+    backward_arrays,
+    forward_arrays,
+    forward_shapes,
+)
 
 _LIBRARY = torch.library.Library("cellwright", "DEF")
 _LIBRARY.define("forward(Tensor[] tensors, str spec, SymInt[] sizes) -> Tensor[]")
@@ -27,7 +33,11 @@ _LIBRARY.define("backward(Tensor[] tensors, str spec, SymInt[] sizes) -> Tensor[
 
 @lru_cache(maxsize=256)
 def spec_of(
-    graph: Graph, trace: tuple[str, ...], dtype: torch.dtype, sizes: tuple[str, ...]
+    graph: Graph,
+    trace: tuple[str, ...],
+    dtype: torch.dtype,
+    sizes: tuple[str, ...],
+    memory: Memory,
 ) -> str:
     """Return the text that names a compiled cell.
 
@@ -36,26 +46,30 @@ def spec_of(
         trace: names of values that it gives out.
         dtype: of its tensors.
         sizes: names of the sizes, in the order of their numbers.
+        memory: what the forward operator keeps.
     """
     word = str(dtype).removeprefix("torch.")
-    return json.dumps([print_graph(graph), trace, word, sizes])
+    return json.dumps([print_graph(graph), trace, word, sizes, memory])
 
 
 @lru_cache(maxsize=256)
-def _read(spec: str) -> tuple[Graph, tuple[str, ...], torch.dtype, tuple[str, ...]]:
-    text, trace, word, sizes = json.loads(spec)
-    return parse_graph(text), tuple(trace), getattr(torch, word), tuple(sizes)
+def _read(
+    spec: str,
+) -> tuple[Graph, tuple[str, ...], torch.dtype, tuple[str, ...], Memory]:
+    # Programs that were exported before there was a choice say nothing of memory.
+    text, trace, word, sizes, memory = [*json.loads(spec), "store"][:5]
+    return parse_graph(text), tuple(trace), getattr(torch, word), tuple(sizes), memory
 
 
 def _compiled(spec: str, sizes: Sequence[int]) -> Compiled:
-    graph, trace, dtype, names = _read(spec)
+    graph, trace, dtype, names, memory = _read(spec)
     values = dict(zip(names, sizes, strict=True))
-    return Compiled(program(graph, trace, True, dtype), values, trace)
+    return Compiled(program(graph, trace, True, dtype), values, trace, memory)
 
 
 def _forward(tensors: list[Tensor], spec: str, sizes: list[int]) -> list[Tensor]:
-    arrays, last = forward_arrays(_compiled(spec, sizes), tensors)
-    return _apart([*arrays, *last])
+    arrays, between, last = forward_arrays(_compiled(spec, sizes), tensors)
+    return _apart([*arrays, *between, *last])
 
 
 def _backward(tensors: list[Tensor], spec: str, sizes: list[int]) -> list[Tensor]:
@@ -63,11 +77,8 @@ def _backward(tensors: list[Tensor], spec: str, sizes: list[int]) -> list[Tensor
 
 
 def _forward_shapes(tensors: list[Tensor], spec: str, sizes: list[int]) -> list[Tensor]:
-    compiled = _compiled(spec, sizes)
-    inputs, states, _, _ = compiled.split(tensors)
-    lead, x = inputs[0].shape[:2], inputs[0]
-    arrays = [x.new_empty((*lead, *shape)) for shape in output_shapes(compiled)]
-    return [*arrays, *(state.new_empty(state.shape) for state in states)]
+    arrays, between, last = forward_shapes(_compiled(spec, sizes), tensors)
+    return [*arrays, *between, *last]
 
 
 def _backward_shapes(

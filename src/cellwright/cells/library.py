@@ -40,6 +40,25 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.cell")))
 
 
+def files(folder: str | os.PathLike[str]) -> tuple[Path, ...]:
+    """Return the cell files of a folder, sorted; `find` takes each of them.
+
+    Args:
+        folder: holds ``.cell`` files; folders inside of it are not looked into.
+
+    Raises:
+        CellFileError: when it is no folder, or holds no cell file.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        what = "is a file, not a folder" if folder.exists() else "is not there"
+        raise CellFileError(f"{folder}: {what}; a list of cells is that of a folder")
+    found = tuple(sorted(folder.glob("*.cell")))
+    if not found:
+        raise CellFileError(f"{folder}: holds no file NAME.cell")
+    return found
+
+
 @lru_cache(maxsize=256)
 def load(name: str) -> Cell:
     """Return a cell of the library.

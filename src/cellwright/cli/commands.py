@@ -13,7 +13,7 @@ from typing import Any
 import typer
 
 SUMMARIES = {
-    "cells": "List the cells of the library.",
+    "cells": "List the cells of the library by family, or those of a folder.",
     "show": "Show what a cell says, or what is wrong with it.",
     "new": "Write a cell file to change, begun from a cell that is there.",
     "diff": "Compare two cells: equations, declarations and parameters.",

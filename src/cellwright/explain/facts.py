@@ -28,6 +28,7 @@ def brief(cell: Cell) -> dict[str, Any]:
     return {
         "name": cell.name,
         "title": cell.title,
+        "family": cell.family,
         "year": cell.year,
         "states": [state.name for state in cell.graph.states],
         "class": classify(cell.graph),

@@ -80,7 +80,9 @@ _FENCED: dict[str, Callable[[str], str]] = {
 }
 _SCALAR_ROWS = ("sum", "mean", "max")
 
-PRINTED = frozenset({*_CALLED, *_ROWS, *_FENCED, *_DRAWN, "where", "concat", "split"})
+PRINTED = frozenset(
+    {*_CALLED, *_ROWS, *_FENCED, *_DRAWN, "where", "concat", "split", "transpose"}
+)
 """Every function that has a form here; a test compares it with the language's table."""
 
 
@@ -189,6 +191,8 @@ class Printer:
             case "concat", _:
                 inside = r";\, ".join(map(self.text, args))
                 return rf"\left[{inside}\right]"
+            case "transpose", [matrix]:
+                return self._transposed(matrix)
             case "split", [vector, *_]:
                 return self.text(vector)
             case _, [value] if name in _FENCED:
@@ -201,6 +205,13 @@ class Printer:
                 return _CALLED[name] + _in_parentheses(inside)
             case _:
                 raise TypeError(f"the function {name!r} has no LaTeX here")
+
+    def _transposed(self, matrix: ast.expr) -> str:
+        # As with powers: tanh(A)ᵀ and a name that has a superscript want parentheses.
+        text = self._at_least(matrix, Level.ATOM)
+        if isinstance(matrix, ast.Call) or "^" in text:
+            text = _in_parentheses(self.text(matrix))
+        return rf"{text}^{{\top}}"
 
     def _cases(self, args: Sequence[ast.expr]) -> str:
         rows: list[str] = []

@@ -48,19 +48,36 @@ def unified(one: Cell, other: Cell, found: Difference, width: int) -> Iterator[T
 
 
 def _hunks(changes: Sequence[Change]) -> Iterator[tuple[list[str], list[str]]]:
-    """Put together what is only gone or only new, so that names share a line."""
-    gone: list[str] = []
-    new: list[str] = []
+    """Put together what reads as one change, so that names share a line."""
+    run: list[Change] = []
     for change in changes:
-        if change.before and change.after:
-            yield gone, new
-            yield [change.before], [change.after]
-            gone, new = [], []
-        elif change.before:
-            gone.append(change.before)
-        else:
-            new.append(change.after)
-    yield gone, new
+        if run and not _alike(run[-1], change):
+            yield _sides(run)
+            run = []
+        run.append(change)
+    yield _sides(run)
+
+
+def _sides(run: Sequence[Change]) -> tuple[list[str], list[str]]:
+    before, after = [c.before for c in run], [c.after for c in run]
+    return [text for text in before if text], [text for text in after if text]
+
+
+def _alike(one: Change, other: Change) -> bool:
+    """Say whether two changes are one: gone or new both, or the same to two names."""
+    sides = [(bool(c.before), bool(c.after)) for c in (one, other)]
+    if (True, True) not in sides:
+        return True
+    if (one.before, one.after) == (other.before, other.after):
+        return True  # two parts of one split
+    declared = _DECLARED.fullmatch(one.before) is not None
+    return declared and _skeleton(one) == _skeleton(other)
+
+
+def _skeleton(change: Change) -> tuple[str, ...]:
+    """Return both statements of a change without the name that is changed."""
+    name = rf"(?<!\w){re.escape(change.name)}(?![\w'])"
+    return tuple(re.sub(name, "", text) for text in (change.before, change.after))
 
 
 def _lines(sign: str, statements: Iterable[str], style: str, width: int) -> list[Text]:
@@ -94,8 +111,7 @@ def _parameters(found: Difference, width: int) -> Iterator[Text]:
     else:
         yield Text("parameters  ").append(f"- {formula(before)}", GONE)
         yield Text(" " * 12).append(f"+ {formula(after)}", NEW)
-        change = f"change      {formula(after - before)}  "
-        yield Text(change).append(meaning, NOTE)
+        yield from _change(formula(after - before), meaning, width)
     for word, names in (
         ("added", found.added),
         ("removed", found.removed),
@@ -107,3 +123,14 @@ def _parameters(found: Difference, width: int) -> Iterator[Text]:
                 f"{word:10}  {listed}", width, subsequent_indent=" " * 12
             )
             yield from map(Text, lines)
+
+
+def _change(change: str, meaning: str, width: int) -> Iterator[Text]:
+    """Yield by how much the number changes, its letters behind it or below."""
+    indent = " " * 12
+    first = f"{'change':12}{change}"
+    if len(first) + 2 + len(meaning) <= width:
+        yield Text(f"{first}  ").append(meaning, NOTE)
+    else:
+        yield from map(Text, textwrap.wrap(first, width, subsequent_indent=indent))
+        yield Text(indent).append(meaning, NOTE)

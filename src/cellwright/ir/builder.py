@@ -203,6 +203,13 @@ def _slice(b: Builder, args: tuple[int, ...], shape: Shape) -> int | None:
     return _same_everywhere(b, args, shape)
 
 
+def _transpose(b: Builder, args: tuple[int, ...], shape: Shape) -> int | None:
+    inner = b.nodes[args[0]]
+    if inner.op == "transpose":
+        return inner.args[0]
+    return _same_everywhere(b, args, shape)
+
+
 _RULES: dict[str, Rule] = {
     "add": _add,
     "sub": _sub,
@@ -218,4 +225,5 @@ _RULES: dict[str, Rule] = {
     "slice": _slice,
     "repeat": _same_everywhere,
     "fill": _same_everywhere,
+    "transpose": _transpose,
 }

@@ -214,9 +214,10 @@ _TABLE = (
     Op("slice", 1, "vector", _slice, attr="start and length"),
     Op("repeat", 1, "vector", _repeat, attr="how often each element stands"),
     Op("fill", 1, "vector", _fill, attr="the shape to fill"),
-    # Backward graphs only: a matrix turned round (each block by itself), and what a
-    # matrix's gradient is at one step, or its blocks on the diagonal.
+    # A matrix turned round, each block by itself.
     Op("transpose", 1, "matrix", _transpose),
+    # Backward graphs only: what a matrix's gradient is at one step, or its blocks on
+    # the diagonal.
     Op("outer", 2, "product", _outer, attr="number of blocks, or None for a matrix"),
 )
 
@@ -225,5 +226,5 @@ OPS: dict[str, Op] = {op.name: op for op in _TABLE}
 INIT_ONLY = frozenset({"index", "uniform", "normal", "glorot", "orthogonal"})
 """Ops that may stand in first values of parameters and constants, never in a step."""
 
-BACKWARD_ONLY = frozenset({"transpose", "outer"})
+BACKWARD_ONLY = frozenset({"outer"})
 """Ops that differentiation makes; no text of a cell says them."""

@@ -27,6 +27,7 @@ from .views import (
 )
 
 MAX_BASES = 10
+FAMILY = "family:"
 Resolve = Callable[[str, Source], Source | None]
 """A base's name and the source that extends it, to the base's source."""
 
@@ -85,6 +86,21 @@ class Cell:
             if found:
                 return int(found.group())
         return None
+
+    @property
+    def family(self) -> str:
+        """What the line ``family:`` of the comment at the top says, else its base's.
+
+        Example:
+            >>> import cellwright as cw
+            >>> cw.cells.load("cifg").family
+            'LSTM'
+        """
+        for source in reversed(self.chain):
+            for line in top_comment(source.text):
+                if line.startswith(FAMILY):
+                    return line.removeprefix(FAMILY).strip()
+        return ""
 
     @property
     def graph(self) -> Graph:

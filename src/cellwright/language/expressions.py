@@ -306,7 +306,9 @@ class Typer:
             return self._in_step(row.apply(self._b, values, sizes), tree)
         except (ShapeRuleError, SizeError) as fault:
             shown = self._shapes(tree.args[: len(values)], values)
-            return self._shape_fault(tree, f"{shown}: {row.name}: {fault}")
+            turned = row.name == "transpose"
+            fix = "the product of two vectors, a number, is sum(a * b)" * turned
+            return self._shape_fault(tree, f"{shown}: {row.name}: {fault}", fix)
 
     def _draw(self, row: Function, values: list[int], tree: ast.expr) -> int | None:
         shape = self._scope.draw_shape

@@ -14,7 +14,7 @@ from typing import Literal
 from cellwright.ir.builder import Builder
 from cellwright.ir.sizes import Size
 
-Kind = Literal["elementwise", "row", "vector", "gradient", "draw"]
+Kind = Literal["elementwise", "row", "vector", "matrix", "gradient", "draw"]
 Apply = Callable[[Builder, Sequence[int], Sequence[Size]], int]
 
 LAYER_NORM_EPS = 1e-5
@@ -201,6 +201,12 @@ _TABLE = (
         "the parts of v, one for each name on the left: equal ones, or of these sizes",
     ),
     Function("repeat(v, n)", "vector", "every entry n times, neighbours", _repeat),
+    Function(
+        "transpose(M)",
+        "matrix",
+        "the matrix with rows and columns exchanged; of three sizes, each block",
+        _op("transpose"),
+    ),
     Function("stop_gradient(v)", "gradient", "v, as a constant", _stop_gradient, True),
     Function(
         "surrogate(value, proxy)",

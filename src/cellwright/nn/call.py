@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
@@ -14,11 +14,11 @@ from cellwright.ir.graph import Graph, Input
 from cellwright.passes.rewrite import recurrent_matrices
 
 from .errors import OptionError
-from .extras import Request, read_extras
+from .extras import Request, Settings, read_extras
 from .layer_sizes import numbers
 from .layers import run_layers
 from .packed import run_packed
-from .regularise import Regularised, drop_weights
+from .regularise import drop_weights
 from .shapes import Layout, read_input, read_layout, read_states
 from .torch_path import cast_as
 from .torch_weights import RECURRENT, TORCH, from_packed
@@ -66,13 +66,6 @@ class Form:
     def recurrent(self) -> Sequence[str]:
         """Return the names, without suffix, of what weight dropout acts on."""
         return RECURRENT if self.packed else recurrent_matrices(self.graph)
-
-
-class Settings(Regularised, Protocol):
-    """What of a layer may be set anew between calls."""
-
-    batch_first: bool
-    dropout: float
 
 
 def suffixes(layer: int, bidirectional: bool) -> list[str]:

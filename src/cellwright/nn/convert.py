@@ -12,6 +12,7 @@ from cellwright.compiler.choose import choose
 from .dropin import DropIn
 from .dropins import GRU, LSTM, RNN
 from .errors import OptionError
+from .memory import memory_asked
 from .recurrent import Recurrent
 from .report import BackendReport, Row
 from .swap import become
@@ -47,8 +48,8 @@ def convert(
         >>> import torch, cellwright as cw
         >>> model = torch.nn.ModuleDict({"rnn": torch.nn.GRU(3, 8)})
         >>> print(cw.convert(model))  # doctest: +ELLIPSIS
-        layer  backend  reason
-        rnn    c        a compiled kernel, ...
+        layer  backend  memory  reason
+        rnn    c        store   a compiled kernel, ...
         >>> type(model["rnn"]) is cw.nn.GRU
         True
     """
@@ -64,7 +65,9 @@ def convert(
     for name, module in model.named_modules():
         found = change(module, backend)
         if found is not None:
-            rows.append(Row(name or type(module).__name__, *found))
+            ours = isinstance(module, DropIn | Recurrent)
+            memory = module.memory if ours else "store"
+            rows.append(Row(name or type(module).__name__, *found, memory))
     return BackendReport(tuple(rows))
 
 
@@ -83,7 +86,8 @@ def _to_ours(module: nn.Module, backend: str) -> tuple[str, str] | None:
 def _to_torch(module: nn.Module, _: str) -> tuple[str, str] | None:
     if type(module) in _OURS.values() and "forward" not in vars(module):
         assert isinstance(module, DropIn)
-        if on := module.regularisers():
+        words = type(module).__name__
+        if on := [*module.regularisers(), *memory_asked(words, module.memory)]:
             has_not = f"torch.nn.{type(module).__name__} has no {', '.join(on)}"
             return _running(module)[0], f"{has_not}: left alone"
         become(module, module.torch_class)

@@ -24,6 +24,7 @@ from .errors import OptionError
 from .extras import Request, States, asked_for
 from .gate_values import chrono_value, forget_bias_value
 from .initialise import Init, init_values
+from .memory import Memory, memory_asked, memory_mode
 from .packed_values import set_packed
 from .regularise import (
     REGULARISERS,
@@ -92,6 +93,7 @@ class DropIn(nn.RNNBase):
 
     # On the class as well, for layers that come from torch.nn or an older pickle.
     backend: str = "auto"
+    memory: Memory = "store"
     init: Mapping[str, str] | None = None
     forget_bias: float | None = None
     chrono: float | None = None
@@ -103,6 +105,7 @@ class DropIn(nn.RNNBase):
         self,
         mode: str,
         backend: str,
+        memory: Memory,
         init: Init | None,
         forget_bias: float | None,
         chrono: float | None,
@@ -115,6 +118,7 @@ class DropIn(nn.RNNBase):
         super().__init__(mode, **arguments)
         self.backend = backend
         name = type(self).__name__
+        self.memory = memory_mode(name, memory)
         self.init = init_values(name, init)
         self.forget_bias = forget_bias_value(name, forget_bias)
         self.chrono = chrono_value(name, chrono, self.forget_bias)
@@ -159,15 +163,17 @@ class DropIn(nn.RNNBase):
         """Return the torch.nn layer that shares this one's Parameters.
 
         Raises:
-            OptionError: with zoneout, variational or weight dropout, which torch.nn
-                has not.
+            OptionError: with zoneout, variational or weight dropout, or with
+                ``memory="recompute"``, which torch.nn has not.
         """
+        has_not = f"{self._words()}: torch.nn.{type(self).__name__} has no"
         if on := self.regularisers():
             listed = ", ".join(f"{name}={value!r}" for name, value in on.items())
             raise OptionError(
-                f"{self._words()}: torch.nn.{type(self).__name__} has no {listed}; "
-                f"set {'it' if len(on) == 1 else 'them'} to 0 first"
+                f"{has_not} {listed}; set {'it' if len(on) == 1 else 'them'} to 0 first"
             )
+        if asked := memory_asked(self._words(), self.memory):
+            raise OptionError(f"{has_not} {asked[0]}; set memory='store' first")
         return become(twin(self), self.torch_class)
 
     def reset_parameters(self) -> None:
@@ -279,22 +285,23 @@ class DropIn(nn.RNNBase):
         return output, tuple(last) if len(last) > 1 else last[0]
 
     def backend_report(self) -> BackendReport:
-        """Return which backend runs this layer, and why; one row for torch.nn's calls.
+        """Return what runs this layer, and why; one row for torch.nn's calls.
 
         A second one tells what runs calls that ask for more, if that is another.
         """
         name = type(self).__name__
         choice = choose_engine(self.backend, self._beyond(), self._like())
-        rows = [Row(name, choice.backend, choice.reason)]
+        rows = [Row(name, choice.backend, choice.reason, self.memory)]
         if choice.backend == "torch" and self.backend != "torch":
             asked = "lengths, mask, reset, trace or return_states"
             more = choose_engine(self.backend, [asked], self._like())
-            rows.append(Row(name, more.backend, f"calls with {asked}"))
+            rows.append(Row(name, more.backend, f"calls with {asked}", self.memory))
         return BackendReport(tuple(rows))
 
     def extra_repr(self) -> str:
         """Return torch.nn's words and what differs among our own arguments."""
-        own = {**dict.fromkeys(OWN), "backend": "auto", **REGULARISERS}
+        own = {**dict.fromkeys(OWN), "backend": "auto", "memory": "store"}
+        own |= REGULARISERS
         mine = [
             f"{name}={getattr(self, name)!r}"
             for name, default in own.items()
@@ -335,7 +342,7 @@ class DropIn(nn.RNNBase):
         found.pop("weight_dropout", None)
         if not self.training:
             found.pop("variational_dropout", None)
-        return list(found)
+        return [*found, *memory_asked(type(self).__name__, self.memory)]
 
     def _forward_ours(
         self,

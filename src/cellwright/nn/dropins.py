@@ -11,6 +11,7 @@ from torch import _VF, Tensor, nn
 from .dropin import DropIn
 from .errors import OptionError
 from .initialise import Init
+from .memory import Memory
 from .regularise import Zoneout
 
 
@@ -32,6 +33,8 @@ class LSTM(DropIn):
         dtype: of the weights.
         backend: ``"auto"``, ``"c"`` (kernels), ``"reference"`` (the truth, slow) or
             ``"torch"`` (its own path).
+        memory: ``"store"``, or ``"recompute"`` for less memory and more time in the
+            backward pass, as for `Recurrent`; torch's own path has no such thing.
         init: first values of the cell's weights and biases, by name or pattern, as for
             `Recurrent`: ``{"U_*": "orthogonal"}``; all others are torch.nn's.
         forget_bias: first value of the forget gate's bias, the sum of both vectors.
@@ -60,8 +63,8 @@ class LSTM(DropIn):
         >>> layer = cw.nn.LSTM(input_size=3, hidden_size=8, forget_bias=1.0)
         >>> output, (h, c) = layer(torch.randn(20, 16, 3))
         >>> print(layer.backend_report())  # doctest: +ELLIPSIS
-        layer  backend  reason
-        LSTM   c        a compiled kernel, ...
+        layer  backend  memory  reason
+        LSTM   c        store   a compiled kernel, ...
     """
 
     torch_class = nn.LSTM
@@ -84,6 +87,7 @@ class LSTM(DropIn):
         dtype: torch.dtype | None = None,
         *,
         backend: str = "auto",
+        memory: Memory = "store",
         init: Init | None = None,
         forget_bias: float | None = None,
         chrono: float | None = None,
@@ -94,6 +98,7 @@ class LSTM(DropIn):
         super().__init__(
             "LSTM",
             backend,
+            memory,
             init,
             forget_bias,
             chrono,
@@ -130,6 +135,8 @@ class GRU(DropIn):
         dtype: of the weights.
         backend: ``"auto"``, ``"c"`` (kernels), ``"reference"`` (the truth, slow) or
             ``"torch"`` (its own path).
+        memory: ``"store"``, or ``"recompute"`` for less memory and more time in the
+            backward pass, as for `Recurrent`; torch's own path has no such thing.
         init: first values of the cell's weights and biases, by name or pattern, as for
             `Recurrent`: ``{"U_*": "orthogonal"}``; all others are torch.nn's.
         forget_bias: an error, as this cell has no forget gate.
@@ -177,6 +184,7 @@ class GRU(DropIn):
         dtype: torch.dtype | None = None,
         *,
         backend: str = "auto",
+        memory: Memory = "store",
         init: Init | None = None,
         forget_bias: float | None = None,
         chrono: float | None = None,
@@ -189,6 +197,7 @@ class GRU(DropIn):
         super().__init__(
             "GRU",
             backend,
+            memory,
             init,
             forget_bias,
             chrono,
@@ -225,6 +234,8 @@ class RNN(DropIn):
         dtype: of the weights.
         backend: ``"auto"``, ``"c"`` (kernels), ``"reference"`` (the truth, slow) or
             ``"torch"`` (its own path).
+        memory: ``"store"``, or ``"recompute"`` for less memory and more time in the
+            backward pass, as for `Recurrent`; torch's own path has no such thing.
         init: first values of the cell's weights and biases, by name or pattern, as for
             `Recurrent`: ``{"U_*": "orthogonal"}``; all others are torch.nn's.
         forget_bias: an error, as this cell has no forget gate.
@@ -275,6 +286,7 @@ class RNN(DropIn):
         dtype: torch.dtype | None = None,
         *,
         backend: str = "auto",
+        memory: Memory = "store",
         init: Init | None = None,
         forget_bias: float | None = None,
         chrono: float | None = None,
@@ -291,6 +303,7 @@ class RNN(DropIn):
         super().__init__(
             f"RNN_{nonlinearity.upper()}",
             backend,
+            memory,
             init,
             forget_bias,
             chrono,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -19,11 +19,20 @@ from cellwright.language.report import did_you_mean
 from cellwright.passes.rewrite import Kind, Rewrites, input_kind
 
 from .errors import OptionError
+from .memory import Memory, memory_mode
 from .regularise import Regularised, zoneout_shares
 from .shapes import Layout
 from .steps import Lengths, at_steps, read_flags, read_lengths, seen_backwards
 
 States = Literal["last", "all"]
+
+
+class Settings(Regularised, Protocol):
+    """What of a layer may be set anew between calls."""
+
+    batch_first: bool
+    dropout: float
+    memory: Memory
 
 
 @dataclass(frozen=True)
@@ -71,6 +80,7 @@ class Extras:
         zoneout: share of the units that keep their value, by state.
         dropout: share that variational dropout drops.
         training: whether chance is on.
+        memory: what is kept for a backward pass.
     """
 
     keep: Tensor | None = None
@@ -80,6 +90,7 @@ class Extras:
     zoneout: Mapping[str, float] = field(default_factory=dict[str, float])
     dropout: float = 0.0
     training: bool = False
+    memory: Memory = "store"
 
     def rewrites(self) -> Rewrites:
         """Return which changes of the cell's graph this needs."""
@@ -140,7 +151,7 @@ def read_extras(
     graph: Graph,
     x: Tensor,
     layout: Layout,
-    layer: Regularised,
+    layer: Settings,
 ) -> Extras:
     """Check what a call asks for, and return it with what the layer was made with.
 
@@ -149,7 +160,8 @@ def read_extras(
         graph: the cell.
         x: the input, ``[T, B, I]``.
         layout: how the input lay.
-        layer: has zoneout and variational dropout, and is in training or not.
+        layer: has zoneout, variational dropout and what memory holds, and is in
+            training or not.
 
     Raises:
         DtypeError, ShapeError: for lengths, a mask or resets that do not fit.
@@ -179,6 +191,7 @@ def read_extras(
         zoneout_shares(layer.zoneout, [state.name for state in graph.states]),
         layer.variational_dropout,
         layer.training,
+        memory_mode(layout.layer, layer.memory),
     )
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cellwright.autograd import Memory, is_transformed, without_autocast
 from cellwright.autograd import run as run_compiled
-from cellwright.autograd import without_autocast
 from cellwright.backends.reference import interpret
 from cellwright.backends.reference.interpret import Arguments, Result, first_states
+from cellwright.backends.reference.segments import run_in_segments
 from cellwright.ir.graph import Graph
 from cellwright.passes.rewrite import rewrite
 
@@ -119,6 +120,14 @@ def _stacked(
     return LayersResult(x, [torch.stack(kept, axis) for kept in states], traces)
 
 
+def _engine(backend: str, memory: Memory) -> Callable[..., Result]:
+    if backend == "c":
+        return partial(run_compiled, memory=memory)
+    # torch.func's transforms cannot look into a checkpoint.
+    anew = memory == "recompute" and torch.is_grad_enabled() and not is_transformed()
+    return run_in_segments if anew else interpret.run
+
+
 def _direction(
     cell: Graph,
     arguments: Arguments,
@@ -144,7 +153,7 @@ def _direction(
         seen[0] = seen[0].squeeze(-1)
     after = [f"{state.name}'" for state in cell.states] if extras.all_states else []
     names = tuple(dict.fromkeys([*extras.trace, *after]))
-    run = run_compiled if backend == "c" else interpret.run
+    run = _engine(backend, extras.memory)
     result = run(graph, arguments, [*seen, *more], first, names)
     output = result.output if cell.output_shape else result.output.unsqueeze(-1)
     traces = dict(result.traces)

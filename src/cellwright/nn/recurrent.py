@@ -25,6 +25,7 @@ from .extras import Request, States
 from .gate_values import chrono_value, forget_bias_value, gate_values
 from .initialise import Init, init_values, initialised
 from .layer_sizes import numbers, sizes_of_layers
+from .memory import Memory, memory_mode
 from .options import (
     Option,
     check_constants,
@@ -62,6 +63,9 @@ class Recurrent(ExactConstants):
         bidirectional: whether a second set of weights reads the sequence backwards; the
             outputs of both stand side by side.
         backend: ``"auto"``, ``"c"`` or ``"reference"``; see `backend_report`.
+        memory: ``"store"`` keeps what the backward pass reads at every step;
+            ``"recompute"`` keeps some states only, and computes the rest anew: less
+            memory, the same numbers, more time.
         init: first values of weights and biases in place of the file's, by name or
             pattern: ``{"U_*": "orthogonal", "b_*": 0}``.
         forget_bias: first value of the biases of every gate that the cell's file
@@ -104,6 +108,7 @@ class Recurrent(ExactConstants):
     """
 
     # On the class as well, for layers of an older pickle.
+    memory: Memory = "store"
     init: Mapping[str, str] | None = None
     chrono: float | None = None
     zoneout: Zoneout = 0.0
@@ -122,6 +127,7 @@ class Recurrent(ExactConstants):
         bidirectional: bool = False,
         backend: str = "auto",
         *,
+        memory: Memory = "store",
         init: Init | None = None,
         forget_bias: float | None = None,
         chrono: float | None = None,
@@ -146,6 +152,7 @@ class Recurrent(ExactConstants):
         self.bidirectional = flag(name, "bidirectional", bidirectional)
         choose(backend, False, torch.device(device or "cpu"), dtype)
         self._asked = backend
+        self.memory = memory_mode(name, memory)
         self.init = init_values(name, init)
         if self.init:
             self.cell = initialised(self.cell, self.graph, self.init)
@@ -282,9 +289,10 @@ class Recurrent(ExactConstants):
         return choose(self._asked, False, like.device, like.dtype)
 
     def backend_report(self) -> BackendReport:
-        """Return which backend runs this layer, and why."""
+        """Return which backend runs this layer, why, and what its memory holds."""
         choice = self._choice()
-        return BackendReport((Row(self.cell.name, choice.backend, choice.reason),))
+        row = Row(self.cell.name, choice.backend, choice.reason, self.memory)
+        return BackendReport((row,))
 
     def extra_repr(self) -> str:
         """Return the arguments that differ from their defaults."""
@@ -348,6 +356,7 @@ _DEFAULTS = {
     "batch_first": False,
     "dropout": 0.0,
     "bidirectional": False,
+    "memory": "store",
     "init": None,
     "forget_bias": None,
     "chrono": None,

@@ -7,28 +7,37 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One layer: its name in the model, the backend that runs it, the reason."""
+    """One layer: its name in the model, the backend that runs it, the reason.
+
+    And what it keeps for a backward pass, ``"store"`` or ``"recompute"``.
+    """
 
     layer: str
     backend: str
     reason: str
+    memory: str = "store"
 
 
 @dataclass(frozen=True)
 class BackendReport:
-    """A table layer → backend → reason; prints as one.
+    """A table layer → backend → memory → reason; prints as one.
 
     Example:
         >>> print(BackendReport((Row("rnn", "reference", "asked for"),)))
-        layer  backend    reason
-        rnn    reference  asked for
+        layer  backend    memory  reason
+        rnn    reference  store   asked for
     """
 
     rows: tuple[Row, ...]
 
     def __str__(self) -> str:
-        table = [("layer", "backend", "reason")]
-        table += [(row.layer, row.backend, row.reason) for row in self.rows]
-        widths = [max(len(row[column]) for row in table) for column in range(2)]
-        lines = (f"{a:{widths[0]}}  {b:{widths[1]}}  {c}" for a, b, c in table)
+        table = [("layer", "backend", "memory", "reason")]
+        table += [(r.layer, r.backend, r.memory, r.reason) for r in self.rows]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        lines = (
+            "  ".join(
+                f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)
+            )
+            for row in table
+        )
         return "\n".join(line.rstrip() for line in lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import torch
@@ -276,9 +277,7 @@ class Stack(nn.Module):
             name = f"layers.{index}"
             if isinstance(layer, Recurrent | DropIn):
                 found = layer.backend_report().rows
-                rows += [
-                    Row(f"{name} {row.layer}", row.backend, row.reason) for row in found
-                ]
+                rows += [replace(row, layer=f"{name} {row.layer}") for row in found]
             else:
                 rows.append(
                     Row(f"{name} {type(layer).__name__}", "torch", "torch.nn's")

@@ -9,7 +9,7 @@ from torch import nn
 
 from .regularise import REGULARISERS
 
-OWN = ("backend", "init", "forget_bias", "chrono")
+OWN = ("backend", "memory", "init", "forget_bias", "chrono")
 """Attributes that torch.nn's layers have not, beside the regularisers."""
 
 L = TypeVar("L", bound=nn.RNNBase)

@@ -18,8 +18,9 @@ from torch import Tensor
 
 from cellwright.ir.text import parse_graph, print_graph
 
-from .call import Form, Settings, run_layer, suffixes
-from .extras import Request
+from .call import Form, run_layer, suffixes
+from .extras import Request, Settings
+from .memory import Memory
 from .regularise import REGULARISERS, Zoneout
 
 
@@ -61,11 +62,12 @@ def run_in_graph(
     if isinstance(request["lengths"], list | tuple | int):
         # As numbers they would be constants, and others compile the graph anew.
         request = {**request, "lengths": torch.tensor(request["lengths"])}
-    settings = {
+    plain = {
         "training": layer.training,
         "batch_first": layer.batch_first,
-        **shares,
+        "memory": layer.memory,
     }
+    settings = (plain, shares)
     output, state, *values = _node(form, settings, weights, input, hx, request, inputs)
     if not values:
         return output, state
@@ -81,7 +83,7 @@ def run_in_graph(
 @torch.compiler.allow_in_graph
 def _node(
     form: str,
-    settings: Mapping[str, Any],
+    settings: tuple[Mapping[str, Any], Mapping[str, Any]],
     weights: Mapping[str, Tensor],
     input: Tensor,
     hx: Tensor | Sequence[Tensor] | None,
@@ -92,7 +94,9 @@ def _node(
     words, graph, sizes, bidirectional, packed = json.loads(form)
     output, state, *traces = run_layer(
         Form(words, parse_graph(graph), sizes, bidirectional, packed),
-        _Settings(**{name: _read(value) for name, value in settings.items()}),
+        _Settings(
+            **settings[0], **{n: _read(value) for n, value in settings[1].items()}
+        ),
         "c",
         weights,
         input,
@@ -107,6 +111,7 @@ def _node(
 class _Settings:
     training: bool
     batch_first: bool
+    memory: Memory
     dropout: float
     zoneout: Zoneout
     variational_dropout: float
@@ -125,7 +130,7 @@ def _text(shares: Zoneout) -> Any:
 
 
 def _read(value: Any) -> Any:
-    """Return the share or shares of such texts; anything else as it is."""
+    """Return the share or shares of such texts."""
     if isinstance(value, Mapping):
         return {name: float.fromhex(share) for name, share in value.items()}
-    return float.fromhex(value) if isinstance(value, str) else value
+    return float.fromhex(value)

@@ -189,6 +189,7 @@ DERIVATIVES: dict[str, Row] = {
     "concat": _concat,
     "repeat": _repeat,
     "fill": _fill,
+    "transpose": lambda s, g: (s.b.op("transpose", g),),
     **dict.fromkeys(("lt", "le", "gt", "ge", "eq", "ne", "floor"), _nothing),
 }
 """One row an op. `slice` has none: `differentiate` puts its gradients together."""

@@ -31,6 +31,12 @@ class Forward:
     traced: tuple[int, ...]
     saved: Mapping[str, int]
 
+    @property
+    def given_out(self) -> list[int]:
+        """The outputs that a call gives out, each once; the others are kept for it."""
+        asked = {self.schedule.graph.output, *self.traced}
+        return [node for node in self.schedule.outputs if node in asked]
+
 
 @dataclass(frozen=True)
 class Back:

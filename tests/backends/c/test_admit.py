@@ -11,6 +11,7 @@ from torch.func import functional_call
 from torch.fx.experimental.proxy_tensor import make_fx
 
 import cellwright as cw
+from any_cell import further_inputs, sizes_for
 from cellwright.backends.c.errors import TensorError
 from cellwright.checks.tolerances import TOLERANCES, error
 
@@ -97,10 +98,13 @@ def test_lazy_negatives_are_read_with_their_sign():
 @pytest.mark.parametrize("cell", cw.cells.names())
 def test_no_rows_have_gradients_of_nothing(cell: str):
     """A batch of 0 goes forward and back: every gradient is 0, as in torch.nn."""
-    sizes: dict[str, Any] = {"slstm": {"heads": 2}, "lstm_proj": {"proj_size": 2}}
-    ours = layer(cell, **sizes.get(cell, {}))
-    x = torch.randn(5, 0, 3, dtype=torch.float64, requires_grad=True)
-    output, _ = ours(x)
+    graph = cw.cells.load(cell).graph
+    wide, high, options = sizes_for(graph, 3, 4)
+    ours = cw.nn.Recurrent(
+        cell, wide, high, backend="c", dtype=torch.float64, **options
+    )
+    x = torch.randn(5, 0, wide, dtype=torch.float64, requires_grad=True)
+    output, _ = ours(x, **further_inputs(graph, 5, 0))
     wrt = [x, *ours.parameters()]
     gradients = torch.autograd.grad(
         output.sum(), wrt, allow_unused=True, materialize_grads=True

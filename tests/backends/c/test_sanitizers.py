@@ -32,11 +32,11 @@ dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_there_is_no_warning(
     compiler: Compiler, tmp_path: Path, level: Level, dtype: str
 ):
-    """All cells, plain and rewritten, in both directions, and the sums of products."""
+    """Cells, plain and rewritten, in both directions, and the sums of products."""
     double = DTYPES[getattr(torch, dtype)]
     sources = [
         one
-        for problem in problems()
+        for problem in problems(level.name, dtype)
         for one in sources_of(pipeline(problem.graph, problem.trace, True))
     ]
     texts = {

@@ -103,7 +103,15 @@ def test_every_op_without_a_smooth_slope_is_covered():
     """What jumps or has a kink is frozen; the rest is smooth where it is defined."""
     smooth = {"add", "sub", "mul", "div", "power", "neg", "matmul", "row_sum"}
     smooth |= {"sigmoid", "tanh", "exp", "log", "sqrt", "sin", "cos"}
-    smooth |= {"softplus", "log_sigmoid", "concat", "slice", "repeat", "fill"}
+    smooth |= {
+        "softplus",
+        "log_sigmoid",
+        "concat",
+        "slice",
+        "repeat",
+        "fill",
+        "transpose",
+    }
     computed = {op.name for op in OPS.values() if op.kind not in ("leaf", "draw")}
     computed -= BACKWARD_ONLY
     assert {op for op in computed if Frozen().covers(op)} == computed - smooth

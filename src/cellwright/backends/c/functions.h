@@ -92,7 +92,7 @@ INLINE vec v_floor(vec x) {
     const vec nearest = with_sign((size + whole) - whole, x);
     return choose(size < whole, nearest - one_if(nearest > x), x);
 #else
-    vec below;
+    vec below = x;
     EACH_LANE(i) below[i] = LIBM(__builtin_floor)(x[i]);
     return below;
 #endif
@@ -201,7 +201,7 @@ INLINE vec exact_fmod(vec a, vec b) {
     const ivec small = quotient < BY_DTYPE(1125899906842624.0, 2097152.0);
     if (in_all_lanes(small)) {
         const vec whole = v_floor(quotient);
-        vec rest;
+        vec rest = size;
         EACH_LANE(i) rest[i] = LIBM(__builtin_fma)(-whole[i], step[i], size[i]);
         rest = choose(rest < 0, rest + step, rest);
         /* Also where the step is infinite. */

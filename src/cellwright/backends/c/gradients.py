@@ -16,7 +16,7 @@ from cellwright.ir.ops import Attr
 from cellwright.ir.sizes import Size
 from cellwright.passes.schedule import Schedule, outer_products
 
-from .kernel import Given, Lagging, add_outer_products
+from .kernel import Given, Lagging, add_outer_products, steps_of
 from .slots import resolved
 
 
@@ -154,7 +154,8 @@ class Outers:
                 products += group.products(left[: self._rows], right.first)
                 left = left[self._rows :]
             if len(left):
-                after = right.after[max(begin - 1, 0) : end - 1]
+                late = 1 + right.begin
+                after = right.after[max(begin, 1) - late : end - late]
                 products += group.products(left, _as_rows(after))
         add_outer_products(products)
 
@@ -178,8 +179,8 @@ class Outers:
         count = (end - begin) * self._rows
         value = self._value(nodes[0], whole, named)
         if value is not None:
-            assert isinstance(value, Tensor)
-            return _as_rows(value[begin:end])
+            assert not isinstance(value, Lagging)
+            return _as_rows(steps_of(value, begin, end))
         size = self._schedule.graph.nodes[nodes[0]].shape[0]
         buffer, members = self._buffers[size]
         first, each = members.index(nodes[0]), buffer.shape[-1]

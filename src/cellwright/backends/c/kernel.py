@@ -31,13 +31,35 @@ class Lagging:
     Args:
         first: ``[B, H]``
         after: the values after every step, ``[T, B, H]``
+        begin: the step that ``after`` begins with; one before those that are run.
     """
 
     first: Tensor
     after: Tensor
+    begin: int = 0
 
 
-Given = Tensor | Lagging
+@dataclass(frozen=True)
+class Window:
+    """Some steps of a sequence, which the others are not there beside.
+
+    Args:
+        values: ``[S, B, n]``, or ``[S, B]``
+        begin: the step that they begin with.
+    """
+
+    values: Tensor
+    begin: int
+
+
+Given = Tensor | Lagging | Window
+
+
+def steps_of(given: Tensor | Window, begin: int, end: int) -> Tensor:
+    """Return the values of some steps."""
+    if isinstance(given, Window):
+        return given.values[begin - given.begin : end - given.begin]
+    return given[begin:end]
 
 
 @dataclass(frozen=True)
@@ -80,9 +102,7 @@ class Kernel:
         for first, last in states:
             slots += (first.data_ptr(), first.stride(0), last.data_ptr())
         for output, at in outputs:
-            step = output.stride(0)
-            place = output.data_ptr() + (begin - at) * step * output.element_size()
-            slots += (place, step, output.stride(1))
+            slots += _place(output, at - begin)
         slots += [total.data_ptr() for total in sums]
         slots += sizes
         if self.run_function((ctypes.c_int64 * len(slots))(*slots)):
@@ -184,8 +204,15 @@ def _root_slots(root: Tensor) -> tuple[int, ...]:
 
 def _input_slots(given: Given) -> tuple[int, int, int, int, int]:
     if isinstance(given, Lagging):
-        step, row, *_ = given.after.stride()
-        place, first = given.after.data_ptr(), given.first
-        return (place, step, row, first.data_ptr(), first.stride(0))
-    step, row, *_ = given.stride()
-    return (given.data_ptr(), step, row, 0, 0)
+        first = given.first
+        place = _place(given.after, given.begin)
+        return (*place, first.data_ptr(), first.stride(0))
+    if isinstance(given, Window):
+        return (*_place(given.values, given.begin), 0, 0)
+    return (*_place(given, 0), 0, 0)
+
+
+def _place(values: Tensor, begin: int) -> tuple[int, int, int]:
+    """Return where step 0 lies, or would lie, and the ways to the next step and row."""
+    step, row, *_ = values.stride()
+    return (values.data_ptr() - begin * step * values.element_size(), step, row)

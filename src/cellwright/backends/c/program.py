@@ -7,20 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-import torch
 from torch import Tensor
 
 from cellwright.backends.reference.interpret import Arguments, Weights
 from cellwright.passes.pipeline import Back, Forward
 
-from .admit import Expected, admit, flat, laid_out
-from .gradients import Outers
-from .kernel import Given, Kernel, Lagging
+from .admit import Expected, flat, laid_out
+from .backward_run import BackwardRun, Kept, Stored
+from .forward_run import ForwardRun, Segments
+from .kernel import Kernel
+from .segments import segment_steps
 from .slots import resolved
-
-CHUNK_ROWS = 2048
-"""Rows, steps times batch, that the backward pass goes through at a time: their
-gradients stay in the cache until the matrix products that need them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,33 +55,41 @@ class Program:
         Raises:
             TensorError: for a tensor of another dtype, shape or device.
         """
+        run = self._run(sizes, roots, inputs, states)
+        arrays = [run.array(node, run.steps) for node in run.outputs]
+        last = run.new_states()
+        whole = [(array, 0) for array in arrays]
+        run.walk((0, run.steps), run.states, last, whole)
+        return arrays, last
+
+    def forward_in_segments(
+        self,
+        sizes: Mapping[str, int],
+        roots: Sequence[Tensor],
+        inputs: Sequence[Tensor],
+        states: Sequence[Tensor],
+    ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        """Run all steps, and keep the states between segments alone.
+
+        Args and Raises as in `forward`.
+
+        Returns:
+            The arrays of what is given out, the states before each segment but the
+            first, ``[N, B, n]``, and the last states.
+        """
+        run = self._run(sizes, roots, inputs, states)
+        return run.in_segments(self.segment(sizes, run.steps, run.rows))
+
+    def segment(self, sizes: Mapping[str, int], steps: int, rows: int) -> int:
+        """Return the steps of a segment, see `segment_steps`."""
         schedule = self.ahead.schedule
         graph = schedule.graph
-        steps, rows = inputs[0].shape[:2]
-        leads = ((steps, rows), (rows,), ())
-        expected = _expected(self, tuple(sizes.items()))
-        for values, each, lead in zip(
-            (inputs, states, roots), expected, leads, strict=True
-        ):
-            admit(values, each, lead, inputs[0].dtype)
-        shapes = [graph.nodes[node].shape for node in schedule.outputs]
-        arrays = [
-            inputs[0].new_empty((steps, rows, *resolved(shape, sizes)))
-            for shape in shapes
-        ]
-        last = [
-            torch.empty_like(s, memory_format=torch.contiguous_format) for s in states
-        ]
-        self.kernel.run(
-            resolved(self.kernel.sizes, sizes),
-            (rows, 0, steps),
-            laid_out(roots),
-            [flat(given) for given in inputs],
-            list(zip(map(flat, states), last, strict=True)),
-            [(array, 0) for array in arrays],
-            [],
+        states = sum(math.prod(resolved(s.shape, sizes)) for s in graph.states)
+        residuals = sum(
+            math.prod(resolved(graph.nodes[node].shape, sizes))
+            for node in schedule.outputs
         )
-        return arrays, last
+        return segment_steps(steps, rows, states, residuals)
 
     def backward(
         self,
@@ -110,8 +115,67 @@ class Program:
         Returns:
             Gradients of inputs and roots by name, and of the first states.
         """
-        run = _BackwardRun(self, sizes, inputs, states, saved, arriving)
-        return run.through(self._weights(sizes, roots, inputs[0]), adjoints)
+        kept = Stored(self.ahead, saved, [flat(state) for state in states])
+        return self._back_run(sizes, inputs, arriving, kept).through(
+            self._weights(sizes, roots, inputs[0]), adjoints
+        )
+
+    def backward_in_segments(
+        self,
+        sizes: Mapping[str, int],
+        roots: Sequence[Tensor],
+        inputs: Sequence[Tensor],
+        states: Sequence[Tensor],
+        between: Sequence[Tensor],
+        arriving: Mapping[str, Tensor],
+        adjoints: Sequence[Tensor],
+    ) -> tuple[dict[str, Tensor], list[Tensor]]:
+        """Run all steps backwards; what they read is made anew, by segments.
+
+        Args:
+            sizes: as in `backward`, like all that is not told here.
+            roots: likewise.
+            inputs: likewise.
+            states: likewise.
+            between: the states between segments, as `forward_in_segments` gave them.
+            arriving: likewise.
+            adjoints: likewise.
+
+        Returns:
+            What `backward` returns, to the bit.
+        """
+        run = self._run(sizes, roots, inputs, states)
+        kept = Segments(run, between, self.segment(sizes, run.steps, run.rows))
+        return self._back_run(sizes, inputs, arriving, kept).through(
+            self._weights(sizes, roots, inputs[0]), adjoints
+        )
+
+    def _run(
+        self,
+        sizes: Mapping[str, int],
+        roots: Sequence[Tensor],
+        inputs: Sequence[Tensor],
+        states: Sequence[Tensor],
+    ) -> ForwardRun:
+        expected = _expected(self, tuple(sizes.items()))
+        return ForwardRun(
+            self.ahead, self.kernel, expected, sizes, roots, inputs, states
+        )
+
+    def _back_run(
+        self,
+        sizes: Mapping[str, int],
+        inputs: Sequence[Tensor],
+        arriving: Mapping[str, Tensor],
+        kept: Kept,
+    ) -> BackwardRun:
+        assert self.back is not None
+        assert self.back_kernel is not None
+        names = [each.name for each in self.ahead.schedule.graph.inputs]
+        given = dict(zip(names, inputs, strict=True))
+        return BackwardRun(
+            self.back, self.back_kernel, sizes, {**given, **arriving}, kept, inputs[0]
+        )
 
     def _weights(
         self, sizes: Mapping[str, int], roots: Sequence[Tensor], like: Tensor
@@ -126,96 +190,6 @@ class Program:
     def _back_roots(self) -> Weights:
         assert self.back is not None
         return Weights(self.back.schedule.graph, self.back.schedule.roots)
-
-
-class _BackwardRun:
-    """One walk back through a sequence, chunk by chunk."""
-
-    def __init__(
-        self,
-        program: Program,
-        sizes: Mapping[str, int],
-        inputs: Sequence[Tensor],
-        states: Sequence[Tensor],
-        saved: Mapping[int, Tensor],
-        arriving: Mapping[str, Tensor],
-    ):
-        assert program.back is not None
-        assert program.back_kernel is not None
-        self.back, self.kernel = program.back, program.back_kernel
-        self.schedule = self.back.schedule
-        self.sizes = sizes
-        self.steps, self.rows = inputs[0].shape[:2]
-        self.like = inputs[0]
-        graph = program.ahead.schedule.graph
-        known: dict[str, Given] = {
-            i.name: flat(given) for i, given in zip(graph.inputs, inputs, strict=True)
-        }
-        firsts = {s.name: flat(v) for s, v in zip(graph.states, states, strict=True)}
-        for name, node in program.ahead.saved.items():
-            array = saved[node]
-            lags = name in firsts
-            known[name] = Lagging(firsts[name], array) if lags else array
-        known |= {name: flat(value) for name, value in arriving.items()}
-        self.given = [known[i.name] for i in self.schedule.graph.inputs]
-        self.named = {i.name: known[i.name] for i in self.schedule.graph.inputs}
-
-    def through(
-        self, roots: Sequence[Tensor], adjoints: Sequence[Tensor]
-    ) -> tuple[dict[str, Tensor], list[Tensor]]:
-        """Return gradients by name, and of the first states."""
-        schedule, back = self.schedule, self.back
-        chunk = max(1, min(self.steps, -(-CHUNK_ROWS // max(1, self.rows))))
-        whole = {
-            node: self._array(node, self.steps)
-            for name, node in back.gradients.items()
-            if node in schedule.outputs and name in back.inputs
-        }
-        outers = Outers(schedule, self.sizes, self.like, chunk, self.rows, list(whole))
-        sums = self._zeros(schedule.sums)
-        lengths = resolved(self.kernel.sizes, self.sizes)
-        carried = [flat(adjoint) for adjoint in adjoints]
-        for begin in reversed(range(0, self.steps, chunk)):
-            span = (self.rows, begin, min(begin + chunk, self.steps))
-            last = [
-                torch.empty_like(c, memory_format=torch.contiguous_format)
-                for c in carried
-            ]
-            outputs = [
-                (whole[node], 0) if node in whole else (outers.arrays[node], begin)
-                for node in schedule.outputs
-            ]
-            states = list(zip(carried, last, strict=True))
-            self.kernel.run(lengths, span, roots, self.given, states, outputs, sums)
-            outers.add(begin, span[2], whole, self.named)
-            carried = last
-        # One node, such as 0, can be both the gradient of an input and of a root.
-        summed = dict(zip(schedule.sums, sums, strict=True))
-        gradients = {
-            name: summed[node] if node in summed else outers.total(node)
-            for name, node in back.gradients.items()
-            if name not in back.inputs
-        }
-        gradients |= {
-            name: whole[node]
-            for name, node in back.gradients.items()
-            if name in back.inputs and node in whole
-        }
-        return gradients, carried
-
-    def _array(self, node: int, steps: int) -> Tensor:
-        shape = resolved(self.schedule.graph.nodes[node].shape, self.sizes)
-        return self.like.new_empty((steps, self.rows, *shape))
-
-    def _zeros(self, nodes: Sequence[int]) -> list[Tensor]:
-        """Return zeros for sums, one behind the other in one piece of memory."""
-        shapes = [self.schedule.graph.nodes[node].shape for node in nodes]
-        resolved_shapes = [resolved(shape, self.sizes) for shape in shapes]
-        counts = [math.prod(shape) for shape in resolved_shapes]
-        parts = self.like.new_zeros(sum(counts)).split(counts)
-        return [
-            part.view(shape) for part, shape in zip(parts, resolved_shapes, strict=True)
-        ]
 
 
 @lru_cache(maxsize=512)

@@ -1,0 +1,128 @@
+"""A person's own cell is one file: everything else is made of it, from its folder."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+import cellwright as cw
+from cellwright.cells.library import CellFileError
+from cellwright.checks.gradients import check_gradients
+from cellwright.checks.tolerances import TOLERANCES, error
+from command_runs import Run
+
+MINE = """\
+# Leaky LSTM: the cell state is shown without its gate while it is young.
+# family: LSTM
+extends  lstm
+
+state    age = 0
+weight   leak [hidden_size] = uniform(0.5, 1)
+
+k    = sigmoid(leak * age)                     # how far the output gate has a say
+h'   = (k * o + 1 - k) * tanh(leak * c')       # hidden state
+age' = age + 1                                 # steps since the state was new
+"""
+CHILD = """\
+# The same, with one gate for writing and forgetting.
+extends  mine
+
+f = 1 - i     # forget gate: keeps what the input gate leaves
+"""
+BOUND = TOLERANCES["c", "float64"].bound
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    """Return the only file that a person writes."""
+    path = tmp_path / "mine.cell"
+    path.write_text(MINE, encoding="utf-8")
+    return path
+
+
+def test_a_file_is_a_layer_with_kernels_and_gradients(mine: Path):
+    """It runs on kernels, says so, and agrees with the reference, back and forth."""
+    ours, exact = (
+        cw.nn.Recurrent(mine, 3, 5, backend=name, dtype=torch.float64)
+        for name in ("c", "reference")
+    )
+    exact.load_state_dict(ours.state_dict())
+    x = torch.randn(6, 2, 3, dtype=torch.float64)
+
+    assert [row.backend for row in ours.backend_report().rows] == ["c"]
+    outputs = [layer(x)[0] for layer in (ours, exact)]
+    assert error(*outputs) <= BOUND
+    grads = [
+        torch.autograd.grad(output.sum(), list(layer.parameters()))
+        for layer, output in zip((ours, exact), outputs, strict=True)
+    ]
+    assert all(error(a, b) <= BOUND for a, b in zip(*grads, strict=True))
+
+
+def test_a_file_passes_the_gradient_check(mine: Path):
+    """Central differences need nothing but the file."""
+    report = check_gradients(mine, 2, 3, steps=3)
+    assert report, str(report)
+
+
+def test_a_file_is_shown_printed_and_compared(run: Run, mine: Path):
+    """Equations, LaTeX, the difference from its base and its C come from the file."""
+    shown = run("show", "mine.cell")
+    latex = run("show", "mine.cell", "--stage", "latex")
+    code = run("show", "mine.cell", "--stage", "c")
+    difference = run("diff", "lstm", "mine.cell")
+
+    assert (shown.status, latex.status, code.status) == (0, 0, 0)
+    assert "how far the output gate has a say" in shown.out
+    assert r"\begin{align}" in latex.out
+    assert r"\text{how far the output gate has a say}" in latex.out
+    assert "static void step" in code.out
+    assert difference.status == 1
+    assert "+ weight leak [hidden_size] = uniform(0.5, 1)" in difference.out
+    assert "the same equations: i, f, g, o, c'" in difference.out
+
+
+def test_a_folder_is_listed(run: Run, mine: Path):
+    """Its cells stand under their families, each by the word that commands take."""
+    (mine.parent / "child.cell").write_text(CHILD, encoding="utf-8")
+    (mine.parent / "notes.txt").write_text("no cell\n", encoding="utf-8")
+    rows = json.loads(run("cells", ".", "--json").out)
+
+    assert [(row["name"], row["family"]) for row in rows] == [
+        ("child.cell", "LSTM"),
+        ("mine.cell", "LSTM"),
+    ]
+    assert "Leaky LSTM" in run("cells", ".").out
+    assert run("show", rows[0]["name"]).status == 0
+    assert cw.cells.find(cw.cells.files(mine.parent)[0]).family == "LSTM"
+
+
+def test_a_faulty_file_hides_no_other(run: Run, mine: Path):
+    """The list is whole, the fault is counted after it, and the status is 2."""
+    (mine.parent / "bad.cell").write_text("extends lstn\n", encoding="utf-8")
+    result = run("cells", ".")
+    rows = json.loads(run("cells", ".", "--json").out)
+
+    assert result.status == 2
+    assert "mine.cell" in result.out
+    assert result.err == (
+        "bad.cell: no cell, but 1 fault\n  to see: cellwright show bad.cell\n"
+    )
+    assert [row["name"] for row in rows] == ["mine.cell", "bad.cell"]
+    assert [fault["code"] for fault in rows[1]["faults"]] == ["extends"]
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("nowhere", "is not there"),
+        ("mine.cell", "is a file, not a folder"),
+        ("empty", "holds no file NAME.cell"),
+    ],
+)
+def test_what_is_no_folder_of_cells_is_told(mine: Path, name: str, found: str):
+    """The message names the folder and what is the matter."""
+    (mine.parent / "empty").mkdir()
+    with pytest.raises(CellFileError, match=found):
+        cw.cells.files(mine.parent / name)
