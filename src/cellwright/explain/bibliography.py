@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -24,6 +24,7 @@ _IDENTIFIER = re.compile(r"\b(doi|arXiv):\s*([^\s,;]+)")
 _COMMENT = re.compile(
     r'(?P<authors>[^"]+?),\s+(?P<year>\d{4})\b(?:,\s+"(?P<title>.+?)")?'
 )
+_VERSION = re.compile(r"(?<=\d)v\d+$")
 _SPECIAL = re.compile(r"(?<!\\)([&%#_$])")
 _SMALL_WORDS = frozenset("a an the on of in for to and with".split())  # noqa: SIM905
 
@@ -90,6 +91,38 @@ def cell_entries(cell: Cell) -> list[Entry]:
     return unique(e for source in reversed(cell.chain) for e in _of_source(source))
 
 
+FUNCTION_PAPERS: Mapping[str, str] = {
+    "layer_norm": "ba2016layer",
+    "surrogate": "neftci2019surrogate",
+    "glorot": "glorot2010understanding",
+    "orthogonal": "saxe2014exact",
+    **dict.fromkeys(
+        (
+            *("sigmoid", "tanh", "relu", "exp", "log", "sqrt", "abs", "floor", "sin"),
+            *("cos", "softplus", "log_sigmoid", "maximum", "minimum", "where", "silu"),
+            *("clip", "hard_sigmoid", "sum", "mean", "max", "softmax", "concat"),
+            *("split", "repeat", "transpose", "stop_gradient", "uniform", "normal"),
+        ),
+        "",
+    ),
+}
+"""By functions of the language, the key of the paper that whoever uses one cites."""
+
+
+def function_entries(cell: Cell) -> list[Entry]:
+    """Return the papers of functions and draws that a cell uses.
+
+    Example:
+        >>> import cellwright as cw
+        >>> [entry.key for entry in function_entries(cw.cells.load("lstm_norm_joint"))]
+        ['ba2016layer']
+    """
+    texts = [e.text for e in cell.equations] + [d.value for d in cell.declarations]
+    words = {word for text in texts for word in re.findall(r"[A-Za-z_]\w*", text)}
+    keys = [key for name, key in FUNCTION_PAPERS.items() if key and name in words]
+    return [table()[key] for key in keys]
+
+
 def own_entries(cell: Cell) -> list[Entry]:
     """Return what a cell's own file cites, or the nearest base that cites something."""
     for source in reversed(cell.chain):
@@ -126,7 +159,7 @@ def from_comment(line: str) -> Entry | None:
         ...     'Doe & Roe, 2030, "A cell of 1 unit". arXiv:3001.00001v2'
         ... )
         >>> entry.key, entry["author"], entry["eprint"]
-        ('doe2030cell', 'Doe and Roe', '3001.00001')
+        ('doe2030cell', 'Doe and Roe', '3001.00001v2')
     """
     found = _COMMENT.search(line)
     marks = dict(_IDENTIFIER.findall(line))
@@ -139,8 +172,7 @@ def from_comment(line: str) -> Entry | None:
     if "doi" in marks:
         fields.append(("doi", _clean(marks["doi"])))
     if "arXiv" in marks:
-        number = _identifier("arXiv", marks["arXiv"]).removeprefix("arXiv:")
-        fields += [("eprint", number), ("archiveprefix", "arXiv")]
+        fields += [("eprint", _clean(marks["arXiv"])), ("archiveprefix", "arXiv")]
     plain = tuple(
         (n, v if n in _AS_IS else _SPECIAL.sub(r"\\\1", v)) for n, v in fields
     )
@@ -152,21 +184,26 @@ _AS_IS = ("doi", "eprint", "archiveprefix")
 
 
 def _of_source(source: Source) -> list[Entry]:
-    known = {mark: entry for entry in table().values() for mark in entry.identifiers}
     entries: list[Entry] = []
     for line in top_comment(source.text):
-        marks = [_identifier(*found) for found in _IDENTIFIER.findall(line)]
-        full = [known[mark] for mark in marks if mark in known]
+        full = [_known(*mark) for mark in _IDENTIFIER.findall(line)]
+        found = [entry for entry in full if entry is not None]
         own = from_comment(line)
-        entries += full or ([own] if own else [])
+        entries += found or ([own] if own else [])
     return entries
+
+
+def _known(kind: str, text: str) -> Entry | None:
+    """Return the table's entry of an identifier; a version may be another paper."""
+    known = {mark: entry for entry in table().values() for mark in entry.identifiers}
+    mark = _identifier(kind, text)
+    return known.get(mark) or known.get(_VERSION.sub("", mark))
 
 
 def _identifier(kind: str, text: str) -> str:
     text = _clean(text)
-    if kind == "arXiv":
-        return "arXiv:" + re.sub(r"v\d+$", "", text)
-    return "doi:" + text.lower()  # a DOI is the same in any case
+    # A DOI is the same in any case.
+    return f"arXiv:{text}" if kind == "arXiv" else f"doi:{text.lower()}"
 
 
 def _clean(text: str) -> str:
