@@ -147,6 +147,19 @@ def test_every_key_is_in_the_table_and_every_entry_is_used():
     assert named == table().keys()
 
 
+def test_a_folder_called_as_a_cell_hides_no_cell(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A name is a cell's unless a run lies there; a text is no path."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elman").mkdir()
+
+    assert keys(cite("elman")) == ["elman1990finding"]
+    assert "paszke2019pytorch" in keys(cite(changed(run, Path("elman"))))
+    text = "extends elman\n" + "# long\n" * 100 + "h' = tanh(W @ x) + h\n"
+    assert keys(cite(text)) == ["elman1990finding"]
+
+
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path):
     """The message is that of every command that takes a run."""
     with pytest.raises(cw.train.RunError, match="is no run"):

@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from cellwright.cells.library import find
+from cellwright.cells.library import find, names
 from cellwright.explain.bibliography import (
     Entry,
     bibtex,
@@ -101,9 +101,17 @@ def cite(what: str | os.PathLike[str] | Cell) -> str:
         >>> print(cite("elman").splitlines()[0])
         @article{elman1990finding,
     """
-    if not isinstance(what, Cell) and Path(what).is_dir():
-        return bibtex(run_entries(what))
-    return bibtex(cell_entries(find(what)))
+    if isinstance(what, Cell) or not _is_folder(what):
+        return bibtex(cell_entries(find(what)))
+    return bibtex(run_entries(what))
+
+
+def _is_folder(what: str | os.PathLike[str]) -> bool:
+    """Whether a run is meant: a folder, and not one that is called as a cell is."""
+    text = os.fspath(what)
+    if "\n" in text or not Path(text).is_dir():
+        return False
+    return text not in names() or Folder(Path(text)).config.exists()
 
 
 def run_entries(folder: str | os.PathLike[str]) -> list[Entry]:
