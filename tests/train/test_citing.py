@@ -14,9 +14,12 @@ import pytest
 import cellwright as cw
 from cellwright.explain.bibliography import FUNCTION_PAPERS, cell_entries, table
 from cellwright.nn.recurrent import Recurrent
+from cellwright.tasks import Scale, read_series, sunspots
 from cellwright.train import AddingSettings, PeriodicSettings, Settings, cite, citing
+from cellwright.train.folder import Folder, begin
 from cellwright.train.jobs import JOBS
 from cellwright.train.recipe import OPTIMISERS, SCHEDULES
+from cellwright.train.series_job import SeriesJob
 from command_runs import write_series
 
 QUICK: dict[str, Any] = {"hidden_size": 2, "epochs": 1, "progress": False}
@@ -107,15 +110,19 @@ def test_forget_bias_counts_where_there_is_a_forget_gate(run: Path, tmp_path: Pa
     assert found == {"elman1990finding", "hochreiter1997long"} | ALWAYS
 
 
-def test_series_cites_the_shipped_data_alone(tmp_path: Path):
+@pytest.mark.parametrize("shipped", [True, False])
+def test_series_cites_the_shipped_data_alone(tmp_path: Path, shipped: bool):
     """Sunspots have a source that we know; a file of one's own has not."""
-    cw.train.sunspots(out=tmp_path / "a", batch_size=512, dropout=0.1, **QUICK)
-    found = set(keys(cite(tmp_path / "a")))
-    assert found == LSTM | ALWAYS | {"smith2017pmdarima", "zaremba2014recurrent"}
+    settings = Settings.of({"dropout": 0.1})
+    series = (
+        sunspots() if shipped else read_series(write_series(tmp_path / "y.csv"), "y")
+    )
+    scale = Scale.of(series, settings.plan.split(len(series)).train)
+    begin(Folder(tmp_path / "run"), SeriesJob(settings, series, scale), resume=False)
 
-    file = write_series(tmp_path / "own.csv")
-    cw.train.series(file, "y", out=tmp_path / "b", **QUICK)
-    assert set(keys(cite(tmp_path / "b"))) == LSTM | ALWAYS
+    source = {"smith2017pmdarima"} if shipped else set()
+    expected = LSTM | ALWAYS | {"zaremba2014recurrent"} | source
+    assert set(keys(cite(tmp_path / "run"))) == expected
 
 
 def test_everything_that_a_run_can_use_has_a_row():
