@@ -20,9 +20,9 @@ from cellwright.train.folder import Folder, begin
 from cellwright.train.jobs import JOBS
 from cellwright.train.recipe import OPTIMISERS, SCHEDULES
 from cellwright.train.series_job import SeriesJob
+from cellwright.train.task_job import AddingJob
 from command_runs import write_series
 
-QUICK: dict[str, Any] = {"hidden_size": 2, "epochs": 1, "progress": False}
 ALWAYS = {"kingma2015adam", "pascanu2013difficulty", "paszke2019pytorch", "cellwright"}
 LSTM = {"gers2000learning"}
 
@@ -34,9 +34,9 @@ def keys(text: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a run on the adding task."""
+    """Return the folder of a run on the adding task that has begun."""
     folder = tmp_path_factory.mktemp("runs") / "adding"
-    cw.train.adding(out=folder, steps=9, **QUICK)
+    begin(Folder(folder), AddingJob(AddingSettings(steps=11)), resume=False)
     return folder
 
 
