@@ -1,9 +1,5 @@
 """What is said of a scan over time is what was measured."""
 
-import re
-
-import pytest
-
 import scan_page
 
 FOUND = scan_page.results()
@@ -41,11 +37,10 @@ def test_page_of_performance_says_the_mean():
     text = (scan_page.HERE.parent / "docs" / "performance.md").read_text("utf-8")
 
     assert "\n".join(scan_page.section(FOUND)) in text
-    assert re.search(r"forward and backward \(geometric means of\s+44 and 66", text)
+    assert "(geometric means of 44 and 66 settings" in " ".join(text.split())
 
 
-@pytest.mark.parametrize("value", [(2.0, 8.0)])
-def test_means_of_ratios_are_geometric(value):
+def test_means_of_ratios_are_geometric():
     """Twice as fast and half as fast make 1."""
-    assert scan_page.mean(value) == pytest.approx(4.0)
-    assert scan_page.mean([0.5, 2.0]) == pytest.approx(1.0)
+    assert f"{scan_page.mean([2.0, 8.0]):.6f}" == "4.000000"
+    assert f"{scan_page.mean([0.5, 2.0]):.6f}" == "1.000000"
