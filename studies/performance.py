@@ -29,6 +29,7 @@ import torch
 from torch import Tensor, nn
 
 import cellwright as cw
+import scan_page
 from performance_loops import Loop, mine_step, norm_step, peephole_step, slstm_step
 
 HERE = Path(__file__).parent
@@ -291,6 +292,7 @@ def page(results: Mapping[str, Any]) -> str:
         torch.nn's LSTM: 1.9 to 7.2, 5.3 to 5.9 and 1.4). On a machine that you
         share, set one of them."""
     )
+    lines += scan_page.section(scan_page.results())
     lines += ["## The first call", ""]
     lines += paragraphs(
         f"""A cell that this machine has not seen is compiled when it is first called:

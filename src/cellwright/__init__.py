@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .language.cell import Cell as Cell
     from .nn.convert import convert as convert
     from .nn.stream import Stream as Stream
+    from .train import cite as cite
     from .train import load as load
 
 _HOMES = {
@@ -31,6 +32,7 @@ _HOMES = {
     "Cell": "language.cell",
     "convert": "nn.convert",
     "Stream": "nn.stream",
+    "cite": "train",
     "load": "train",
 }
 """Where each name comes from when it is first used: torch takes seconds to import, and

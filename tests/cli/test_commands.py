@@ -100,6 +100,19 @@ def test_every_stage_is_printed_as_json(run: Run, stage: str):
     assert "n_2" not in deep
 
 
+@pytest.mark.parametrize("line", ["show cifg --cite", "show lstm_norm_joint --cite"])
+def test_references_are_the_golden_ones(run: Run, golden, line: str):
+    """The BibTeX of a variant is its own paper's and those of what it extends."""
+    name = line.replace(" ", "-").replace("--", "")
+    result = run(*line.split())
+
+    assert (result.status, result.err) == (0, "")
+    golden(GOLDEN / f"{name}.bib", result.out)
+    assert run("cite", line.split()[1]).out == result.out
+    shown = json.loads(run(*line.split(), "--json").out)
+    assert shown["bibtex"] == result.out
+
+
 def test_show_counts_for_given_sizes(run: Run):
     """Sizes and counts give the number of parameters."""
     sizes = ["--size", "input_size=1", "--size", "hidden_size=300"]
@@ -192,6 +205,9 @@ def test_adding_and_what_it_leaves(run: Run, tmp_path: Path):
     assert "not in 6,400" in done.out
     assert "cellwright.load('runs/adding-sum')" in done.out
     assert list((tmp_path / "runs/adding-sum/tensorboard").iterdir())
+    cited = run("cite", "runs/adding-sum")
+    assert (cited.status, cited.err) == (0, "")
+    assert "@article{hochreiter1997long," in cited.out
     shown = run(*arguments, "--variant", "sum", "--resume", "--json")
     assert json.loads(shown.out)["memoryless"]["mse"] == 1 / 6
     refused = run("train", "adding", "--variant", "product")

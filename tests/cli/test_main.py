@@ -22,7 +22,7 @@ from cellwright.tasks import read_series
 from command_runs import Run, write_series
 
 COMMANDS = [
-    *("cells", "show", "new", "diff", "predict", "cache"),
+    *("cells", "show", "new", "diff", "predict", "cite", "cache"),
     *("train series", "train sunspots", "train adding", "train periodic"),
 ]
 BAD_CELL = (
@@ -106,7 +106,7 @@ def test_every_example_runs(run: Run, tmp_path, monkeypatch: pytest.MonkeyPatch)
     ]
     for line in dict.fromkeys(lines):
         words = line.removeprefix("cellwright ").partition(">")[0].split()
-        if words[0] == "predict":
+        if words[0] == "predict" or words[:2] == ["cite", "runs/sunspots"]:
             words[1] = "runs/load"
         if words[:2] == ["new", "my.cell"]:
             (tmp_path / "my.cell").unlink()
@@ -228,6 +228,8 @@ def test_errors_become_messages(run: Run, monkeypatch, error, status: int, said:
         ["show", "rhn", "--json"],
         ["show", "rhn", "--stage", "graph", "--json"],
         ["show", "rhn", "--stage", "latex", "--json"],
+        ["show", "rhn", "--cite", "--json"],
+        ["cite", "rhn", "--json"],
         ["diff", "gru", "lstm", "--json"],
         ["cache", "--json"],
         ["cache", "--clear", "--json"],

@@ -1,6 +1,8 @@
 """Tests of `cellwright.explain.latex` and what it prints with."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import matplotlib.mathtext
@@ -9,6 +11,8 @@ import pytest
 from cellwright.cells import find, load, names
 from cellwright.explain.formula_printer import PRINTED
 from cellwright.explain.latex import escape, latex
+from cellwright.explain.latex_legend import NOTES
+from cellwright.explain.symbols import symbols
 from cellwright.language.functions import FUNCTIONS
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -131,9 +135,28 @@ def test_names_become_symbols(name: str, expected: str):
 
 def test_every_function_has_a_form():
     """Each function of the language that stands in an equation prints."""
-    first_values = {row.name for row in FUNCTIONS.values() if row.kind == "draw"}
+    assert FUNCTIONS.keys() == PRINTED
 
-    assert FUNCTIONS.keys() - first_values == PRINTED
+
+def test_every_function_that_is_no_textbook_s_is_explained():
+    """What prints as a word of ours has a sentence below the equations."""
+    plain = ("sum", "mean", "max")
+    for name in sorted(FUNCTIONS):
+        if FUNCTIONS[name].kind == "draw" or name in (
+            "where",
+            "concat",
+            "split",
+            "transpose",
+        ):
+            continue
+        least = FUNCTIONS[name].arguments
+        args = ", ".join(
+            "2" if a.startswith("n") else "s" for a in least if "=" not in a
+        )
+        row = printed(f"{name}({args})" if name not in plain else f"{name}(s) * s")
+        word = re.search(r"\\operatorname\{([^}]*)\}", row)
+        if word and word[1] not in plain:
+            assert any(re.search(mark, row) for mark in NOTES), name
 
 
 @pytest.mark.parametrize("name", ["lstm", "rhn", "slstm", "izhikevich"])
@@ -156,8 +179,90 @@ def test_latex_is_balanced_and_its_parts_typeset(name: str):
     for row in re.split(r" \\\\\n", body):
         if r"\begin{cases}" in row or r"\bmod" in row:
             continue  # amsmath has them, mathtext has not
-        formula = row.partition("&&")[0].replace("&", "").strip()
+        formula = row.partition("&&")[0].replace("&", "").replace(r"\notag", "").strip()
         parser.parse(f"${formula}$")
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="there is no LaTeX here")
+def test_latex_sets_every_cell_on_the_line(tmp_path: Path):
+    """LaTeX compiles all cells, and no equation leaves the page or its number."""
+    texts = [latex(load(name)) for name in names()]
+    head = "\\documentclass{article}\\usepackage{amsmath}\\begin{document}"
+    path = tmp_path / "cells.tex"
+    path.write_text("\n".join([head, *texts, "\\end{document}"]), encoding="utf-8")
+    done = subprocess.run(
+        ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", path.name],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+
+    log = path.with_suffix(".log").read_text(encoding="latin-1")
+    assert done.returncode == 0, log[-2000:]
+    assert re.findall(r"^Overfull .* detected at .*$", log, re.MULTILINE) == []
+
+
+@pytest.mark.parametrize("name", names())
+def test_no_two_names_share_a_symbol(name: str):
+    """I is the current where a cell has one, and then not the size of the input."""
+    cell = load(name)
+    known = symbols(cell)
+    found = {n for e in cell.equations for n in e.names}
+    found |= {n for d in cell.declarations for n in d.names} | {"hidden_size"}
+    shown = {n: known.symbol(n, in_block=False) for n in found}
+
+    assert len(set(shown.values())) == len(shown), shown
+
+
+def test_what_a_zero_takes_away_is_not_printed():
+    """A peephole of 0 has no row, no term and no size; a gate of 1 has its row."""
+    text = latex(load("odyssey_np"))
+
+    assert r"f_{t} &= \sigma(W_{f} x_{t} + U_{f} h_{t-1} + b_{f})" in text
+    assert "p_" not in text
+    assert r"f_{t} &= 1 && " in latex(load("odyssey_nfg"))
+
+
+@pytest.mark.parametrize(
+    ("equation", "expected"),
+    [
+        ("s - k * x", "s_{t-1}"),
+        ("k - s", "-s_{t-1}"),
+        ("k / s + s", "s_{t-1}"),
+        ("k @ s + s", "s_{t-1}"),
+        ("s + tanh(k * s)", r"s_{t-1} + \tanh(0)"),
+        ("s * (k > x)", r"s_{t-1} \odot \left[0 > x_{t}\right]"),
+        ("s - -k", "s_{t-1}"),
+    ],
+)
+def test_zeros_fold_as_the_language_folds_them(equation: str, expected: str):
+    """A name that is 0 leaves what the graph is left with."""
+    if "@" in equation:
+        equation = equation.replace("k @", "(k * U) @")
+    assert printed(equation.replace("k", "zero"), "zero = 0") == expected
+
+
+def test_long_formulas_and_long_descriptions_share_the_line():
+    """A formula breaks outside of brackets, and its number stands at its last row."""
+    text = latex(load("lstm_norm_joint"))
+
+    assert "&\\quad {} + \\mathrm{gain}_{h} \\odot" in text
+    first = next(line for line in text.splitlines() if "W x_{t}" in line)
+    assert first.endswith("\\notag \\\\")
+    assert "\\parbox[t]" in latex(load("lstm"))
+
+
+def test_what_is_fixed_has_no_time():
+    """A matrix that is made of weights is the same at every step."""
+    text = latex(
+        find(
+            "input x [input_size]\nstate h [hidden_size]\noutput h'\n"
+            "weight W [hidden_size, input_size]\nA = 2 * W\nh' = tanh(A @ x) + h\n"
+        )
+    )
+
+    assert r"A &= 2 \, W" in text
+    assert r"h_{t} &= \tanh(A x_{t}) + h_{t-1}" in text
 
 
 def test_descriptions_are_escaped():

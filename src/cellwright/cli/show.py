@@ -12,7 +12,14 @@ from cellwright.backends.c.emit import configuration
 from cellwright.backends.c.levels import best_level
 from cellwright.cells import find
 from cellwright.compiler.plan import pipeline, source
-from cellwright.explain import count_at, equations_view, facts, latex
+from cellwright.explain import (
+    bibtex,
+    cell_entries,
+    count_at,
+    equations_view,
+    facts,
+    latex,
+)
 from cellwright.ir.graph import Graph
 from cellwright.ir.text import print_graph
 from cellwright.language.cell import Cell
@@ -38,6 +45,7 @@ class Stage(str, Enum):
     "cellwright show my.cell",
     "cellwright show lstm --size input_size=1 --size hidden_size=300",
     "cellwright show gru --stage latex > gru.tex",
+    "cellwright show gru --cite >> references.bib",
     "cellwright show gru --stage graph",
     "cellwright show gru --stage schedule",
     "cellwright show lstm --json",
@@ -59,6 +67,12 @@ def show(
             help="A size or count; with sizes the parameters are counted too.",
         ),
     ] = None,
+    cite: Annotated[
+        bool,
+        typer.Option(
+            "--cite", help="BibTeX of what the cell and those it extends cite."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what a cell says, or what is wrong with it.
@@ -68,7 +82,14 @@ def show(
     """
     found = find(cell)
     graph, sizes = _sized(found, size or [])
-    if stage is not Stage.equations:
+    if cite:
+        _require_alone(stage)
+        text = bibtex(cell_entries(found))
+        if as_json:
+            write_json({"name": found.name, "bibtex": text})
+        else:
+            write_lines(text.splitlines())
+    elif stage is not Stage.equations:
         text = _text(stage, found, graph)
         if as_json:
             write_json({"name": found.name, stage.value: text})
@@ -83,6 +104,14 @@ def show(
         write_json(data)
     else:
         write_lines(equations_view(found, width(), graph, sizes))
+
+
+def _require_alone(stage: Stage) -> None:
+    if stage is not Stage.equations:
+        raise UsageError(
+            f"--cite: is asked for alone; found --stage {stage.value}\n"
+            "  fix: call show twice; the LaTeX cites by the keys of --cite"
+        )
 
 
 def _text(stage: Stage, cell: Cell, graph: Graph) -> str:

@@ -3,6 +3,8 @@
 No torch: every view is a function of the cell's text and of its graph.
 """
 
+from .bibliography import bibtex as bibtex
+from .bibliography import cell_entries as cell_entries
 from .counts import count_at as count_at
 from .counts import formula as formula
 from .counts import parameter_count as parameter_count

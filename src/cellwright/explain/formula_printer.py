@@ -56,8 +56,12 @@ _CALLED = {
     "hard_sigmoid": r"\operatorname{hard\,\sigma}",
     "stop_gradient": r"\operatorname{stopgrad}",
     "surrogate": r"\operatorname{surrogate}",
+    "uniform": r"\operatorname{uniform}",
+    "normal": r"\operatorname{normal}",
 }
 """Functions whose arguments are all values."""
+_DRAWN = ("glorot", "orthogonal")
+"""Draws that stand without arguments."""
 
 _ROWS = {
     "sum": r"\operatorname{sum}",
@@ -77,7 +81,7 @@ _FENCED: dict[str, Callable[[str], str]] = {
 _SCALAR_ROWS = ("sum", "mean", "max")
 
 PRINTED = frozenset(
-    {*_CALLED, *_ROWS, *_FENCED, "where", "concat", "split", "transpose"}
+    {*_CALLED, *_ROWS, *_FENCED, *_DRAWN, "where", "concat", "split", "transpose"}
 )
 """Every function that has a form here; a test compares it with the language's table."""
 
@@ -98,6 +102,10 @@ class Printer:
         """Return the LaTeX of an expression."""
         return self._at_least(tree, Level.SUM)
 
+    def factor(self, tree: ast.expr) -> str:
+        """Return the LaTeX of an expression that stands beside a times sign."""
+        return self._at_least(tree, Level.PRODUCT)
+
     def _piece(self, tree: ast.expr) -> Piece:
         match tree:
             case ast.Constant(value=int() | float() as value):
@@ -114,13 +122,27 @@ class Printer:
                 sides = [self._at_least(side, Level.SUM) for side in (left, right)]
                 text = f" {_COMPARISONS[type(op)]} ".join(sides)
                 return Piece(text, Level.COMPARISON)
+            case ast.Call(
+                func=ast.Name(id="where"),
+                args=[ast.Compare() as test, value, ast.Constant(value=0)],
+            ) if self._is_of_micro_step(test):
+                inside = self._at_least(value, Level.PRODUCT)
+                return Piece(
+                    rf"{self._at_least(test, Level.ATOM)} \, {inside}", Level.PRODUCT
+                )
             case ast.Call(func=ast.Name(id=name), args=args):
                 return Piece(self._call(name, args))
             case _:
                 raise TypeError(f"{type(tree).__name__} has no LaTeX here")
 
+    def _is_of_micro_step(self, test: ast.Compare) -> bool:
+        """Whether a comparison asks which micro-step it is: a factor then, 1 or 0."""
+        return isinstance(test.left, ast.Name) and test.left.id == self._symbols.index
+
     def _name(self, name: str) -> Piece:
         constant = {"inf": r"\infty", "pi": r"\pi"}.get(name)
+        if name in _DRAWN:
+            constant = rf"\text{{{name}}}"
         return Piece(constant or self._symbols.symbol(name, self._in_block))
 
     def _operation(self, tree: ast.BinOp) -> Piece:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from cellwright.ir.graph import Graph
-from cellwright.ir.sizes import Shape, Size
+from cellwright.ir.graph import Binding, Graph, bindings
+from cellwright.ir.sizes import Shape
 from cellwright.language.cell import Cell
 
 from .counts import LETTERS
@@ -43,6 +43,7 @@ class Symbols:
         index: the running index of the for block; empty without one.
         first: its first value.
         last: the name of its count.
+        letters: sizes that are a letter of the field.
         time_before: the time below a state's value before the step.
     """
 
@@ -55,6 +56,7 @@ class Symbols:
     index: str = ""
     first: int = 1
     last: str = ""
+    letters: frozenset[str] = frozenset(LETTERS)
     time_before: str = "t-1"
 
     def symbol(self, name: str, in_block: bool) -> str:
@@ -68,13 +70,17 @@ class Symbols:
         if in_block and bare == self.index:
             return bare
         if bare in self.sizes:
-            return size_word(bare)
+            return self.size(bare)
         above = self._micro_step(bare, primed, in_block)
         if above and bare not in self.steps | self.states | self.carried:
             return symbol(bare, above=above)  # a weight of its own in each micro-step
         if above or primed or bare in self.steps:
             return symbol(bare, "t", above)
         return symbol(bare, self.time_before) if bare in self.states else symbol(bare)
+
+    def size(self, name: str) -> str:
+        """Return the LaTeX of a size: its letter, or its name upright."""
+        return LETTERS[name] if name in self.letters else _size_word(name)
 
     def is_scalar(self, name: str) -> bool:
         """Whether a name is one number at each step; what is unknown is a vector."""
@@ -89,7 +95,7 @@ class Symbols:
                 return self.index if primed else f"{self.index}-1"
             if bare in self.states:
                 return ""
-            return size_word(self.last) if primed else str(self.first - 1)
+            return self.size(self.last) if primed else str(self.first - 1)
         return self.index if in_block and bare in self.inside else ""
 
 
@@ -108,9 +114,13 @@ def symbols(cell: Cell) -> Symbols:
         n for d in cell.declarations if d.kind in ("size", "count") for n in d.names
     }
     states = frozenset(state.name for state in graph.states)
+    names = {*values, *(n for d in cell.declarations for n in d.names)}
+    taken = {LETTERS[size] for size in LETTERS if LETTERS[size] in names}
     return Symbols(
         states=states,
-        steps=frozenset({i.name for i in graph.inputs} | (values - states)),
+        steps=frozenset(
+            {i.name for i in graph.inputs} | (values - states - _fixed(graph))
+        ),
         inside=frozenset(name.removesuffix("'") for name in inside),
         carried=frozenset(n.removesuffix("'") for n in inside if n.endswith("'")),
         sizes=frozenset({*LETTERS, *declared}),
@@ -118,6 +128,7 @@ def symbols(cell: Cell) -> Symbols:
         index=index,
         first=int(first),
         last=last,
+        letters=frozenset(size for size in LETTERS if LETTERS[size] not in taken),
     )
 
 
@@ -144,41 +155,30 @@ def symbol(name: str, time: str = "", above: str = "") -> str:
     return text + (f"^{{({above})}}" if above else "")
 
 
-def size_word(name: str) -> str:
-    """Return the LaTeX of a size: its letter, or its name upright."""
-    letter = LETTERS.get(name)
-    if letter:
-        return letter
-    escaped = name.replace("_", r"\_")
-    return name if len(name) == 1 else rf"\mathrm{{{escaped}}}"
-
-
-def size_text(size: Size) -> str:
-    r"""Return a size as LaTeX.
-
-    Example:
-        >>> size_text(4 * Size.named("hidden_size") / Size.named("heads"))
-        '4 H / \\mathrm{heads}'
-    """
-    text = ""
-    for monomial, coefficient in size.terms:
-        above = [size_word(n) for n, e in monomial for _ in range(e)]
-        below = [size_word(n) for n, e in monomial for _ in range(-e)]
-        if abs(coefficient.numerator) != 1 or not above:
-            above.insert(0, str(abs(coefficient.numerator)))
-        if coefficient.denominator != 1:
-            below.append(str(coefficient.denominator))
-        sign = "-" if coefficient < 0 else "+" if text else ""
-        text += (f" {sign} " if text else sign) + " ".join(above)
-        text += "".join(f" / {divisor}" for divisor in below)
-    return text or "0"
+def _size_word(name: str) -> str:
+    what = name.removesuffix("_size")
+    if what != name and what:  # N_proj is shorter below and above than proj_size is
+        return "N_{" + _word(what) + "}"
+    return _word(name)
 
 
 def _word(word: str) -> str:
     word = _SHORT.get(word, word)
     if word in _GREEK:
         return "\\" + word
-    return word if len(word) == 1 or word.isdigit() else rf"\mathrm{{{word}}}"
+    escaped = word.replace("_", r"\_")
+    return word if len(word) == 1 or word.isdigit() else rf"\mathrm{{{escaped}}}"
+
+
+def _fixed(graph: Graph) -> set[str]:
+    """Return values that are the same at every step; a gate that is 1 is still one."""
+    times = bindings(graph)
+    return {
+        value.name
+        for value in graph.values
+        if times[value.node] == Binding.WEIGHTS
+        and graph.nodes[value.node].op != "const"
+    }
 
 
 def _shapes(graph: Graph, first: int) -> dict[str, Shape]:

@@ -3,6 +3,7 @@
 from .batches import Batch, Drawn, Source, Tensors, TruncatedBPTT
 from .boards import TensorBoard
 from .calls import adding, periodic, series, sunspots
+from .citing import cite
 from .errors import (
     CheckpointError,
     CheckpointWarning,
@@ -59,6 +60,7 @@ __all__ = [
     "TruncatedBPTT",
     "UntilPassed",
     "adding",
+    "cite",
     "fit",
     "load",
     "open_run",

@@ -1,0 +1,229 @@
+"""References as BibTeX: those that a cell's file names, and those of a table.
+
+``references.bib`` holds each reference that we know in full, once. A cell's own comment
+finds its entries by DOI or arXiv number; where the table has none, as for a cell of
+yours, the entry says what the comment says.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+
+from cellwright.language.cell import Cell
+from cellwright.language.report import Source
+from cellwright.language.source import top_comment
+
+_ENTRY = re.compile(r"^@(\w+)\{([^,\s]+),\n(.*?)^\}", re.MULTILINE | re.DOTALL)
+_FIELD = re.compile(r"^ +(\w+) += \{(.*?)\},?$", re.MULTILINE | re.DOTALL)
+_IDENTIFIER = re.compile(r"\b(doi|arXiv):\s*([^\s,;]+)")
+_COMMENT = re.compile(
+    r'(?P<authors>[^"]+?),\s+(?P<year>\d{4})\b(?:,\s+"(?P<title>.+?)")?'
+)
+_VERSION = re.compile(r"(?<=\d)v\d+$")
+_SPECIAL = re.compile(r"(?<!\\)([&%#_$])")
+_SMALL_WORDS = frozenset("a an the on of in for to and with".split())  # noqa: SIM905
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A reference.
+
+    Args:
+        key: what a paper cites it by.
+        kind: BibTeX's word for what it is, such as ``article``.
+        fields: names and values, as BibTeX has them.
+    """
+
+    key: str
+    kind: str
+    fields: tuple[tuple[str, str], ...]
+
+    def __getitem__(self, name: str) -> str:
+        """Return a field; empty if there is none."""
+        return dict(self.fields).get(name, "")
+
+    @property
+    def identifiers(self) -> tuple[str, ...]:
+        """Its DOI and its arXiv number, as `identifiers` writes them."""
+        found = [("doi", self["doi"]), ("arXiv", self["eprint"])]
+        return tuple(_identifier(kind, text) for kind, text in found if text)
+
+    @property
+    def text(self) -> str:
+        """The entry as BibTeX reads it."""
+        width = max(len(name) for name, _ in self.fields)
+        lines = [f"  {name:{width}} = {{{value}}}," for name, value in self.fields]
+        return "\n".join([f"@{self.kind}{{{self.key},", *lines, "}"]) + "\n"
+
+
+@lru_cache(maxsize=1)
+def table() -> dict[str, Entry]:
+    """Return the references that we know in full, by their keys.
+
+    Example:
+        >>> table()["kingma2015adam"]["year"]
+        '2015'
+    """
+    file = resources.files("cellwright.explain") / "references.bib"
+    text = file.read_text(encoding="utf-8")
+    entries = (
+        Entry(
+            key, kind, tuple((n, " ".join(v.split())) for n, v in _FIELD.findall(body))
+        )
+        for kind, key, body in _ENTRY.findall(text)
+    )
+    return {entry.key: entry for entry in entries}
+
+
+def cell_entries(cell: Cell) -> list[Entry]:
+    """Return what a cell cites: its own references first, then those of its bases.
+
+    Example:
+        >>> import cellwright as cw
+        >>> [entry.key for entry in cell_entries(cw.cells.load("peephole_lstm"))]
+        ['gers2000recurrent', 'greff2017lstm', 'gers2000learning']
+    """
+    return unique(e for source in reversed(cell.chain) for e in _of_source(source))
+
+
+FUNCTION_PAPERS: Mapping[str, str] = {
+    "layer_norm": "ba2016layer",
+    "surrogate": "neftci2019surrogate",
+    "glorot": "glorot2010understanding",
+    "orthogonal": "saxe2014exact",
+    **dict.fromkeys(
+        (
+            *("sigmoid", "tanh", "relu", "exp", "log", "sqrt", "abs", "floor", "sin"),
+            *("cos", "softplus", "log_sigmoid", "maximum", "minimum", "where", "silu"),
+            *("clip", "hard_sigmoid", "sum", "mean", "max", "softmax", "concat"),
+            *("split", "repeat", "transpose", "stop_gradient", "uniform", "normal"),
+        ),
+        "",
+    ),
+}
+"""By functions of the language, the key of the paper that whoever uses one cites."""
+
+
+def function_entries(cell: Cell) -> list[Entry]:
+    """Return the papers of functions and draws that a cell uses.
+
+    Example:
+        >>> import cellwright as cw
+        >>> [entry.key for entry in function_entries(cw.cells.load("lstm_norm_joint"))]
+        ['ba2016layer']
+    """
+    texts = [e.text for e in cell.equations] + [d.value for d in cell.declarations]
+    words = {word for text in texts for word in re.findall(r"[A-Za-z_]\w*", text)}
+    keys = [key for name, key in FUNCTION_PAPERS.items() if key and name in words]
+    return [table()[key] for key in keys]
+
+
+def own_entries(cell: Cell) -> list[Entry]:
+    """Return what a cell's own file cites, or the nearest base that cites something."""
+    for source in reversed(cell.chain):
+        found = _of_source(source)
+        if found:
+            return unique(found)
+    return []
+
+
+def unique(entries: Iterable[Entry]) -> list[Entry]:
+    """Return entries in their order, each once."""
+    return list({entry.key: entry for entry in entries}.values())
+
+
+def bibtex(entries: Iterable[Entry]) -> str:
+    """Return entries as the text of a ``.bib`` file.
+
+    Example:
+        >>> import cellwright as cw
+        >>> print(bibtex(cell_entries(cw.cells.load("elman"))).splitlines()[1])
+          author  = {Elman, Jeffrey L.},
+    """
+    return "\n".join(entry.text for entry in unique(entries))
+
+
+def from_comment(line: str) -> Entry | None:
+    """Return the entry that a line of a comment says; None if it is no reference.
+
+    Args:
+        line: authors, year, quoted title, and a DOI or an arXiv number.
+
+    Example:
+        >>> entry = from_comment(
+        ...     'Doe & Roe, 2030, "A cell of 1 unit". arXiv:3001.00001v2'
+        ... )
+        >>> entry.key, entry["author"], entry["eprint"]
+        ('doe2030cell', 'Doe and Roe', '3001.00001v2')
+    """
+    found = _COMMENT.search(line)
+    marks = dict(_IDENTIFIER.findall(line))
+    if found is None or not marks:
+        return None
+    authors = _authors(found["authors"])
+    title = found["title"] or ""
+    fields = [("author", " and ".join(authors)), ("title", f"{{{title}}}")]
+    fields.append(("year", found["year"]))
+    if "doi" in marks:
+        fields.append(("doi", _clean(marks["doi"])))
+    if "arXiv" in marks:
+        fields += [("eprint", _clean(marks["arXiv"])), ("archiveprefix", "arXiv")]
+    plain = tuple(
+        (n, v if n in _AS_IS else _SPECIAL.sub(r"\\\1", v)) for n, v in fields
+    )
+    filled = tuple((n, v) for n, v in plain if v != "{}")
+    return Entry(_key(authors[0], found["year"], title), "misc", filled)
+
+
+_AS_IS = ("doi", "eprint", "archiveprefix")
+
+
+def _of_source(source: Source) -> list[Entry]:
+    entries: list[Entry] = []
+    for line in top_comment(source.text):
+        full = [_known(*mark) for mark in _IDENTIFIER.findall(line)]
+        found = [entry for entry in full if entry is not None]
+        own = from_comment(line)
+        entries += found or ([own] if own else [])
+    return entries
+
+
+def _known(kind: str, text: str) -> Entry | None:
+    """Return the table's entry of an identifier; a version may be another paper."""
+    known = {mark: entry for entry in table().values() for mark in entry.identifiers}
+    mark = _identifier(kind, text)
+    return known.get(mark) or known.get(_VERSION.sub("", mark))
+
+
+def _identifier(kind: str, text: str) -> str:
+    text = _clean(text)
+    # A DOI is the same in any case.
+    return f"arXiv:{text}" if kind == "arXiv" else f"doi:{text.lower()}"
+
+
+def _clean(text: str) -> str:
+    """Return an identifier without the full stop or bracket of its sentence."""
+    text = text.rstrip(".")
+    return text.rstrip(")") if text.count("(") < text.count(")") else text
+
+
+def _authors(text: str) -> list[str]:
+    text = text.split(". ")[-1] if ". " in text else text
+    several = re.sub(r",?\s+et al\.?$", " & others", text.strip())
+    return [name.strip() for name in re.split(r",\s+|\s+&\s+", several) if name.strip()]
+
+
+def _key(author: str, year: str, title: str) -> str:
+    words = [_plain(word) for word in re.findall(r"[^\W\d_]+", title)]
+    first = next((w for w in words if w and w not in _SMALL_WORDS), "")
+    return _plain(author.split()[-1]) + year + first
+
+
+def _plain(text: str) -> str:
+    folded = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z]", "", folded.lower())
