@@ -72,7 +72,7 @@ def test_powers_add_up_to_the_variance(steps: int):
 
 def test_a_beat_has_its_frequency():
     """Forty volleys a second stand at 40 Hz and its multiples, whatever the step."""
-    beat = torch.zeros(2000, 3, 5)
+    beat = torch.zeros(2000, 1, 5)
     beat[::50] = 1
     hertz, power = spectrum(beat, step=0.5)
 
@@ -100,3 +100,16 @@ def test_what_is_refused(statistic):
         statistic(torch.zeros(3, 2), step=0)
     with pytest.raises(SpikeError, match="found  NaN"):
         statistic(torch.tensor([[0.0], [math.nan]]))
+
+
+def test_rows_of_a_batch_have_a_spectrum_each():
+    """Together they would cancel where each has a phase of its own."""
+    with pytest.raises(SpikeError, match=r"spectrum\(spikes\[:, row\]\)"):
+        spectrum(torch.zeros(100, 2, 5))
+
+
+@pytest.mark.parametrize("step", [0.0, -1.0, float("nan")])
+def test_a_step_of_a_neuron_takes_time(step: float):
+    """Backwards it would end in NaN, and at once it would stand still."""
+    with pytest.raises(SpikeError, match="a step is some milliseconds"):
+        izhikevich("chattering", step=step)

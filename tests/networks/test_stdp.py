@@ -204,3 +204,21 @@ def test_traces_that_are_refused():
     traces = Traces(torch.zeros(4), torch.zeros(2))
     with pytest.raises(SpikeError, match=r"traces.post is \[3\].*\n  found  \[2\]"):
         STDP()(torch.zeros(3, 4), torch.zeros(9, 4), torch.zeros(9, 3), traces)
+
+
+@pytest.mark.parametrize("weight", [-0.1, 1.1, float("nan")])
+def test_weights_begin_within_the_bounds(weight: float):
+    """Else the bounds would change them without a spike."""
+    pre, post = torch.zeros(9, 1), torch.zeros(9, 1)
+    with pytest.raises(SpikeError, match="from low=0 to high=1"):
+        STDP()(torch.full((1, 1), weight), pre, post)
+
+
+def test_anything_but_0_is_one_spike():
+    """As for all that reads spikes; NaN is none."""
+    pre, post = torch.zeros(30, 1), torch.zeros(30, 1)
+    pre[5], post[15] = 1, 1
+    half = torch.full((1, 1), 0.5)
+    assert torch.equal(STDP()(half, 2 * pre, 3 * post)[0], STDP()(half, pre, post)[0])
+    with pytest.raises(SpikeError):
+        STDP()(half, pre * torch.nan, post)

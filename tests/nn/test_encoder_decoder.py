@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils import rnn
 
 import cellwright as cw
-from cellwright.nn.errors import ShapeError
+from cellwright.nn.errors import OptionError, ShapeError
 from layer_runs import assert_same
 
 T, B = 6, 3
@@ -174,3 +174,30 @@ def test_copies_compute_the_same():
     again = pickle.loads(pickle.dumps(model))  # noqa: S301, our own
     for twin in (copy.deepcopy(model), again):
         assert torch.equal(twin(x, y)[0], model(x, y)[0])
+
+
+@pytest.mark.parametrize(
+    ("encoder", "decoder", "says"),
+    [
+        ("lstm", "clockwork", "t of the decoder is one number a row"),
+        ("slstm", "lstm", "m of the encoder begins at an infinity"),
+    ],
+)
+def test_a_bridge_is_for_real_numbers(encoder: str, decoder: str, says: str):
+    """A counter that a matrix has made never strikes; an infinity makes NaN."""
+    coders = [cw.nn.Recurrent(cell, 4, 8) for cell in (encoder, decoder)]
+    with pytest.raises(OptionError, match=says):
+        cw.nn.EncoderDecoder(*coders, bridge="linear")
+
+
+def test_cells_with_further_inputs_take_two_lines():
+    """There is no place for their inputs in the call."""
+    with pytest.raises(OptionError, match=r"encoder reads further inputs \(time\)"):
+        cw.nn.EncoderDecoder(cw.nn.Recurrent("phased_lstm", 4, 8), cw.nn.LSTM(4, 8))
+
+
+def test_the_report_names_both():
+    """Nothing runs slowly in silence."""
+    model = cw.nn.EncoderDecoder(cw.nn.LSTM(4, 8), nn.LSTM(4, 8))
+    rows = [(row.layer, row.backend) for row in model.backend_report().rows]
+    assert rows == [("encoder LSTM", "c"), ("decoder LSTM", "torch")]

@@ -270,3 +270,18 @@ def test_copies_have_the_mode(kind: str):
     other.__setstate__(state)
     assert other.memory == "store"
     assert same_bits(other(sequence(T, B, 4))[0], layer(sequence(T, B, 4))[0])
+
+
+def test_a_stack_hands_its_mode_to_its_layers():
+    """What is set of the whole is set of all, or refused."""
+    layers = [made("GRU"), made("gru")]
+    stack = cw.nn.Stack(layers)
+    assert stack.memory == "store"
+    stack.memory = "recompute"
+    assert [layer.memory for layer in layers] == ["recompute"] * 2
+    layers[0].memory = "store"
+    assert stack.memory == "mixed"
+    with pytest.raises(OptionError, match="memory is 'typo'"):
+        stack.memory = "typo"
+    with pytest.raises(OptionError, match=r"layers\.0.* is torch\.nn's"):
+        cw.nn.Stack([nn.GRU(4, 4)]).memory = "recompute"

@@ -284,3 +284,10 @@ def test_known_steps_are_those_behind_the_first_one():
 
     assert Periodic(4, 8, "any").known(steps).flatten().tolist() == [3, 4, 5, 6, 7]
     assert torch.equal(Periodic(4, 8, "one").known(steps), steps)
+
+
+def test_a_cells_size_may_have_the_name_of_the_readouts(tmp_path):
+    """Jordan's network feeds its output back, whose size the call gives."""
+    options = {**FAST, "cell": "jordan", "cell_options": {"output_size": 3}}
+    run = adding(out=tmp_path / "a", **options)
+    assert run.metrics["parameters"] > 0

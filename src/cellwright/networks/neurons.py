@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -68,7 +69,7 @@ def izhikevich(
         - input, output: ``[T, B, neurons]``.
 
     Raises:
-        SpikeError: There is no such type.
+        SpikeError: There is no such type, or a step takes no time.
         OptionError: The cell has no such constant.
 
     Example:
@@ -89,6 +90,9 @@ def izhikevich(
     # Any, because the names of constants are none of the layer's own arguments.
     chosen: dict[str, Any] = {**IZHIKEVICH_TYPES[kind], **constants}
     if step is not None:
+        if not (step > 0 and math.isfinite(step)):
+            rule = "a step is some milliseconds"
+            raise SpikeError("izhikevich", rule, f"step={step!r}", "step=0.25")
         chosen["step"] = step
     cell = ALONE if step is None else EULER
     return Recurrent(

@@ -66,7 +66,7 @@ def raster(
     parts = _groups(groups, neurons)
     below = neurons >= 20 if rate is None else rate
     with mpl.rc_context(STYLE):
-        height = 1.6 + min(3.6, 0.3 + 0.12 * neurons) + 1.3 * below
+        height = 1.6 + min(3.6, 0.3 + 0.12 * max(neurons, 5)) + 1.3 * below
         figure = Figure(figsize=(8, height), dpi=DOTS_PER_INCH, layout="constrained")
         FigureCanvasAgg(figure)
         heights = (height - 2.6, 1.3) if below else (1,)

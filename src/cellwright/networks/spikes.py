@@ -101,8 +101,9 @@ def spectrum(spikes: Tensor, step: float = 1.0) -> tuple[Tensor, Tensor]:
         step: Milliseconds of a step.
 
     Shape:
-        - spikes: ``[T, ...]``; frequencies in Hz and power in (spikes/s)²:
-          ``[T // 2]``, from ``1000 / (T * step)`` Hz up.
+        - spikes: ``[T, N]`` or ``[T, 1, N]``.
+        - frequencies in Hz and power in (spikes/s)²: ``[T // 2]``, from
+          ``1000 / (T * step)`` Hz up.
 
     Example:
         >>> beat = torch.zeros(1000, 5)
@@ -112,6 +113,13 @@ def spectrum(spikes: Tensor, step: float = 1.0) -> tuple[Tensor, Tensor]:
         40.0
     """
     fired = check_spikes("spectrum", spikes, step)
+    if fired.dim() > 2 and fired.shape[1] > 1:
+        raise SpikeError(
+            "spectrum",
+            "it is of one row: rows with rhythms of their own would cancel",
+            f"spikes {list(fired.shape)}",
+            "spectrum(spikes[:, row])",
+        )
     rate = fired.flatten(1).double().mean(1) * 1000 / step
     steps = len(rate)
     power = 2 * (torch.fft.rfft(rate) / steps).abs().square()[1:]

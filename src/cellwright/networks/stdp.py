@@ -31,6 +31,7 @@ import torch
 from torch import Tensor
 
 from .errors import SpikeError
+from .spikes import check_spikes
 
 
 class Traces(NamedTuple):
@@ -99,8 +100,9 @@ class STDP:
         can be cut anywhere, where the traces are handed on.
 
         Args:
-            weight: From the neurons in columns to those in rows; it is not changed.
-            pre: Spikes of the neurons before the synapses.
+            weight: From the neurons in columns to those in rows, within the bounds; it
+                is not changed.
+            pre: Spikes of the neurons before the synapses; anything but 0 is one.
             post: Spikes of the neurons after them; for a recurrent matrix ``U`` the
                 same tensor.
             traces: Of the steps before; None is no spike yet.
@@ -114,9 +116,13 @@ class STDP:
             - traces: as one step of the spikes.
 
         Raises:
-            SpikeError: The shapes do not fit.
+            SpikeError: The shapes do not fit, a number is none, or a weight begins
+                outside of the bounds, which would move it there without a spike.
         """
         traces = _checked(weight, pre, post, traces)
+        self._require_inside(weight)
+        if len(pre):  # A part of a run may have no step.
+            pre, post = (check_spikes("STDP", each, self.step) for each in (pre, post))
         (x, y), weight = traces, weight.clone()
         keep_x = math.exp(-self.step / self.tau_plus)
         keep_y = math.exp(-self.step / self.tau_minus)
@@ -130,6 +136,16 @@ class STDP:
             weight.clamp_(self.low, self.high)
             x, y = x + before, y + after
         return weight, Traces(x, y)
+
+    def _require_inside(self, weight: Tensor) -> None:
+        least, most = float(weight.min()), float(weight.max())
+        if not (weight.is_floating_point() and self.low <= least <= most <= self.high):
+            raise _refusal(
+                f"weights are real numbers from low={self.low:g} to high={self.high:g}",
+                f"{least:g} to {most:g}, {str(weight.dtype).removeprefix('torch.')}",
+                "low= and high= of these weights; synapses that inhibit are learned "
+                "apart, as amounts",
+            )
 
 
 def _checked(

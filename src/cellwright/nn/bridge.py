@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from cellwright.language.report import did_you_mean
 
 from .errors import OptionError
+from .regularise import infinite_states
 from .stack import Stack
+from .stack_parts import graph_of
 from .stateful import Layer, state_shapes
 
 Coder = Layer | Stack
@@ -28,6 +30,8 @@ class LinearBridge(nn.Module):
 
     def __init__(self, encoder: Coder, decoder: Coder):
         super().__init__()
+        for name, coder in (("encoder", encoder), ("decoder", decoder)):
+            _require_numbers(name, coder)
         self._encoder = [[*shapes.values()] for shapes in _states(encoder)]
         self._decoder = [[*shapes.values()] for shapes in _states(decoder)]
         self._nested = isinstance(decoder, Stack)
@@ -58,6 +62,30 @@ class LinearBridge(nn.Module):
                 values.append(value.contiguous() if batched else value.squeeze(1))
             layers.append(tuple(values) if len(values) > 1 else values[0])
         return tuple(layers) if self._nested else layers[0]
+
+
+def layers_of(coder: Coder) -> list[Any]:
+    """Return the layers of a stack, or the one layer."""
+    return [*coder.layers] if isinstance(coder, Stack) else [coder]
+
+
+def _require_numbers(name: str, coder: Coder) -> None:
+    """Refuse states that no affine map can read or make.
+
+    Raises:
+        OptionError: for a counter, which a learned number would stop, and for a state
+            that begins at an infinity.
+    """
+    for layer in layers_of(coder):
+        counters = [n for n, shape in state_shapes(layer).items() if len(shape) < 2]
+        endless = infinite_states(graph_of(layer))
+        if counters or endless:
+            what = "is one number a row" if counters else "begins at an infinity"
+            raise OptionError(
+                "EncoderDecoder: bridge='linear' is for states with a real number for "
+                f"each unit; {(counters or endless)[0]} of the {name} {what}\n"
+                "  fix: a module of your own as bridge=, or a decoder like the encoder"
+            )
 
 
 def make_bridge(encoder: Coder, decoder: Coder, bridge: object) -> nn.Module | None:
@@ -95,8 +123,7 @@ def make_bridge(encoder: Coder, decoder: Coder, bridge: object) -> nn.Module | N
 
 def _states(coder: Coder) -> list[dict[str, tuple[int, ...]]]:
     """Return the shapes of the states of each layer by name, without batch."""
-    layers: list[Any] = [*coder.layers] if isinstance(coder, Stack) else [coder]
-    return [state_shapes(layer) for layer in layers]
+    return [state_shapes(layer) for layer in layers_of(coder)]
 
 
 def _listed(coder: Coder) -> str:

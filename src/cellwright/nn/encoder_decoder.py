@@ -9,12 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from .bridge import Coder, make_bridge
+from .bridge import Coder, layers_of, make_bridge
 from .dropin import DropIn
 from .errors import OptionError, ShapeError
 from .options import whole_number
 from .recurrent import Recurrent
+from .report import BackendReport
 from .stack import Stack
+from .stack_parts import graph_of, rows_of
 from .stateful import output_width
 from .steps import Lengths
 
@@ -63,6 +65,16 @@ class EncoderDecoder(nn.Module):
                 raise OptionError(
                     f"EncoderDecoder: {name} is a {type(coder).__name__}; it is a "
                     "layer of cellwright.nn or torch.nn, or a Stack"
+                )
+            further = ", ".join(
+                i.name for layer in layers_of(coder) for i in graph_of(layer).inputs[1:]
+            )
+            if further:
+                raise OptionError(
+                    f"EncoderDecoder: {name} reads further inputs ({further}), which "
+                    "its call has no place for\n"
+                    "  fix: the two lines themselves: _, state = encoder(x, ...); "
+                    "output, _ = decoder(y, state, ...)"
                 )
         if encoder.batch_first != decoder.batch_first:
             raise OptionError(
@@ -118,6 +130,12 @@ class EncoderDecoder(nn.Module):
             The decoder's output at every step, and its last state.
         """
         return self.decoder(decoder_input, self.encode(input, lengths=lengths))
+
+    def backend_report(self) -> BackendReport:
+        """Return which backend runs each layer, and why."""
+        coders = {"encoder": self.encoder, "decoder": self.decoder}
+        rows = [row for name, coder in coders.items() for row in rows_of(name, coder)]
+        return BackendReport(tuple(rows))
 
     def generate(
         self,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import torch
@@ -14,10 +13,11 @@ from torch.nn.utils.rnn import PackedSequence
 from .dropin import DropIn
 from .errors import DtypeError, OptionError, ShapeError
 from .extras import States, asked_for, traceable
+from .memory import memory_mode
 from .options import flag
 from .recurrent import Recurrent
 from .regularise import read_share
-from .report import BackendReport, Row
+from .report import BackendReport
 from .stack_parts import (
     CellName,
     cells_and_sizes,
@@ -28,6 +28,7 @@ from .stack_parts import (
     projection,
     read_given,
     read_layers,
+    rows_of,
 )
 from .stateful import Layer, in_words, output_width
 from .steps import Lengths
@@ -156,7 +157,11 @@ class Stack(nn.Module):
         below = input_size
         for index, (cell, size) in enumerate(cells_and_sizes(cells, hidden_size)):
             width = wired.reads(index, input_size, below)
-            layers.append(Recurrent(cell, width, size, **options))
+            try:
+                layers.append(Recurrent(cell, width, size, **options))
+            except OptionError as fault:
+                place = f"Stack(wiring={wiring!r}), layer {index}, which reads {width}"
+                raise OptionError(f"{place}: {fault}") from fault
             below = output_width(layers[-1])
         return cls(layers, wiring, dropout, project)
 
@@ -169,6 +174,28 @@ class Stack(nn.Module):
     def bidirectional(self) -> bool:
         """Whether a layer reads the sequence backwards too."""
         return any(layer.bidirectional for layer in self.layers)
+
+    @property
+    def memory(self) -> str:
+        """What the layers keep for a backward pass; setting it sets all that are ours.
+
+        ``"store"``, ``"recompute"``, or ``"mixed"`` where they differ.
+        """
+        modes = {getattr(layer, "memory", "store") for layer in self.layers}
+        return modes.pop() if len(modes) == 1 else "mixed"
+
+    @memory.setter
+    def memory(self, mode: str) -> None:
+        chosen = memory_mode("Stack", mode)
+        for index, layer in enumerate(self.layers):
+            if isinstance(layer, Recurrent | DropIn):
+                layer.memory = chosen
+            elif chosen != "store":
+                raise OptionError(
+                    f"{self._words}: {in_words(f'layers.{index}', layer)} is "
+                    "torch.nn's, which has no memory=: cellwright.convert(stack) makes "
+                    "it one of ours"
+                )
 
     def forward(
         self,
@@ -272,16 +299,11 @@ class Stack(nn.Module):
 
     def backend_report(self) -> BackendReport:
         """Return which backend runs each layer, and why."""
-        rows: list[Row] = []
-        for index, layer in enumerate(self.layers):
-            name = f"layers.{index}"
-            if isinstance(layer, Recurrent | DropIn):
-                found = layer.backend_report().rows
-                rows += [replace(row, layer=f"{name} {row.layer}") for row in found]
-            else:
-                rows.append(
-                    Row(f"{name} {type(layer).__name__}", "torch", "torch.nn's")
-                )
+        rows = [
+            row
+            for index, layer in enumerate(self.layers)
+            for row in rows_of(f"layers.{index}", layer)
+        ]
         return BackendReport(tuple(rows))
 
     def extra_repr(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from cellwright.language.report import did_you_mean
 
 from .errors import OptionError, ShapeError
 from .recurrent import Recurrent
+from .report import Row
 from .stateful import Layer, in_words, output_width
 from .torch_weights import cell_name
 from .wiring import Wiring
@@ -142,6 +144,14 @@ def graph_of(layer: Layer) -> Graph:
         return layer.graph
     name = cell_name(layer.mode, layer.proj_size)
     return load(name).specialise(layer.bias)
+
+
+def rows_of(name: str, layer: Any) -> list[Row]:
+    """Return what a report says of a layer, or of a stack of them, under a name."""
+    report = getattr(layer, "backend_report", None)
+    if report is None:
+        return [Row(f"{name} {type(layer).__name__}", "torch", "torch.nn's")]
+    return [replace(row, layer=f"{name} {row.layer}") for row in report().rows]
 
 
 def read_given(owner: str, hx: object, count: int) -> Sequence[Any]:

@@ -48,6 +48,7 @@ class Readout(nn.Module):
         hidden_size: int,
         output_size: int,
         every_step: bool = False,
+        /,  # A cell may have a size named output_size, as Jordan's has.
         **options: Any,
     ) -> Readout:
         """Return one over a layer of a cell.
