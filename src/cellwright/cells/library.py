@@ -74,10 +74,11 @@ def load(name: str) -> Cell:
         2000
     """
     if name not in names():
-        close = did_you_mean(name, names())
+        close = did_you_mean(name.lower().replace("-", "_"), names())
         raise UnknownCellError(
-            f"{name!r} is not a cell of the library. {close}".rstrip()
-            + f" The library has: {', '.join(names())}. A file's name ends in .cell."
+            f"{name!r} is not a cell of the library\n"
+            f"  fix: {close or 'one of ' + ', '.join(names())}\n"
+            "       `cellwright cells` lists them; a file's name ends in .cell"
         )
     return read_cell(_library_source(name), _resolve, names())
 
