@@ -242,6 +242,21 @@ def test_zeros_fold_as_the_language_folds_them(equation: str, expected: str):
     assert printed(equation.replace("k", "zero"), "zero = 0") == expected
 
 
+def test_a_zero_that_a_block_begins_with_is_not_put_in_the_place_of_what_it_carries():
+    """The 0 is the first value only: inside the block the name is what came before."""
+    text = latex(
+        find(
+            "count depth = 3\nsize input_size = hidden_size\ninput x [input_size]\n"
+            "state h [hidden_size]\noutput h'\ns = 0\ny = h\nfor l in 1..depth:\n"
+            "    s' = 0.5 * s + 1\n    y' = y * s' + x\nh' = y'\n"
+        )
+    )
+
+    assert "s^{(0)} &= 0" in text.replace("s_{t}^", "s^")
+    assert "+ 1" in text
+    assert "^{(l-1)} + 1" in text
+
+
 def test_long_formulas_and_long_descriptions_share_the_line():
     """A formula breaks outside of brackets, and its number stands at its last row."""
     text = latex(load("lstm_norm_joint"))
