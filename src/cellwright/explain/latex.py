@@ -9,16 +9,9 @@ from .bibliography import own_entries
 from .formula_printer import Printer
 from .latex_legend import legend
 from .latex_rows import Row, set_rows
+from .latex_text import escape
 from .symbols import Symbols, symbol, symbols
 from .zeros import without_zeros
-
-_ESCAPES = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"$<$",
-    ">": r"$>$",
-} | {character: "\\" + character for character in "#$%&_{}"}
 
 
 def latex(cell: Cell) -> str:
@@ -49,16 +42,6 @@ def latex(cell: Cell) -> str:
     title = escape(cell.title or cell.name).rstrip(".")
     body = [f"{title}{cited}:", r"\begin{align}", set_rows(rows), r"\end{align}"]
     return "\n".join([*body, *legend(cell, known, text, escape)]) + "\n"
-
-
-def escape(text: str) -> str:
-    r"""Return text whose special characters LaTeX prints as they are.
-
-    Example:
-        >>> escape("100 % of W_i")
-        '100 \\% of W\\_i'
-    """
-    return "".join(_ESCAPES.get(character, character) for character in text)
 
 
 def _rows(equations: list[EquationView], known: Symbols) -> list[Row]:
