@@ -245,6 +245,24 @@ def test_latex_sets_what_people_write_in_comments(tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", names())
+def test_no_description_names_what_is_gone(name: str):
+    """A variant has the descriptions of its base, and not all of its parameters."""
+    cell = load(name)
+    bases = [load(source.name) for source in cell.chain]
+    once = {n for base in bases for row in base.declarations for n in row.names}
+    here = {n for row in (*cell.declarations, *cell.equations) for n in row.names}
+    for row in (*cell.declarations, *cell.equations):
+        words = set(re.findall(r"\w+", row.description))
+        assert not words & once - here, row
+
+
+def test_h_is_the_number_of_units():
+    """It is not the size of what is fed back, where that is projected."""
+    for name in ("lstm", "lstm_proj", "jordan"):
+        assert "$H$ is the number of units." in latex(load(name))
+
+
+@pytest.mark.parametrize("name", names())
 def test_no_two_names_share_a_symbol(name: str):
     """I is the current where a cell has one, and then not the size of the input."""
     cell = load(name)

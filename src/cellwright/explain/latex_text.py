@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_ESCAPES = {
+_ESCAPES: dict[str, str] = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
@@ -23,10 +23,15 @@ _TABLE = r"""
 """
 """Signs, each with what it is in a formula."""
 _WORDS = _TABLE.split()
-_SIGNS = dict(zip(_WORDS[::2], _WORDS[1::2], strict=True))
+_SIGNS: dict[str, str] = dict(zip(_WORDS[::2], _WORDS[1::2], strict=True))
 _RAISED = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱᵀ]+")
 _LOWERED = re.compile("[₀₁₂₃₄₅₆₇₈₉₊₋₍₎ₙᵢₜ]+")
-_VARIANTS = {"ς": r"\varsigma", "ϕ": r"\phi", "φ": r"\varphi", "ϑ": r"\vartheta"}
+_VARIANTS: dict[str, str] = {
+    "ς": r"\varsigma",
+    "ϕ": r"\phi",
+    "φ": r"\varphi",
+    "ϑ": r"\vartheta",
+}
 _VARIANTS |= {"ϵ": r"\epsilon", "ε": r"\varepsilon", "ο": "o"}
 _LATIN = dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΧ", "ABEZHIKMNOPTX", strict=True))
 """Greek capitals that LaTeX has no command for, because they look as ours do."""
