@@ -10,6 +10,7 @@ from .formula_printer import Printer
 from .latex_legend import legend
 from .latex_rows import Row, set_rows
 from .latex_text import escape
+from .order import in_reading_order
 from .symbols import Symbols, symbol, symbols
 from .zeros import without_zeros
 
@@ -34,7 +35,7 @@ def latex(cell: Cell) -> str:
         h_{t} &= \tanh(W x_{t} + U h_{t-1} + b) && \text{hidden state}
     """
     known = symbols(cell)
-    equations = without_zeros(cell.equations)
+    equations = in_reading_order(without_zeros(cell.equations))
     rows = _rows(equations, known)
     text = "\n".join(row.text for row in rows)
     keys = ",".join(entry.key for entry in own_entries(cell))
