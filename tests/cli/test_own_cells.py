@@ -126,3 +126,19 @@ def test_what_is_no_folder_of_cells_is_told(mine: Path, name: str, found: str):
     (mine.parent / "empty").mkdir()
     with pytest.raises(CellFileError, match=found):
         cw.cells.files(mine.parent / name)
+
+
+@pytest.mark.filterwarnings("always::cellwright.explain.bibliography.ReferenceWarning")
+def test_a_reference_that_cannot_be_read_is_told_on_stderr(run: Run, mine: Path):
+    """The BibTeX on stdout stays BibTeX; the place and the line are on stderr."""
+    line = "# Smith, John, 2020, Cells. https://arxiv.org/abs/2001.00001"
+    mine.write_text(MINE.replace("# family", f"{line}\n# family"), encoding="utf-8")
+
+    for command in (("show", str(mine), "--cite"), ("cite", str(mine))):
+        result = run(*command)
+        assert result.status == 0
+        assert result.out.startswith("@")
+        assert "smith" not in result.out.lower()
+        assert result.err.startswith("warning: ")
+        assert "mine.cell:2: " in result.err
+        assert line.removeprefix("# ") in result.err

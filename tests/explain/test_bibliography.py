@@ -9,6 +9,7 @@ from cellwright.cells import find, load, names
 from cellwright.explain.bibliography import (
     FUNCTION_PAPERS,
     Entry,
+    ReferenceWarning,
     bibtex,
     cell_entries,
     from_comment,
@@ -129,7 +130,6 @@ def test_a_cell_of_one_s_own_is_cited_from_its_comment():
 def test_what_is_no_reference_gives_none(line: str):
     """A line without year or identifier is no reference."""
     assert from_comment(line) is None
-    assert cell_entries(find(f"# Title.\n# {line}\n{HEAD}")) == []
 
 
 @pytest.mark.parametrize(
@@ -173,3 +173,122 @@ def test_papers_of_functions_are_those_that_are_used():
     found = [entry.key for entry in function_entries(cell)]
     assert found == ["neftci2019surrogate", "saxe2014exact"]
     assert function_entries(load("lstm")) == []
+
+
+def read(line: str) -> list[Entry]:
+    """Return the entries of a cell with one line below its title."""
+    return cell_entries(find(f"# Small cell.\n# {line}\n{HEAD}"))
+
+
+@pytest.mark.parametrize(
+    ("authors", "expected"),
+    [
+        ("Doe", "Doe"),
+        ("O. Vinyals, S. Bengio & M. Kudlur", "O. Vinyals and S. Bengio and M. Kudlur"),
+        ("Smith, J. and Jones, K.", "Smith, J. and Jones, K."),
+        ("Smith, J., & Jones, K. L.", "Smith, J. and Jones, K. L."),
+        ("Smith, J., Jones, K., Poe, L.-M.", "Smith, J. and Jones, K. and Poe, L.-M."),
+        ("Smith J, Jones KL", "Smith, J and Jones, KL"),
+        ("Smith, John and Jones, Karen", "Smith, John and Jones, Karen"),
+        ("Smith, John; Jones, Karen", "Smith, John and Jones, Karen"),
+        ("Doe, Roe and Poe", "Doe and Roe and Poe"),
+        (
+            "J.-P. Müller, Yu. Nesterov et al.",
+            "J.-P. Müller and Yu. Nesterov and others",
+        ),
+        ("Ludwig van der Doe & O'Brien", "Ludwig van der Doe and O'Brien"),
+        ("A cell of one unit. J. Doe & K. Roe", "J. Doe and K. Roe"),
+        ("李 & Σωκράτης", "李 and Σωκράτης"),
+    ],
+)
+def test_author_lines_are_read_as_they_are_meant(authors: str, expected: str):
+    """Initials, and, family first: all of them are there, and nobody else."""
+    (entry,) = read(f'{authors}, 2020, "X". arXiv:2001.00001')
+
+    assert entry["author"] == expected
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "see doi:10.1/2",
+        'Doe, 2030, "No number".',
+        'Smith, John, 2020, "X". arXiv:2001.00001',
+        'Doe and Roe, Poe, 2020, "X". arXiv:2001.00001',
+        'J. Doe, Chr. Roe, 2020, "X". arXiv:2001.00001',
+        'as in Doe, 2020, "X". arXiv:2001.00001',
+        "Doe, 2020, Title without quotes. arXiv:2001.00001",
+        'Doe, 2020, "X". arXiv:nonsense',
+        'J., 2020, "X". arXiv:2001.00001',
+        "see https://doi.org/10.1000/1",
+    ],
+)
+def test_a_reference_that_cannot_be_read_is_told_and_not_guessed(line: str):
+    """The warning has the place and the line."""
+    with pytest.warns(ReferenceWarning, match=re.escape(line)) as told:
+        assert read(line) == []
+    assert ":2: " in str(told[0].message)
+
+
+@pytest.mark.parametrize(
+    ("mark", "field", "value"),
+    [
+        ("https://doi.org/10.1000/182.", "doi", "10.1000/182"),
+        ("http://dx.doi.org/10.1000/182", "doi", "10.1000/182"),
+        ("doi:https://doi.org/10.1000/182", "doi", "10.1000/182"),
+        ("DOI: 10.1000/182", "doi", "10.1000/182"),
+        ("https://arxiv.org/abs/3001.00001v2", "eprint", "3001.00001v2"),
+        ("https://arxiv.org/pdf/3001.00001.pdf", "eprint", "3001.00001"),
+        ("(arXiv:hep-th/9901001)", "eprint", "hep-th/9901001"),
+    ],
+)
+def test_identifiers_are_read_in_both_forms(mark: str, field: str, value: str):
+    """A link is as good as a number, for the entry and for the list of cells."""
+    (entry,) = read(f'Doe, 2030, "X". {mark}')
+    cell = find(f'# Small cell.\n# Doe, 2030, "X". {mark}\n{HEAD}')
+
+    assert entry[field] == value
+    assert len(cell.references) == 1
+    assert cell.year == 2030
+
+
+def test_two_references_of_one_line_are_two():
+    """Neither has the other's identifier; those of one paper stay together."""
+    one, other = read(
+        'Doe, 2030, "X". arXiv:3001.00001; Roe, 2031, "Y". doi:10.1000/182'
+    )
+
+    assert (one["author"], one["eprint"], one["doi"]) == ("Doe", "3001.00001", "")
+    assert (other["author"], other["eprint"], other["doi"]) == (
+        "Roe",
+        "",
+        "10.1000/182",
+    )
+    (both,) = read('Doe, 2030, "X". arXiv:3001.00001, doi:10.1000/182')
+    assert (both["eprint"], both["doi"]) == ("3001.00001", "10.1000/182")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'Doe, 2030, "X". arXiv:3001.00001; Roe, 2031, "Y".',
+        'Doe, 2030, "X"; Roe, 2031, "Y". arXiv:3001.00001',
+        'Doe, 2030, "X"; Roe, 2031. arXiv:3001.00001',
+        'Doe, 2030, "X". doi:10.1000/1, doi:10.1000/2',
+    ],
+)
+def test_an_identifier_is_never_given_to_another_paper(line: str):
+    """Where one of two lacks its own, that one is told and left out."""
+    with pytest.warns(ReferenceWarning):
+        found = read(line)
+    assert [entry["author"] for entry in found] in ([], ["Doe"])
+    if found:
+        assert found[0].text.count("10.1000/1") + found[0].text.count("3001") == 1
+
+
+def test_every_entry_has_a_key_of_its_own():
+    """A name without Latin letters is keyed by its identifier."""
+    keys = [read(f'李, 2021, "X". arXiv:2101.0000{n}')[0].key for n in (1, 2)]
+
+    assert keys == ["arxiv210100001", "arxiv210100002"]
+    assert read('Smith, J., 2021, "Xyz". arXiv:2101.00001')[0].key == "smith2021xyz"

@@ -10,12 +10,28 @@ import pytest
 
 from cellwright.cells import find, load, names
 from cellwright.explain.formula_printer import PRINTED
-from cellwright.explain.latex import escape, latex
+from cellwright.explain.latex import latex
 from cellwright.explain.latex_legend import NOTES
+from cellwright.explain.latex_text import escape
 from cellwright.explain.symbols import symbols
 from cellwright.language.functions import FUNCTIONS
 
 GOLDEN = Path(__file__).parent / "golden"
+
+
+def compiled(path: Path, text: str) -> str:
+    """Return the log of pdflatex for a document with a text, which it has to set."""
+    head = "\\documentclass{article}\\usepackage{amsmath}\\begin{document}"
+    path.write_text(f"{head}\n{text}\n\\end{{document}}", encoding="utf-8")
+    done = subprocess.run(
+        ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", path.name],
+        cwd=path.parent,
+        capture_output=True,
+        check=False,
+    )
+    log = path.with_suffix(".log").read_text(encoding="latin-1")
+    assert done.returncode == 0, log[-2000:]
+    return log
 
 
 def printed(equation: str, declared: str = "") -> str:
@@ -187,19 +203,63 @@ def test_latex_is_balanced_and_its_parts_typeset(name: str):
 def test_latex_sets_every_cell_on_the_line(tmp_path: Path):
     """LaTeX compiles all cells, and no equation leaves the page or its number."""
     texts = [latex(load(name)) for name in names()]
-    head = "\\documentclass{article}\\usepackage{amsmath}\\begin{document}"
-    path = tmp_path / "cells.tex"
-    path.write_text("\n".join([head, *texts, "\\end{document}"]), encoding="utf-8")
-    done = subprocess.run(
-        ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", path.name],
-        cwd=tmp_path,
-        capture_output=True,
-        check=False,
-    )
+    log = compiled(tmp_path / "cells.tex", "\n".join(texts))
 
-    log = path.with_suffix(".log").read_text(encoding="latin-1")
-    assert done.returncode == 0, log[-2000:]
     assert re.findall(r"^Overfull .* detected at .*$", log, re.MULTILINE) == []
+
+
+SIGNS = (
+    "αβγδεζηθικλμνξοπρστυφχψω ΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩ ςϕϑϵ άέήίόύώϊϋ Ά < > ≤≥≠≈≡∼∝≪≫«»"
+    "×·⋅÷±∓−∗∘⊙⊗⊕√ →←↔⇒⇐⇔↦↑↓ ∈∉∀∃∅∪∩⊂⊆∑∏∫∂∇∞ ′°‖⟨⟩⌊⌋⌈⌉⊤⊥ℓ ℝ µ x²³ x₀₁²₊ ᵀⁿ ⁻¹"
+    " Müller Škoda Łódź Ærø ß Āĥűŭ Nguyễn Ṣāliḥ ǧ – — … “a” ‘b’ e\u0301 $²$ 5%²"
+)
+"""What people write in comments; each of it stops pdflatex, or is printed by it."""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("α ≥ 0", r"$\alpha$ $\geq$ 0"),
+        ("x² × √2", r"x${}^{2}$ $\times$ $\surd$2"),
+        ("→λο", r"$\rightarrow \lambda o$"),
+        ("$α", r"\$$\alpha$"),
+        ("a₁₂", "a${}_{12}$"),
+        ("Müller, ễ", r"Müller, \~{\^{e}}"),
+        ("李", "李"),
+    ],
+)
+def test_comments_are_text_of_latex(text: str, expected: str):
+    """Greek letters and signs are formulas, accents commands, the rest stays."""
+    assert escape(text) == expected
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="there is no LaTeX here")
+def test_latex_sets_what_people_write_in_comments(tmp_path: Path):
+    """All signs compile, as text of its own and beside an equation."""
+    cell = find(
+        f"# {SIGNS}\nsize input_size = hidden_size\ninput x [input_size]\n"
+        f"weight w [hidden_size] # {SIGNS}\nstate h [hidden_size]\noutput h'\n"
+        f"h' = w * h + x # {SIGNS}\n"
+    )
+    compiled(tmp_path / "cell.tex", latex(cell))
+
+
+@pytest.mark.parametrize("name", names())
+def test_no_description_names_what_is_gone(name: str):
+    """A variant has the descriptions of its base, and not all of its parameters."""
+    cell = load(name)
+    bases = [load(source.name) for source in cell.chain]
+    once = {n for base in bases for row in base.declarations for n in row.names}
+    here = {n for row in (*cell.declarations, *cell.equations) for n in row.names}
+    for row in (*cell.declarations, *cell.equations):
+        words = set(re.findall(r"\w+", row.description))
+        assert not words & once - here, row
+
+
+def test_h_is_the_number_of_units():
+    """It is not the size of what is fed back, where that is projected."""
+    for name in ("lstm", "lstm_proj", "jordan"):
+        assert "$H$ is the number of units." in latex(load(name))
 
 
 @pytest.mark.parametrize("name", names())
@@ -240,6 +300,21 @@ def test_zeros_fold_as_the_language_folds_them(equation: str, expected: str):
     if "@" in equation:
         equation = equation.replace("k @", "(k * U) @")
     assert printed(equation.replace("k", "zero"), "zero = 0") == expected
+
+
+def test_a_zero_that_a_block_begins_with_is_not_put_in_the_place_of_what_it_carries():
+    """The 0 is the first value only: inside the block the name is what came before."""
+    text = latex(
+        find(
+            "count depth = 3\nsize input_size = hidden_size\ninput x [input_size]\n"
+            "state h [hidden_size]\noutput h'\ns = 0\ny = h\nfor l in 1..depth:\n"
+            "    s' = 0.5 * s + 1\n    y' = y * s' + x\nh' = y'\n"
+        )
+    )
+
+    assert "s^{(0)} &= 0" in text.replace("s_{t}^", "s^")
+    assert "+ 1" in text
+    assert "^{(l-1)} + 1" in text
 
 
 def test_long_formulas_and_long_descriptions_share_the_line():

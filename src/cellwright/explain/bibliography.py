@@ -2,13 +2,14 @@
 
 ``references.bib`` holds each reference that we know in full, once. A cell's own comment
 finds its entries by DOI or arXiv number; where the table has none, as for a cell of
-yours, the entry says what the comment says.
+yours, the entry says what the comment says, and a line that cannot be read is told.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,15 +19,17 @@ from cellwright.language.cell import Cell
 from cellwright.language.report import Source
 from cellwright.language.source import top_comment
 
+from .reference_lines import Part, is_meant, parts, said, without_stop
+
 _ENTRY = re.compile(r"^@(\w+)\{([^,\s]+),\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 _FIELD = re.compile(r"^ +(\w+) += \{(.*?)\},?$", re.MULTILINE | re.DOTALL)
-_IDENTIFIER = re.compile(r"\b(doi|arXiv):\s*([^\s,;]+)")
-_COMMENT = re.compile(
-    r'(?P<authors>[^"]+?),\s+(?P<year>\d{4})\b(?:,\s+"(?P<title>.+?)")?'
-)
 _VERSION = re.compile(r"(?<=\d)v\d+$")
 _SPECIAL = re.compile(r"(?<!\\)([&%#_$])")
 _SMALL_WORDS = frozenset("a an the on of in for to and with".split())  # noqa: SIM905
+
+
+class ReferenceWarning(UserWarning):
+    """A line of a comment is meant as a reference, and cannot be read as one."""
 
 
 @dataclass(frozen=True)
@@ -161,23 +164,29 @@ def from_comment(line: str) -> Entry | None:
         >>> entry.key, entry["author"], entry["eprint"]
         ('doe2030cell', 'Doe and Roe', '3001.00001v2')
     """
-    found = _COMMENT.search(line)
-    marks = dict(_IDENTIFIER.findall(line))
+    found = parts(line)
+    return _said(found[0]) if len(found) == 1 else None
+
+
+def _said(part: Part) -> Entry | None:
+    """Return the entry that one reference of a line says."""
+    found = said(part.text)
+    marks = dict(part.marks)
     if found is None or not marks:
         return None
-    authors = _authors(found["authors"])
-    title = found["title"] or ""
-    fields = [("author", " and ".join(authors)), ("title", f"{{{title}}}")]
-    fields.append(("year", found["year"]))
+    fields = [("author", " and ".join(found.authors)), ("title", f"{{{found.title}}}")]
+    fields.append(("year", found.year))
     if "doi" in marks:
-        fields.append(("doi", _clean(marks["doi"])))
+        fields.append(("doi", marks["doi"]))
     if "arXiv" in marks:
-        fields += [("eprint", _clean(marks["arXiv"])), ("archiveprefix", "arXiv")]
+        fields += [("eprint", marks["arXiv"]), ("archiveprefix", "arXiv")]
     plain = tuple(
         (n, v if n in _AS_IS else _SPECIAL.sub(r"\\\1", v)) for n, v in fields
     )
     filled = tuple((n, v) for n, v in plain if v != "{}")
-    return Entry(_key(authors[0], found["year"], title), "misc", filled)
+    key = _key(found.authors[0], found.year, found.title)
+    # A name without Latin letters makes no key; the identifier does.
+    return Entry(key or _plain_key(*part.marks[0]), "misc", filled)
 
 
 _AS_IS = ("doi", "eprint", "archiveprefix")
@@ -185,12 +194,27 @@ _AS_IS = ("doi", "eprint", "archiveprefix")
 
 def _of_source(source: Source) -> list[Entry]:
     entries: list[Entry] = []
-    for line in top_comment(source.text):
-        full = [_known(*mark) for mark in _IDENTIFIER.findall(line)]
-        found = [entry for entry in full if entry is not None]
-        own = from_comment(line)
-        entries += found or ([own] if own else [])
+    for number, line in enumerate(top_comment(source.text), start=1):
+        found = parts(line)
+        for part in found:
+            full = [entry for mark in part.marks if (entry := _known(*mark))]
+            own = None if full else _said(part)
+            entries += full or ([own] if own else [])
+            if not full and own is None:
+                _warn(source, number, line)
+        if not found and is_meant(line):
+            _warn(source, number, line)
     return entries
+
+
+def _warn(source: Source, number: int, line: str) -> None:
+    warnings.warn(
+        f'{source.label}:{number}: a reference is authors, year, "title" and a DOI or '
+        f"an arXiv number; it is left out, found {line!r}\n"
+        '  fix: # J. Doe, K. Roe & L. Poe, 2030, "A cell". arXiv:3001.00001',
+        ReferenceWarning,
+        stacklevel=2,
+    )
 
 
 def _known(kind: str, text: str) -> Entry | None:
@@ -201,27 +225,20 @@ def _known(kind: str, text: str) -> Entry | None:
 
 
 def _identifier(kind: str, text: str) -> str:
-    text = _clean(text)
+    text = without_stop(text)
     # A DOI is the same in any case.
     return f"arXiv:{text}" if kind == "arXiv" else f"doi:{text.lower()}"
-
-
-def _clean(text: str) -> str:
-    """Return an identifier without the full stop or bracket of its sentence."""
-    text = text.rstrip(".")
-    return text.rstrip(")") if text.count("(") < text.count(")") else text
-
-
-def _authors(text: str) -> list[str]:
-    text = text.split(". ")[-1] if ". " in text else text
-    several = re.sub(r",?\s+et al\.?$", " & others", text.strip())
-    return [name.strip() for name in re.split(r",\s+|\s+&\s+", several) if name.strip()]
 
 
 def _key(author: str, year: str, title: str) -> str:
     words = [_plain(word) for word in re.findall(r"[^\W\d_]+", title)]
     first = next((w for w in words if w and w not in _SMALL_WORDS), "")
-    return _plain(author.split()[-1]) + year + first
+    family = author.split(",")[0].split()[-1]
+    return _plain(family) + year + first if _plain(family) else ""
+
+
+def _plain_key(kind: str, text: str) -> str:
+    return kind.lower() + re.sub(r"[^a-z0-9]", "", text.lower())
 
 
 def _plain(text: str) -> str:

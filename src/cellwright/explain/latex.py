@@ -9,16 +9,10 @@ from .bibliography import own_entries
 from .formula_printer import Printer
 from .latex_legend import legend
 from .latex_rows import Row, set_rows
+from .latex_text import escape
+from .order import in_reading_order
 from .symbols import Symbols, symbol, symbols
 from .zeros import without_zeros
-
-_ESCAPES = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"$<$",
-    ">": r"$>$",
-} | {character: "\\" + character for character in "#$%&_{}"}
 
 
 def latex(cell: Cell) -> str:
@@ -41,7 +35,7 @@ def latex(cell: Cell) -> str:
         h_{t} &= \tanh(W x_{t} + U h_{t-1} + b) && \text{hidden state}
     """
     known = symbols(cell)
-    equations = without_zeros(cell.equations)
+    equations = in_reading_order(without_zeros(cell.equations))
     rows = _rows(equations, known)
     text = "\n".join(row.text for row in rows)
     keys = ",".join(entry.key for entry in own_entries(cell))
@@ -49,16 +43,6 @@ def latex(cell: Cell) -> str:
     title = escape(cell.title or cell.name).rstrip(".")
     body = [f"{title}{cited}:", r"\begin{align}", set_rows(rows), r"\end{align}"]
     return "\n".join([*body, *legend(cell, known, text, escape)]) + "\n"
-
-
-def escape(text: str) -> str:
-    r"""Return text whose special characters LaTeX prints as they are.
-
-    Example:
-        >>> escape("100 % of W_i")
-        '100 \\% of W\\_i'
-    """
-    return "".join(_ESCAPES.get(character, character) for character in text)
 
 
 def _rows(equations: list[EquationView], known: Symbols) -> list[Row]:

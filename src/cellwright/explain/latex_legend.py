@@ -90,9 +90,7 @@ def legend(
 def _letters(known: Symbols) -> list[str]:
     size = {name: known.size(name) for name in LETTERS}
     given, hidden = size["input_size"], size["hidden_size"]
-    return [
-        f"${given}$ is the size of the input and ${hidden}$ that of the hidden state"
-    ]
+    return [f"${given}$ is the size of the input and ${hidden}$ is the number of units"]
 
 
 def _declared(declaration: DeclarationView, known: Symbols) -> str:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 _TOKEN = re.compile(r"\\[A-Za-z]+|\\.|\S")
+_COMMAND = re.compile(r"\\[A-Za-z]+(?:\{\})?")
 _SMALL = 0.75
 """Of what stands below or above."""
 _WORDS = ("\\mathrm", "\\operatorname", "\\text", "\\mathbf")
@@ -29,8 +30,8 @@ _EM = {
 
 
 def text_width(text: str) -> float:
-    """Return the width of plain text, in em."""
-    return 0.46 * len(text)
+    """Return the width of text, in em; a command is one character."""
+    return 0.46 * len(_COMMAND.sub("m", text).replace("$", ""))
 
 
 def formula_width(formula: str) -> float:

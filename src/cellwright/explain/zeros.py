@@ -18,14 +18,17 @@ def without_zeros(equations: Sequence[EquationView]) -> list[EquationView]:
 
     Args:
         equations: those of a cell. A value of 0 that no other one uses stays, because
-            it is put out.
+            it is put out. So does one that is carried on, as ``s`` where there is an
+            ``s'``: the 0 is its first value only.
     """
     found = list(equations)
+    carried = {_bare(n) for e in found for n in e.names if n.endswith("'")}
     while True:
         used = {
             n.id for e in found for n in ast.walk(e.tree) if isinstance(n, ast.Name)
         }
         zeros = {e.names[0] for e in found if _is_zero(e.tree)} & used
+        zeros = {name for name in zeros if _bare(name) not in carried}
         if not zeros:
             return found
         folder = _Folder(dict.fromkeys(zeros, 0))
@@ -72,6 +75,10 @@ class _Folder(ast.NodeTransformer):
             case ast.Sub() if _is_zero(left):
                 return ast.UnaryOp(ast.USub(), right)
         return ast.BinOp(left, node.op, right)
+
+
+def _bare(name: str) -> str:
+    return name.removesuffix("'")
 
 
 def _is_zero(tree: ast.expr) -> bool:

@@ -28,6 +28,9 @@ from .views import (
 
 MAX_BASES = 10
 FAMILY = "family:"
+_IDENTIFIER = re.compile(
+    r"(?:doi:\s*|arXiv:\s*|doi\.org/|arxiv\.org/)\S+", re.IGNORECASE
+)
 Resolve = Callable[[str, Source], Source | None]
 """A base's name and the source that extends it, to the base's source."""
 
@@ -75,13 +78,13 @@ class Cell:
     def references(self) -> tuple[str, ...]:
         """The lines of the comment at the top that hold a DOI or an arXiv number."""
         lines = top_comment(self.text)
-        return tuple(x for x in lines if re.search(r"doi:|arXiv:", x))
+        return tuple(x for x in lines if _IDENTIFIER.search(x))
 
     @property
     def year(self) -> int | None:
         """The year of the first reference, or of the title when none has one."""
         for line in (*self.references, self.title):
-            bare = re.sub(r"(doi|arXiv):\S+", "", line)  # arXiv:2010.01234 is no year
+            bare = _IDENTIFIER.sub("", line)  # arXiv:2010.01234 is no year
             found = re.search(r"\b(?:18|19|20)\d\d\b", bare)
             if found:
                 return int(found.group())
