@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from math import prod
-from random import Random
 from typing import Any
 from unittest import mock
 
@@ -36,22 +35,6 @@ FACTORS: dict[str, Sequence[Any]] = {
     "mask": (False, True),
     "zoneout": (False, True),
 }
-PAIRED = [
-    "cifg",
-    "elman",
-    "elman_relu",
-    "gru",
-    "izhikevich",
-    "lstm",
-    "lstm_norm_joint",
-    "lstm_proj",
-    "peephole_lstm",
-    "rhn",
-    "slstm",
-]
-"""Cells that meet every value of every factor in the tests, as different to a kernel as
-cells are: gates, norms, projections, blocks, micro-steps, spikes. The others meet
-some, see `some_cases`; the study has all of them meet everything."""
 MOVES = 32
 """How often `undecided` tries."""
 SHARE = 0.3
@@ -281,18 +264,6 @@ def at_level(level: str) -> Iterator[None]:
     """Let kernels of a level run."""
     with mock.patch.dict(os.environ, {VARIABLE: level}):
         yield
-
-
-def some_cases(cell: str) -> list[Case]:
-    """Return a case for each dtype and two levels, the rest of it drawn."""
-    draws = Random(cell)
-    levels = [level.name for level in runnable_levels()]
-    found: list[Case] = []
-    for dtype, level in (("float32", levels[0]), ("float64", levels[-1])):
-        row = {name: draws.choice(values) for name, values in FACTORS.items()}
-        row |= {"cell": cell, "dtype": dtype, "level": level}
-        found.append(case_of(row | {"H": draws.choice((5, 7, 16, 50))}))
-    return found
 
 
 def case_of(row: Mapping[str, Any]) -> Case:
