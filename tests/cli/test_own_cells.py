@@ -76,7 +76,7 @@ def test_a_file_is_shown_printed_and_compared(run: Run, mine: Path):
     assert (shown.status, latex.status, code.status) == (0, 0, 0)
     assert "how far the output gate has a say" in shown.out
     assert r"\begin{align}" in latex.out
-    assert r"\text{how far the output gate has a say}" in latex.out
+    assert "how far the output gate has a say" in latex.out
     assert "static void step" in code.out
     assert difference.status == 1
     assert "+ weight leak [hidden_size] = uniform(0.5, 1)" in difference.out
