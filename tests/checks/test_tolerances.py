@@ -10,8 +10,9 @@ from cellwright.checks.tolerances import TOLERANCES, error
 
 def test_every_row_has_a_reason():
     """No number stands in the table without saying why it is so large."""
-    for row in TOLERANCES.values():
-        assert 0 <= row.bound <= 1e-2
+    for (what, _), row in TOLERANCES.items():
+        # A count of spikes is no rounding error, but a draw that hangs on some.
+        assert 0 <= row.bound <= (5e-2 if what == "spike counts" else 1e-2)
         assert len(row.reason.split()) >= 5
 
 

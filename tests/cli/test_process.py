@@ -47,9 +47,8 @@ def test_interrupt_while_torch_is_imported_is_told_in_a_word(tmp_path: Path):
     """Ctrl-C before a command has begun leaves no traceback."""
     planted = tmp_path / "torch"
     planted.mkdir()
-    (planted / "__init__.py").write_text(
-        "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n", encoding="utf-8"
-    )
+    # A signal itself may be handled a line later, when the import is over.
+    (planted / "__init__.py").write_text("raise KeyboardInterrupt\n", encoding="utf-8")
     result = subprocess.run(
         [*COMMAND, "train", "sunspots"],
         capture_output=True,
