@@ -19,6 +19,12 @@ from cellwright.language.functions import FUNCTIONS
 GOLDEN = Path(__file__).parent / "golden"
 
 
+needs_latex = pytest.mark.skipif(
+    not shutil.which("pdflatex"),
+    reason="pdflatex is not installed; on Debian it is in texlive-latex-base",
+)
+
+
 def compiled(path: Path, text: str) -> str:
     """Return the log of pdflatex for a document with a text, which it has to set."""
     head = "\\documentclass{article}\\usepackage{amsmath}\\begin{document}"
@@ -199,7 +205,7 @@ def test_latex_is_balanced_and_its_parts_typeset(name: str):
         parser.parse(f"${formula}$")
 
 
-@pytest.mark.skipif(not shutil.which("pdflatex"), reason="there is no LaTeX here")
+@needs_latex
 def test_latex_sets_every_cell_on_the_line(tmp_path: Path):
     """LaTeX compiles all cells, and no equation leaves the page or its number."""
     texts = [latex(load(name)) for name in names()]
@@ -233,7 +239,7 @@ def test_comments_are_text_of_latex(text: str, expected: str):
     assert escape(text) == expected
 
 
-@pytest.mark.skipif(not shutil.which("pdflatex"), reason="there is no LaTeX here")
+@needs_latex
 def test_latex_sets_what_people_write_in_comments(tmp_path: Path):
     """All signs compile, as text of its own and beside an equation."""
     cell = find(

@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import torch
@@ -291,3 +292,23 @@ def test_a_cells_size_may_have_the_name_of_the_readouts(tmp_path):
     options = {**FAST, "cell": "jordan", "cell_options": {"output_size": 3}}
     run = adding(out=tmp_path / "a", **options)
     assert run.metrics["parameters"] > 0
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [("phased_lstm", "reads time too"), ("sru", "input_size = hidden_size")],
+)
+@pytest.mark.parametrize("command", [adding, partial(periodic, [5])])
+def test_a_cell_that_cannot_learn_it_leaves_no_folder(tmp_path, command, cell, says):
+    """It is refused before anything is written."""
+    with pytest.raises(cw.CellwrightError, match=says):
+        command(out=tmp_path / "a", cell=cell, progress=False)
+    assert not list(tmp_path.rglob("config.json"))
+
+
+def test_a_network_that_fails_leaves_no_folder(tmp_path, monkeypatch):
+    """What cannot answer one sequence is not trained."""
+    monkeypatch.delattr(cw.train.Readout, "forward")
+    with pytest.raises(NotImplementedError):
+        adding(out=tmp_path / "a", **FAST)
+    assert not list(tmp_path.rglob("config.json"))

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 import cellwright.train as training
-from cellwright.train.calls import SUNSPOTS, UNITS
+from cellwright.train.calls import SIZES, SUNSPOTS, UNITS
 from cellwright.train.lock import LOCK
 
 from .arguments import UsageError, examples
@@ -123,7 +123,12 @@ def periodic(
     sizes = [_size(size) for size in units.split(",")]
     runs = training.periodic(sizes, **options)
     folder = runs[0].folder
-    _report(runs, as_json, f"Next: cellwright.load({str(folder)!r}) in Python")
+    _report(
+        runs,
+        as_json,
+        f"In {folder.parent}: {SIZES}",
+        f"Next: cellwright.load({str(folder)!r}) in Python",
+    )
 
 
 def _size(text: str) -> int:
@@ -131,11 +136,13 @@ def _size(text: str) -> int:
         raise UsageError(
             f"--units: takes whole numbers; found {text!r}\n  fix: --units 1,2,3,50"
         )
+    if not int(text):
+        raise UsageError("--units: a network has at least one unit; found 0")
     return int(text)
 
 
 def _report(
-    done: training.Run | Sequence[training.Run], as_json: bool, following: str
+    done: training.Run | Sequence[training.Run], as_json: bool, *following: str
 ) -> None:
     if not leads():
         return
@@ -152,4 +159,4 @@ def _report(
             if path.is_file() and path.name != LOCK
         )
         write_lines([f"In {run.folder}: {', '.join(files)}"])
-    write_lines([following])
+    write_lines(following)

@@ -13,8 +13,7 @@ from cellwright.language.report import did_you_mean
 from .errors import OptionError
 from .regularise import infinite_states
 from .stack import Stack
-from .stack_parts import graph_of
-from .stateful import Layer, state_shapes
+from .stateful import Layer, graph_of, state_shapes
 
 Coder = Layer | Stack
 """What encodes or decodes."""

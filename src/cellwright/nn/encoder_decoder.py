@@ -16,8 +16,8 @@ from .options import whole_number
 from .recurrent import Recurrent
 from .report import BackendReport
 from .stack import Stack
-from .stack_parts import graph_of, rows_of
-from .stateful import output_width
+from .stack_parts import rows_of
+from .stateful import graph_of, output_width
 from .steps import Lengths
 
 

@@ -84,40 +84,28 @@ def run_layers(
         - x: ``[T, B, I]``
         - given: ``[L*D, B, H]``
     """
-    with without_autocast(x.device.type):
-        return _stacked(graph, rows, x, given, dropout, extras, further, backend)
-
-
-def _stacked(
-    graph: Graph,
-    rows: Sequence[Sequence[Arguments]],
-    x: Tensor,
-    given: Sequence[Tensor] | None,
-    dropout: float,
-    extras: Extras,
-    further: Sequence[Tensor],
-    backend: str,
-) -> LayersResult:
     states: list[list[Tensor]] = [[] for _ in graph.states]
     traces: dict[str, Tensor] = {}
-    for layer, directions in enumerate(rows):
-        if layer > 0:
-            x = F.dropout(x, dropout, training=dropout > 0)
-        outputs: list[Tensor] = []
-        for direction, arguments in enumerate(directions):
-            row = layer * len(directions) + direction
-            first = None if given is None else [state[row] for state in given]
-            result = _direction(
-                graph, arguments, (x, *further), first, extras, direction == 1, backend
-            )
-            outputs.append(result.output)
-            for kept, state in zip(states, result.states, strict=True):
-                kept.append(state)
-            suffix = f"_l{layer}{'_reverse' if direction else ''}"
-            traces |= {name + suffix: v for name, v in result.traces.items()}
-        x = torch.cat(outputs, dim=-1) if len(outputs) > 1 else outputs[0]
-    axis = 1 if extras.all_states else 0
-    return LayersResult(x, [torch.stack(kept, axis) for kept in states], traces)
+    with without_autocast(x.device.type):
+        for layer, directions in enumerate(rows):
+            if layer > 0:
+                x = F.dropout(x, dropout, training=dropout > 0)
+            outputs: list[Tensor] = []
+            for direction, arguments in enumerate(directions):
+                row = layer * len(directions) + direction
+                first = None if given is None else [state[row] for state in given]
+                seen, backwards = (x, *further), direction == 1
+                result = _direction(
+                    graph, arguments, seen, first, extras, backwards, backend
+                )
+                outputs.append(result.output)
+                for kept, state in zip(states, result.states, strict=True):
+                    kept.append(state)
+                suffix = f"_l{layer}{'_reverse' if direction else ''}"
+                traces |= {name + suffix: v for name, v in result.traces.items()}
+            x = torch.cat(outputs, dim=-1) if len(outputs) > 1 else outputs[0]
+        axis = 1 if extras.all_states else 0
+        return LayersResult(x, [torch.stack(kept, axis) for kept in states], traces)
 
 
 def _engine(backend: str, memory: Memory) -> Callable[..., Result]:

@@ -24,13 +24,12 @@ from .stack_parts import (
     check_batch_first,
     check_names,
     check_widths,
-    graph_of,
     projection,
     read_given,
     read_layers,
     rows_of,
 )
-from .stateful import Layer, in_words, output_width
+from .stateful import Layer, graph_of, in_words, output_width
 from .steps import Lengths
 from .wiring import (
     WIRINGS,

@@ -9,8 +9,6 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from cellwright.cells import load
-from cellwright.ir.graph import Graph
 from cellwright.language.cell import Cell
 from cellwright.language.report import did_you_mean
 
@@ -18,7 +16,6 @@ from .errors import OptionError, ShapeError
 from .recurrent import Recurrent
 from .report import Row
 from .stateful import Layer, in_words, output_width
-from .torch_weights import cell_name
 from .wiring import Wiring
 
 CellName = str | os.PathLike[str] | Cell
@@ -136,14 +133,6 @@ def projection(layer: Layer) -> nn.Module:
     return nn.Linear(
         layer.input_size, width, bias=False, device=like.device, dtype=like.dtype
     )
-
-
-def graph_of(layer: Layer) -> Graph:
-    """Return the graph of a layer's cell, of torch.nn's layers too."""
-    if isinstance(layer, Recurrent):
-        return layer.graph
-    name = cell_name(layer.mode, layer.proj_size)
-    return load(name).specialise(layer.bias)
 
 
 def rows_of(name: str, layer: Any) -> list[Row]:

@@ -8,10 +8,13 @@ from torch import Tensor, nn
 from cellwright.autograd import without_autocast
 from cellwright.backends.reference import interpret
 from cellwright.backends.reference.interpret import Arguments
+from cellwright.cells import load
+from cellwright.ir.graph import Graph
 
 from .errors import StateError
 from .layer_sizes import numbers
 from .recurrent import Recurrent
+from .torch_weights import cell_name
 
 Layer = Recurrent | nn.RNNBase
 """A recurrent layer of ours, a drop-in, or one of torch.nn's."""
@@ -59,6 +62,13 @@ def in_words(name: str, layer: nn.Module) -> str:
     """Return a layer with its name in the model, for messages."""
     words = f"{type(layer).__name__}({layer.extra_repr()})"
     return f"{name!r} {words}" if name else words
+
+
+def graph_of(layer: Layer) -> Graph:
+    """Return the graph of a layer's cell, of a drop-in's and of torch.nn's too."""
+    if isinstance(layer, Recurrent):
+        return layer.graph
+    return load(cell_name(layer.mode, layer.proj_size)).specialise(layer.bias)
 
 
 def state_names(layer: Layer) -> tuple[str, ...]:

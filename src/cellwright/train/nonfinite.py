@@ -12,11 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from cellwright.cells import load
-from cellwright.ir.graph import Graph
 from cellwright.nn import GRU, LSTM, RNN, Recurrent
 from cellwright.nn.regularise import infinite_states
-from cellwright.nn.torch_weights import cell_name
+from cellwright.nn.stateful import graph_of
 
 FINITE = "the loss: all that the model computes is finite"
 
@@ -218,7 +216,7 @@ class _Traced:
 
     def __init__(self, watch: _Watch, name: str, layer: Any):
         self._watch, self._name, self._layer = watch, name, layer
-        graph = _graph(layer)
+        graph = graph_of(layer)
         nodes = graph.nodes
         self._equations = [v.name for v in graph.values if len(nodes[v.node].shape) < 2]
         self._endless = bool(infinite_states(graph))
@@ -261,12 +259,6 @@ class _Traced:
         step = self._watch.step(self._name, step, steps)
         label = _label(self._name, self._layer)
         return f"{equation} of {label}, step {step}" if equation else ""
-
-
-def _graph(layer: Any) -> Graph:
-    if isinstance(layer, Recurrent):
-        return layer.graph
-    return load(cell_name(layer.mode, layer.proj_size)).specialise(layer.bias)
 
 
 def _first(

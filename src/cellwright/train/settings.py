@@ -49,6 +49,13 @@ class CellSettings(Recipe):
         super().__post_init__()
         for name in ("hidden_size", "num_layers", "batch_size"):
             whole(name, getattr(self, name), 1)
+        further = [row.name for row in self.cell.graph.inputs[1:]]
+        if further:
+            raise SettingsError(
+                f"cell: the data of a training command is one input, x; "
+                f"{self.cell.name} reads {', '.join(further)} too\n"
+                "  fix: another cell, or a module of your own with cellwright.train.fit"
+            )
         for name, value in self.cell_options.items():
             if name in OWN:
                 raise SettingsError(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from cellwright.nn import Recurrent
 from cellwright.nn.stream import Stream
 from cellwright.tasks import Examples, PeriodicScore, free_run
 
@@ -22,6 +23,9 @@ from .rule import UntilPassed
 from .settings import AddingSettings, PeriodicSettings
 from .state import Epoch
 from .task_plots import adding_picture, learning_picture, periodic_picture
+
+T = TypeVar("T", AddingSettings, PeriodicSettings)
+R = TypeVar("R")
 
 TEST = 2560
 """Fresh sequences that what was learned is tested on, as in 1997."""
@@ -39,11 +43,13 @@ class Answers:
         examples: The sequences.
         said: What it says, in the shape of the targets.
         units: What each unit puts out at each step of the first sequence, ``[T, H]``.
+        output: What the cell calls that, such as ``h``.
     """
 
     examples: Examples
     said: Tensor
     units: Tensor
+    output: str
 
     @classmethod
     def of(cls, model: Readout, examples: Examples) -> Answers:
@@ -52,10 +58,25 @@ class Answers:
             first = examples.rows(0, 1)
             units = model.layer(first.x)[0][:, 0]
             said = model(examples.x, examples.lengths)
-        return cls(examples, said, units)
+        assert isinstance(model.layer, Recurrent)
+        graph = model.layer.graph
+        output = next(v.name for v in graph.values if v.node == graph.output)
+        return cls(examples, said, units, output.removesuffix("'"))
 
 
-class AddingJob(Job[AddingSettings, Answers]):
+class TaskJob(Job[T, R]):
+    """A network that learns a task; T are its settings, R is what it is found to do."""
+
+    def rehearse(self) -> None:
+        """Answer one sequence with first weights: what cannot run writes no file."""
+        settings = self.settings
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(settings.seed)
+            model = self.build({"settings": settings.to_json()})
+            model(settings.task.draw(1).x)
+
+
+class AddingJob(TaskJob[AddingSettings, Answers]):
     """Learn to add two marked numbers."""
 
     KIND = "adding"
@@ -117,7 +138,11 @@ class AddingJob(Job[AddingSettings, Answers]):
                 float(task.memoryless),
             ),
             "answers.png": lambda: adding_picture(
-                found.examples, found.said, found.units, task.rule().tolerance, title
+                found.examples,
+                found.said,
+                (found.output, found.units),
+                task.rule().tolerance,
+                title,
             ),
         }
 
@@ -139,7 +164,7 @@ class Continued:
     right: int
 
 
-class PeriodicJob(Job[PeriodicSettings, Continued]):
+class PeriodicJob(TaskJob[PeriodicSettings, Continued]):
     """Learn 1 0 0 0 1 0 0 0 ..."""
 
     KIND = "periodic"
@@ -214,7 +239,7 @@ class PeriodicJob(Job[PeriodicSettings, Continued]):
             ),
             "answers.png": lambda: periodic_picture(
                 found.answers.examples,
-                found.answers.units,
+                (found.answers.output, found.answers.units),
                 found.alone,
                 found.right,
                 task,

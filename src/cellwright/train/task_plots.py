@@ -66,9 +66,22 @@ def learning_picture(
 
 
 def adding_picture(
-    examples: Examples, said: Tensor, units: Tensor, tolerance: float, title: str
+    examples: Examples,
+    said: Tensor,
+    outputs: tuple[str, Tensor],
+    tolerance: float,
+    title: str,
 ) -> bytes:
-    """Draw answers beside what was right, and the units along one sequence."""
+    """Draw answers beside what was right, and the units along one sequence.
+
+    Args:
+        examples: Sequences, of which the first is drawn.
+        said: What the network says to all of them.
+        outputs: The name, and what each unit puts out along the first, ``[T, H]``.
+        tolerance: From so large an error on an answer is wrong.
+        title: What the network is called.
+    """
+    name, units = outputs
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(11, 4.2), layout="constrained")
         answers, along = figure.subplots(1, 2, width_ratios=(1, 1.9))
@@ -87,7 +100,7 @@ def adding_picture(
         steps = len(units) if examples.lengths is None else int(examples.lengths[0])
         marks = np.flatnonzero(examples.x[:steps, 0, 1].numpy() == 1)
         values = ", ".join(f"{examples.x[step, 0, 0]:.2f}" for step in marks)
-        _field(along, units[:steps])
+        _field(along, units[:steps], name)
         for step in marks:
             along.axvline(step, color=TRUTH, linewidth=1, linestyle=(0, (4, 3)))
         along.set_title(
@@ -99,7 +112,7 @@ def adding_picture(
 
 def periodic_picture(
     shown: Examples,
-    units: Tensor,
+    outputs: tuple[str, Tensor],
     alone: Tensor,
     right: int,
     task: Periodic,
@@ -109,12 +122,13 @@ def periodic_picture(
 
     Args:
         shown: Sequences, of which the first is drawn.
-        units: What each unit puts out along it, ``[T, H]``.
+        outputs: The name, and what each unit puts out along it, ``[T, H]``.
         alone: What the network says when it goes on by itself.
         right: For how many steps it is right.
         task: What was learned.
         title: What the network is called.
     """
+    name, units = outputs
     steps = PERIODS * task.period
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(11, 5.6), layout="constrained")
@@ -141,7 +155,7 @@ def periodic_picture(
         above.legend(loc="upper right", ncols=2)
         part = units[:steps]
         if part.shape[1] > LINES:
-            _field(below, part)
+            _field(below, part, name)
         else:
             for unit, values in enumerate(part.T.numpy()):
                 below.plot(
@@ -152,7 +166,7 @@ def periodic_picture(
                     label=f"unit {unit}",
                 )
             below.set_xlabel("step")
-            below.set_ylabel("output h")
+            below.set_ylabel(f"output {name}")
             below.margins(y=0.25)
             below.legend(loc="upper right", ncols=LINES, frameon=True, edgecolor="none")
         ones = np.flatnonzero(shown.x[: len(part), 0, 0].numpy() == 1)
@@ -164,7 +178,7 @@ def periodic_picture(
         return png(figure)
 
 
-def _field(axes: Axes, units: Tensor) -> None:
+def _field(axes: Axes, units: Tensor, name: str) -> None:
     """Draw the output of every unit at every step."""
     values = units.T.numpy()
     most = float(np.abs(values).max()) or 1.0
@@ -183,4 +197,4 @@ def _field(axes: Axes, units: Tensor) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     figure = axes.get_figure()
     assert figure is not None
-    figure.colorbar(image, ax=axes, label="output h")
+    figure.colorbar(image, ax=axes, label=f"output {name}")
