@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from cellwright.errors import CellwrightError
-from cellwright.nn.errors import ShapeError
 from cellwright.train import (
     CheckpointWarning,
     DivergedError,
@@ -178,7 +177,7 @@ ENDLESS = BEGINNING + "h' = exp(W @ x + h + 1e9)\n"
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
-        ({"cell": FED}, ShapeError, "z"),
+        ({"cell": FED}, SettingsError, "cell reads z too"),
         ({"cell": ENDLESS}, DivergedError, "not finite"),
         ({"cell_options": {"haeds": 2}}, CellwrightError, "haeds"),
     ],
