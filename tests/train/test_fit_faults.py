@@ -408,10 +408,19 @@ def test_a_weight_that_an_optimiser_breaks_is_never_kept(tmp_path):
     """0 / 0 of an Adam without its eps comes behind the last look at gradients."""
     model = Dead(False)
     optimiser = torch.optim.Adam(model.parameters(), eps=0.0)
+    options: dict[str, Any] = {"batch_size": 2, "checkpoint_seconds": 0.0}
     with pytest.raises(DivergedError, match=r"in step 1 .*\n.*Adam changed") as told:
-        quiet(model, (X, X), optimiser=optimiser, epochs=1, out=tmp_path)
+        quiet(model, (X, X), optimiser=optimiser, out=tmp_path, **options)
     assert "began: the step of the optimiser: b is not finite" in str(told.value)
     assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_weight_that_an_optimiser_breaks_is_never_given_back():
+    """Nothing is kept where there is no folder; the end of an epoch is a look."""
+    model = Dead(False)
+    optimiser = torch.optim.Adam(model.parameters(), eps=0.0)
+    with pytest.raises(DivergedError, match=r"in step 1 .*\n.*Adam changed"):
+        quiet(model, (X, X), optimiser=optimiser, epochs=1)
 
 
 @pytest.mark.parametrize("where", ["target", "input"])

@@ -49,7 +49,7 @@ for seed in range(4):
 
 # The weight of a loss differs at first, and is one weight afterwards.
 torch.manual_seed(int(rank))
-model, loss = rnn(), Shift()
+loss, model = Shift(), rnn(int(rank))
 both = [*model.parameters(), *loss.parameters()]
 train(model, loss=loss, optimiser=torch.optim.SGD(both, lr=0.1))
 told["loss"] = numbers(model, loss)
