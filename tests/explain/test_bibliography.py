@@ -292,3 +292,18 @@ def test_every_entry_has_a_key_of_its_own():
 
     assert keys == ["arxiv210100001", "arxiv210100002"]
     assert read('Smith, J., 2021, "Xyz". arXiv:2101.00001')[0].key == "smith2021xyz"
+
+
+@pytest.mark.parametrize(
+    ("title", "written"),
+    [
+        ("A {GRU} of 100 %", r"A \textbraceleft{}GRU\textbraceright{} of 100 \%"),
+        ("half { open", r"half \textbraceleft{} open"),
+        (r"W_1 \ α", r"W\_1 \textbackslash{} $\alpha$"),
+    ],
+)
+def test_a_title_is_text(title: str, written: str):
+    """Whatever stands in it is printed as it stands, and braces are counted."""
+    entry = from_comment(f'J. Doe, 2030, "{title}". arXiv:3001.00001')
+    assert entry is not None
+    assert entry["title"] == f"{{{written}}}"

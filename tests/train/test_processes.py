@@ -8,7 +8,7 @@ import sys
 from cellwright.train.parallel import Group
 
 SCRIPT = """
-import json, os, sys
+import atexit, json, os, sys
 from pathlib import Path
 import torch
 from torch import nn
@@ -18,6 +18,8 @@ from cellwright.train import RunError, fit
 rank, place = os.environ["RANK"], Path(sys.argv[1])
 x = torch.randn(16, 5, 1, generator=torch.Generator().manual_seed(0))
 told = {}
+joined = torch.distributed.is_initialized
+atexit.register(lambda: (place / f"{rank}.joined").write_text(str(joined())))
 
 
 def numbers(*modules):
@@ -101,6 +103,7 @@ def test_trainings_in_one_script(tmp_path):
         },
     )
     assert done.returncode == 0, done.stderr[-3000:]
+    assert [(tmp_path / f"{i}.joined").read_text() for i in (0, 1)] == ["False"] * 2
     zero, one = (json.loads((tmp_path / f"{i}.json").read_text()) for i in (0, 1))
     assert zero == one
     assert zero["stopped"]

@@ -19,12 +19,14 @@ from cellwright.language.cell import Cell
 from cellwright.language.report import Source
 from cellwright.language.source import top_comment
 
+from .latex_text import escape
 from .reference_lines import Part, is_meant, parts, said, without_stop
 
 _ENTRY = re.compile(r"^@(\w+)\{([^,\s]+),\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 _FIELD = re.compile(r"^ +(\w+) += \{(.*?)\},?$", re.MULTILINE | re.DOTALL)
 _VERSION = re.compile(r"(?<=\d)v\d+$")
-_SPECIAL = re.compile(r"(?<!\\)([&%#_$])")
+_BRACES = {r"\{": r"\textbraceleft{}", r"\}": r"\textbraceright{}"}
+"""BibTeX counts braces, escaped ones too."""
 _SMALL_WORDS = frozenset("a an the on of in for to and with".split())  # noqa: SIM905
 
 
@@ -174,22 +176,21 @@ def _said(part: Part) -> Entry | None:
     marks = dict(part.marks)
     if found is None or not marks:
         return None
-    fields = [("author", " and ".join(found.authors)), ("title", f"{{{found.title}}}")]
+    fields = [("author", " and ".join(found.authors))]
+    if found.title:
+        fields.append(("title", f"{{{_escaped(found.title)}}}"))
     fields.append(("year", found.year))
     if "doi" in marks:
         fields.append(("doi", marks["doi"]))
     if "arXiv" in marks:
         fields += [("eprint", marks["arXiv"]), ("archiveprefix", "arXiv")]
-    plain = tuple(
-        (n, v if n in _AS_IS else _SPECIAL.sub(r"\\\1", v)) for n, v in fields
-    )
-    filled = tuple((n, v) for n, v in plain if v != "{}")
     key = _key(found.authors[0], found.year, found.title)
     # A name without Latin letters makes no key; the identifier does.
-    return Entry(key or _plain_key(*part.marks[0]), "misc", filled)
+    return Entry(key or _plain_key(*part.marks[0]), "misc", tuple(fields))
 
 
-_AS_IS = ("doi", "eprint", "archiveprefix")
+def _escaped(text: str) -> str:
+    return re.sub(r"\\[{}]", lambda brace: _BRACES[brace[0]], escape(text))
 
 
 def _of_source(source: Source) -> list[Entry]:
