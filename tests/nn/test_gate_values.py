@@ -187,7 +187,7 @@ def test_chrono_is_a_number_of_steps(value: Any):
         cw.nn.LSTM(1, 4, chrono=value)
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, True, "1"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e39, True, "1"])
 def test_forget_bias_is_a_finite_number(value: Any):
     """A gate whose bias is none puts out nothing but NaN, or never moves."""
     with pytest.raises(OptionError, match=r"forget_bias is .* a finite number"):
