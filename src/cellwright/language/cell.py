@@ -70,13 +70,13 @@ class Cell:
 
     @property
     def title(self) -> str:
-        """The first line of the comment at the top."""
+        """The first comment above the first statement."""
         lines = [line for line in top_comment(self.text) if line]
         return lines[0] if lines else ""
 
     @property
     def references(self) -> tuple[str, ...]:
-        """The lines of the comment at the top that hold a DOI or an arXiv number."""
+        """The comments above the first statement that hold a DOI or an arXiv number."""
         lines = top_comment(self.text)
         return tuple(x for x in lines if _IDENTIFIER.search(x))
 
@@ -92,7 +92,7 @@ class Cell:
 
     @property
     def family(self) -> str:
-        """What the line ``family:`` of the comment at the top says, else its base's.
+        """What the line ``family:`` above the first statement says, else its base's.
 
         Example:
             >>> import cellwright as cw

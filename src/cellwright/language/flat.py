@@ -19,6 +19,7 @@ from cellwright.ir.sizes import Shape, shape_text
 from .build import Built
 from .definitions import Definition
 from .names import reach, reach_output
+from .source import top_lines
 from .views import block_head, shape_as_written, statement_groups
 
 _WIDEST = 12
@@ -163,12 +164,9 @@ def _plus(right: str, tree: ast.expr | None, term: str) -> str:
 
 
 def _top(built: Built) -> list[str]:
-    lines: list[str] = []
-    for line in built.definitions.source.text.split("\n"):
-        if not line.startswith("#"):
-            break
-        lines.append(line.rstrip())
-    return [*lines, ""] if lines else []
+    lines = [line.rstrip() for line in top_lines(built.definitions.source.text)]
+    text = "\n".join(lines).strip("\n")
+    return [text, ""] if text else []
 
 
 def _body(built: Built, lines: list[_Line]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from .fragment import Fragment
@@ -77,14 +78,15 @@ def statements(source: Source, report: Report) -> list[Statement]:
     return found
 
 
+def top_lines(text: str) -> list[str]:
+    """Return the lines above the first statement: comments, and empty ones."""
+    lines = text.split("\n")
+    return list(takewhile(lambda line: line.strip()[:1] in ("", "#"), lines))
+
+
 def top_comment(text: str) -> list[str]:
-    """Return the lines of the comment block at the top of a file."""
-    lines: list[str] = []
-    for line in text.split("\n"):
-        if not line.startswith("#"):
-            break
-        lines.append(line.lstrip("#").strip())
-    return lines
+    """Return what the comments above the first statement say, line by line."""
+    return [line.strip().lstrip("#").strip() for line in top_lines(text)]
 
 
 def _check_whole(source: Source) -> None:

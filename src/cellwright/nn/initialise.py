@@ -85,7 +85,7 @@ def initialised(cell: Cell, graph: Graph, init: Mapping[str, str]) -> Cell:
         chosen |= dict.fromkeys(names, text)
     inside = {name: row for name, row in rows.items() if row.in_block}
     outside = {name: row for name, row in rows.items() if not row.in_block}
-    lines = [f"# {line}".rstrip() for line in top_comment(cell.text)]
+    lines = [f"# {line}" for line in top_comment(cell.text) if line]
     lines += _statements(outside, chosen)
     if block := _statements(inside, chosen):
         lines += [cell.block, *(f"    {line}" for line in block)]
