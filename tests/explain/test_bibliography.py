@@ -1,10 +1,14 @@
 """Tests of `cellwright.explain.bibliography`: what is cited, as BibTeX reads it."""
 
 import re
+import shutil
+import subprocess
 import unicodedata
+from pathlib import Path
 
 import pytest
 
+from cellwright import networks
 from cellwright.cells import find, load, names
 from cellwright.explain.bibliography import (
     FUNCTION_PAPERS,
@@ -17,9 +21,13 @@ from cellwright.explain.bibliography import (
     own_entries,
     table,
 )
+from cellwright.explain.latex import latex
 from cellwright.language.functions import FUNCTIONS
 from cellwright.language.source import top_comment
 
+NETWORKS = Path(networks.__file__).parent
+CELLS = [*names(), *sorted(str(path) for path in NETWORKS.glob("*.cell"))]
+"""Every cell that is shipped."""
 WANTED = ("author", "title", "year")
 HEAD = "input x [input_size]\nstate h [hidden_size]\noutput h'\nh' = h + x\n"
 HEAD += "size input_size = hidden_size\n"
@@ -40,20 +48,21 @@ def complete(entry: Entry) -> bool:
     )
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", CELLS)
 def test_every_cell_has_complete_references(name: str):
-    """Authors, title, year and an identifier, whichever file they come from."""
-    entries = cell_entries(load(name))
+    """Authors, title, year and an identifier, all from the table."""
+    entries = cell_entries(find(name))
 
     assert entries
     assert all(map(complete, entries)), entries
+    assert all(table()[entry.key] == entry for entry in entries)
     assert all(entry["doi"] or entry["eprint"] for entry in entries)
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", CELLS)
 def test_cells_and_the_table_say_the_same(name: str):
     """What a file says of a paper is what the table says, with fewer words."""
-    lines = [x for x in top_comment(load(name).text) if "doi:" in x or "arXiv:" in x]
+    lines = [x for x in top_comment(find(name).text) if "doi:" in x or "arXiv:" in x]
     for line in lines:
         said, entry = from_comment(line), own_entries(find(f"# {line}\n{HEAD}"))[0]
         assert said is not None, line
@@ -100,6 +109,30 @@ def test_a_parser_of_bibtex_reads_what_is_written():
         assert dict(read.fields) == fields
 
 
+@pytest.mark.skipif(not shutil.which("bibtex"), reason="bibtex is not installed")
+@pytest.mark.parametrize("style", ["plain", "alpha", "abbrv"])
+def test_bibtex_cuts_accented_names_where_letters_end(tmp_path: Path, style: str):
+    """Initials and labels are letters, and each entry is there."""
+    people = "Élise Doe, Šárka Roe & Øyvind Ünal", "Ünal, É., Łoe, Ø. & Ęoe, Đ."
+    found = [
+        from_comment(f'{name}, 2030, "Cells". doi:10.1000/1_{n};x<{n}>(2)')
+        for n, name in enumerate(people)
+    ]
+    entries = [entry for entry in found if entry]
+    (tmp_path / "a.bib").write_text(bibtex(entries), encoding="utf-8")
+    (tmp_path / "a.aux").write_text(
+        f"\\citation{{*}}\n\\bibstyle{{{style}}}\n\\bibdata{{a}}\n"
+    )
+    done = subprocess.run(
+        ["bibtex", "a"], cwd=tmp_path, capture_output=True, check=True
+    )
+    text = (tmp_path / "a.bbl").read_text(encoding="utf-8")
+
+    assert b"Warning" not in done.stdout
+    assert all(f"{{{entry.key}}}" in text for entry in entries)
+    assert text.isascii()
+
+
 COMMENT = (
     'van der Doe, Müller & Roe et al., 2031, "A 50 % smaller cell". doi:10.1/X(2)_a.'
 )
@@ -110,8 +143,8 @@ def test_a_cell_of_one_s_own_is_cited_from_its_comment():
     (entry,) = cell_entries(find(f"# Small cell.\n# {COMMENT}\n{HEAD}"))
 
     assert entry.text == (
-        "@misc{doe2031smaller,\n"
-        "  author = {van der Doe and Müller and Roe and others},\n"
+        "@misc{doe2031-10.1/x(2)+5fa,\n"
+        '  author = {van der Doe and M{\\"{u}}ller and Roe and others},\n'
         "  title  = {{A 50 \\% smaller cell}},\n"
         "  year   = {2031},\n"
         "  doi    = {10.1/X(2)_a},\n"
@@ -194,11 +227,17 @@ def read(line: str) -> list[Entry]:
         ("Doe, Roe and Poe", "Doe and Roe and Poe"),
         (
             "J.-P. Müller, Yu. Nesterov et al.",
-            "J.-P. Müller and Yu. Nesterov and others",
+            r"J.-P. M{\"{u}}ller and Yu. Nesterov and others",
         ),
         ("Ludwig van der Doe & O'Brien", "Ludwig van der Doe and O'Brien"),
         ("A cell of one unit. J. Doe & K. Roe", "J. Doe and K. Roe"),
         ("李 & Σωκράτης", "李 and Σωκράτης"),
+        ("Élise Doe & Ø. Łukasz", r"{\'{E}}lise Doe and {\O}. {\L}ukasz"),
+        ("Le Song, Di Wu & Jo Roe", "Le Song and Di Wu and Jo Roe"),
+        ("Meta AI", "{Meta AI}"),
+        ("Google Brain, Doe & Roe", "{Google Brain} and Doe and Roe"),
+        ("The PyTorch Team", "{The PyTorch Team}"),
+        ("DOE & ROE", "DOE and ROE"),
     ],
 )
 def test_author_lines_are_read_as_they_are_meant(authors: str, expected: str):
@@ -220,6 +259,22 @@ def test_author_lines_are_read_as_they_are_meant(authors: str, expected: str):
         "Doe, 2020, Title without quotes. arXiv:2001.00001",
         'Doe, 2020, "X". arXiv:nonsense',
         'J., 2020, "X". arXiv:2001.00001',
+        'Doe, Sepp, and Karen Roe, 2020, "X". arXiv:2001.00001',
+        'Doe, Sepp, Karen Roe, and Bo Poe, 2020, "X". arXiv:2001.00001',
+        'Doe, Jeffrey L., 2020, "X". arXiv:2001.00001',
+        'Xu, Bo, Ma, Ed, 2020, "X". arXiv:2001.00001',
+        'J. Doe, K. Roe and L. Poe, M. Moe, 2020, "X". arXiv:2001.00001',
+        'Using Doe, 2020, "X". arXiv:2001.00001',
+        'Like Doe & Roe, 2020, "X". arXiv:2001.00001',
+        'Variant Of Doe, 2020, "X". arXiv:2001.00001',
+        'LSTM, Doe, Roe, 2020, "X". arXiv:2001.00001',
+        'Using Meta AI, 2020, "X". arXiv:2001.00001',
+        'Smith III, 2020, "X". arXiv:2001.00001',
+        'Doe JK & Roe, 2020, "X". arXiv:2001.00001',
+        'Xu AI, Li BO, 2020, "X". arXiv:2001.00001',
+        'Doe, 2020-2021, "X". arXiv:2001.00001',
+        'Doe, 2020/2021, "X". arXiv:2001.00001',
+        'Doe, 2020, "X". doi:10.1000/a{b',
         "see https://doi.org/10.1000/1",
     ],
 )
@@ -230,6 +285,10 @@ def test_a_reference_that_cannot_be_read_is_told_and_not_guessed(line: str):
     assert ":2: " in str(told[0].message)
 
 
+SERIAL = "10.1002/(SICI)1097-0258(19980815/30)17:15/16<1661::AID-SIM968>3.0.CO;2-2"
+"""A DOI of the older form, with brackets and a semicolon of its own."""
+
+
 @pytest.mark.parametrize(
     ("mark", "field", "value"),
     [
@@ -237,6 +296,15 @@ def test_a_reference_that_cannot_be_read_is_told_and_not_guessed(line: str):
         ("http://dx.doi.org/10.1000/182", "doi", "10.1000/182"),
         ("doi:https://doi.org/10.1000/182", "doi", "10.1000/182"),
         ("DOI: 10.1000/182", "doi", "10.1000/182"),
+        ("<https://doi.org/10.1000/182>", "doi", "10.1000/182"),
+        ('"doi:10.1000/182"', "doi", "10.1000/182"),
+        ("[doi:10.1000/182]:", "doi", "10.1000/182"),
+        ("{doi:10.1000/182}", "doi", "10.1000/182"),
+        ("https://doi.org/10.1000/182?utm_source=x", "doi", "10.1000/182"),
+        ("https://doi.org/10.1000/%28a%29b).", "doi", "10.1000/(a)b"),
+        (f"doi:{SERIAL}; more", "doi", SERIAL),
+        (f"https://doi.org/{SERIAL}.", "doi", SERIAL),
+        ("doi:10.1000/182;arXiv:3001.00001", "doi", "10.1000/182"),
         ("https://arxiv.org/abs/3001.00001v2", "eprint", "3001.00001v2"),
         ("https://arxiv.org/pdf/3001.00001.pdf", "eprint", "3001.00001"),
         ("(arXiv:hep-th/9901001)", "eprint", "hep-th/9901001"),
@@ -283,15 +351,57 @@ def test_an_identifier_is_never_given_to_another_paper(line: str):
         found = read(line)
     assert [entry["author"] for entry in found] in ([], ["Doe"])
     if found:
-        assert found[0].text.count("10.1000/1") + found[0].text.count("3001") == 1
+        assert (found[0]["doi"], found[0]["eprint"]) in (
+            ("10.1000/1", ""),
+            ("", "3001.00001"),
+        )
 
 
 def test_every_entry_has_a_key_of_its_own():
-    """A name without Latin letters is keyed by its identifier."""
+    """Two papers of one author, year and first word are two, in the table too."""
     keys = [read(f'李, 2021, "X". arXiv:2101.0000{n}')[0].key for n in (1, 2)]
 
-    assert keys == ["arxiv210100001", "arxiv210100002"]
-    assert read('Smith, J., 2021, "Xyz". arXiv:2101.00001')[0].key == "smith2021xyz"
+    assert keys == ["2021-2101.00001", "2021-2101.00002"]
+    twins = (
+        '# Twins.\n# Doe & Roe, 2030, "A cell of one unit". arXiv:3001.00001\n'
+        '# Doe & Poe, 2030, "A cell of two units". arXiv:3001.00002\n'
+        '# Hochreiter & Doe, 1997, "Long walks". doi:10.1000/182\n'
+        '# Doe & Roe, 2030, "A cell of one unit". arXiv:3001.00001\n'
+        "extends lstm_1997\n"
+    )
+    keys = [entry.key for entry in cell_entries(find(twins))]
+    assert keys == [
+        "doe2030-3001.00001",
+        "doe2030-3001.00002",
+        "hochreiter1997-10.1000/182",
+        "hochreiter1997long",
+    ]
+    assert rf"\cite{{{','.join(keys[:3])}}}" in latex(find(twins))
+
+
+@pytest.mark.parametrize("lead", ["", "\n", "\n \n"])
+@pytest.mark.parametrize("gap", ["", "\n", "  \n\n"])
+def test_references_stand_anywhere_above_the_first_statement(lead: str, gap: str):
+    """Empty lines take neither the title nor a reference away."""
+    reference = 'Doe, 2030, "X". arXiv:3001.00001'
+    cell = find(f"{lead}# My cell.\n{gap}# {reference}\n{gap}# family: mine\n{HEAD}")
+
+    assert [entry.key for entry in cell_entries(cell)] == ["doe2030-3001.00001"]
+    assert (cell.title, cell.year, cell.family) == ("My cell.", 2030, "mine")
+    again = find(cell.flat_text)
+    assert (again.title, again.references) == (cell.title, cell.references)
+    unread = find(f"{lead}# My cell.\n{gap}# As in Doe, {reference}\n{HEAD}")
+    line = (lead + gap).count("\n") + 2
+    with pytest.warns(ReferenceWarning, match=f":{line}: "):
+        assert cell_entries(unread) == []
+
+
+def test_a_reference_is_no_title():
+    """A file that begins with its reference is called by its name in a paper."""
+    text = latex(find(f'# Doe, 2030, "X". arXiv:3001.00001\n{HEAD}'))
+
+    assert "Doe" not in text
+    assert re.match(r"\w+~\\cite\{doe2030-3001.00001\}:", text)
 
 
 @pytest.mark.parametrize(

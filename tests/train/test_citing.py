@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import cellwright as cw
+from cellwright import networks
 from cellwright.explain.bibliography import FUNCTION_PAPERS, cell_entries, table
 from cellwright.nn.recurrent import Recurrent
 from cellwright.tasks import Scale, read_series, sunspots
@@ -148,7 +149,8 @@ def test_every_key_is_in_the_table_and_every_entry_is_used():
     named = {key for row in rows for papers in row.values() for key in papers}
     named |= {key for _, papers in citing.SHIPPED.values() for key in papers}
     named |= set(FUNCTION_PAPERS.values()) - {""} | {"paszke2019pytorch"}
-    cells = map(cw.cells.load, cw.cells.names())
+    euler = Path(networks.__file__).parent / "izhikevich_euler.cell"
+    cells = [*map(cw.cells.load, cw.cells.names()), cw.cells.find(euler)]
     named |= {entry.key for cell in cells for entry in cell_entries(cell)}
 
     assert named == table().keys()
@@ -165,6 +167,15 @@ def test_a_folder_called_as_a_cell_hides_no_cell(
     assert "paszke2019pytorch" in keys(cite(changed(run, Path("elman"))))
     text = "extends elman\n" + "# long\n" * 100 + "h' = tanh(W @ x) + h\n"
     assert keys(cite(text)) == ["elman1990finding"]
+
+
+def test_several_runs_and_cells_are_one_list(run: Path):
+    """BibTeX refuses a reference that stands twice."""
+    found = keys(cite("peephole_lstm", run, "lstm"))
+
+    assert found[0] == "gers2000recurrent"
+    assert len(found) == len(set(found))
+    assert set(found) == set(keys(cite(run))) | set(keys(cite("peephole_lstm")))
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path):

@@ -1,4 +1,4 @@
-"""``cellwright cite``: the references of a cell, or of what a run used."""
+"""``cellwright cite``: the references of cells, and of what runs used."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from .output import write_json, write_lines
 
 @examples(
     "cellwright cite runs/sunspots > references.bib",
-    "cellwright cite lstm",
+    "cellwright cite lstm gru my.cell > references.bib",
     "cellwright cite runs/sunspots --json",
 )
 def cite(
     what: Annotated[
-        str,
+        list[str],
         typer.Argument(
             metavar="RUN",
-            help="The result folder of a run; or a cell, by name or file.",
+            help="Result folders of runs; or cells, by name or file.",
             autocompletion=complete_cell,
         ),
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Print what a run used, or what a cell cites, as BibTeX.
+    """Print what runs used, or what cells cite, as BibTeX; each reference once.
 
     Of a run: its cell and what that extends, its task or its shipped data, the
     optimiser and whatever else it was trained with, PyTorch and cellwright itself.
     """
-    text = training.cite(what)
+    text = training.cite(*what)
     if as_json:
         write_json({"bibtex": text})
     else:

@@ -19,7 +19,7 @@ SUMMARIES = {
     "diff": "Compare two cells: equations, declarations and parameters.",
     "train": "Train a network, and measure it beside the simplest answers.",
     "predict": "Forecast what follows a series, with a trained run.",
-    "cite": "Print what a run used, or what a cell cites, as BibTeX.",
+    "cite": "Print what runs used, or what cells cite, as BibTeX; each reference once.",
     "cache": "List the kernels that were built on this machine, or remove them.",
 }
 """By command, the first line of its help. Each is in the module of its name."""

@@ -45,7 +45,7 @@ class Stage(str, Enum):
     "cellwright show my.cell",
     "cellwright show lstm --size input_size=1 --size hidden_size=300",
     "cellwright show gru --stage latex > gru.tex",
-    "cellwright show gru --cite >> references.bib",
+    "cellwright show gru --cite > references.bib",
     "cellwright show gru --stage graph",
     "cellwright show gru --stage schedule",
     "cellwright show lstm --json",

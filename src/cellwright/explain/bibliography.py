@@ -19,15 +19,16 @@ from cellwright.language.cell import Cell
 from cellwright.language.report import Source
 from cellwright.language.source import top_comment
 
-from .latex_text import escape
-from .reference_lines import Part, is_meant, parts, said, without_stop
+from .latex_text import escape, special_letters
+from .reference_lines import Part, is_meant, parts, said
 
 _ENTRY = re.compile(r"^@(\w+)\{([^,\s]+),\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 _FIELD = re.compile(r"^ +(\w+) += \{(.*?)\},?$", re.MULTILINE | re.DOTALL)
 _VERSION = re.compile(r"(?<=\d)v\d+$")
 _BRACES = {r"\{": r"\textbraceleft{}", r"\}": r"\textbraceright{}"}
 """BibTeX counts braces, escaped ones too."""
-_SMALL_WORDS = frozenset("a an the on of in for to and with".split())  # noqa: SIM905
+_UNSAFE = re.compile(r'[\s{}"\\]')
+"""What no identifier has that can stand in a field."""
 
 
 class ReferenceWarning(UserWarning):
@@ -164,7 +165,7 @@ def from_comment(line: str) -> Entry | None:
         ...     'Doe & Roe, 2030, "A cell of 1 unit". arXiv:3001.00001v2'
         ... )
         >>> entry.key, entry["author"], entry["eprint"]
-        ('doe2030cell', 'Doe and Roe', '3001.00001v2')
+        ('doe2030-3001.00001v2', 'Doe and Roe', '3001.00001v2')
     """
     found = parts(line)
     return _said(found[0]) if len(found) == 1 else None
@@ -174,9 +175,10 @@ def _said(part: Part) -> Entry | None:
     """Return the entry that one reference of a line says."""
     found = said(part.text)
     marks = dict(part.marks)
-    if found is None or not marks:
+    if found is None or not marks or any(map(_UNSAFE.search, marks.values())):
         return None
-    fields = [("author", " and ".join(found.authors))]
+    authors = map(special_letters, found.authors)
+    fields = [("author", " and ".join(authors))]
     if found.title:
         fields.append(("title", f"{{{_escaped(found.title)}}}"))
     fields.append(("year", found.year))
@@ -184,9 +186,8 @@ def _said(part: Part) -> Entry | None:
         fields.append(("doi", marks["doi"]))
     if "arXiv" in marks:
         fields += [("eprint", marks["arXiv"]), ("archiveprefix", "arXiv")]
-    key = _key(found.authors[0], found.year, found.title)
-    # A name without Latin letters makes no key; the identifier does.
-    return Entry(key or _plain_key(*part.marks[0]), "misc", tuple(fields))
+    key = _key(found.authors[0], found.year, part.marks[0][1])
+    return Entry(key, "misc", tuple(fields))
 
 
 def _escaped(text: str) -> str:
@@ -226,22 +227,18 @@ def _known(kind: str, text: str) -> Entry | None:
 
 
 def _identifier(kind: str, text: str) -> str:
-    text = without_stop(text)
     # A DOI is the same in any case.
     return f"arXiv:{text}" if kind == "arXiv" else f"doi:{text.lower()}"
 
 
-def _key(author: str, year: str, title: str) -> str:
-    words = [_plain(word) for word in re.findall(r"[^\W\d_]+", title)]
-    first = next((w for w in words if w and w not in _SMALL_WORDS), "")
-    family = author.split(",")[0].split()[-1]
-    return _plain(family) + year + first if _plain(family) else ""
+def _key(author: str, year: str, identifier: str) -> str:
+    """Return a key that no other paper has, whatever else a list has in it."""
+    body = author.startswith("{")
+    family = author if body else author.split(",")[0].split()[-1]
+    folded = unicodedata.normalize("NFKD", family).encode("ascii", "ignore").decode()
+    plain = re.sub(r"[^a-z0-9.:/()<>;-]", _hexadecimal, identifier.lower())
+    return re.sub(r"[^a-z]", "", folded.lower()) + f"{year}-{plain}"
 
 
-def _plain_key(kind: str, text: str) -> str:
-    return kind.lower() + re.sub(r"[^a-z0-9]", "", text.lower())
-
-
-def _plain(text: str) -> str:
-    folded = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z]", "", folded.lower())
+def _hexadecimal(character: re.Match[str]) -> str:
+    return f"+{ord(character[0]):x}"

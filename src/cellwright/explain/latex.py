@@ -40,9 +40,15 @@ def latex(cell: Cell) -> str:
     text = "\n".join(row.text for row in rows)
     keys = ",".join(entry.key for entry in own_entries(cell))
     cited = rf"~\cite{{{keys}}}" if keys else ""
-    title = escape(cell.title or cell.name).rstrip(".")
+    title = escape(_title(cell)).rstrip(".")
     body = [f"{title}{cited}:", r"\begin{align}", set_rows(rows), r"\end{align}"]
     return "\n".join([*body, *legend(cell, known, text, escape)]) + "\n"
+
+
+def _title(cell: Cell) -> str:
+    """Return the title, or the name where a file begins with its reference."""
+    begins_so = cell.title in cell.references
+    return cell.name if begins_so or not cell.title else cell.title
 
 
 def _rows(equations: list[EquationView], known: Symbols) -> list[Row]:

@@ -37,11 +37,19 @@ _LATIN = dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΧ", "ABEZHIKMNOPTX", strict=True))
 """Greek capitals that LaTeX has no command for, because they look as ours do."""
 _ACCENTS = dict(
     zip(
-        "\u0300\u0301\u0302\u0303\u0304\u0306\u0307\u0308\u030a\u030b\u030c\u0323\u0327\u0331",
-        "`'^~=u.\"rHvdcb",
+        "\u0300\u0301\u0302\u0303\u0304\u0306\u0307\u0308\u030a\u030b\u030c\u0323\u0327\u0328\u0331",
+        "`'^~=u.\"rHvdckb",
         strict=True,
     )
 )
+_LETTERS = dict(
+    zip(
+        "øØłŁßæÆœŒđĐðÐþÞŋŊı",
+        "o O l L ss ae AE oe OE dj DJ dh DH th TH ng NG i".split(),  # noqa: SIM905
+        strict=True,
+    )
+)
+"""Letters that have a command of their own."""
 _EXTENDED_A = "\u017f"
 """The last of the letters that LaTeX reads as they are."""
 
@@ -81,6 +89,29 @@ def escape(text: str) -> str:
     return "".join([*parts, *_math(formula)])
 
 
+def special_letters(text: str) -> str:
+    r"""Return text with its accents as commands in braces, which BibTeX counts as one.
+
+    BibTeX cuts names into initials and labels byte by byte.
+
+    Args:
+        text: a name; what LaTeX has no command for stays.
+
+    Example:
+        >>> print(special_letters("Şule Ørsted-Nguyễn"))
+        {\c{S}}ule {\O}rsted-Nguy{\~{\^{e}}}n
+    """
+    return "".join(map(_special, unicodedata.normalize("NFC", text)))
+
+
+def _special(character: str) -> str:
+    if character in _LETTERS:
+        return rf"{{\{_LETTERS[character]}}}"
+    found = _accented(character)
+    # Of Greek and Cyrillic letters LaTeX's own fonts have none.
+    return f"{{{found}}}" if found.isascii() and found else character
+
+
 def _math(formula: list[str]) -> list[str]:
     return [f"${' '.join(formula)}$"] if formula else []
 
@@ -114,9 +145,14 @@ def _sign(character: str) -> str:
 
 def _letter(character: str) -> str:
     """Return a letter with the accents that LaTeX has commands for."""
+    return character if character <= _EXTENDED_A else _accented(character) or character
+
+
+def _accented(character: str) -> str:
+    """Return a letter under its accents, as commands; empty without, or for others."""
     base, *marks = unicodedata.normalize("NFD", character)
-    if character <= _EXTENDED_A or not marks or not set(marks) <= _ACCENTS.keys():
-        return character
+    if not marks or not set(marks) <= _ACCENTS.keys():
+        return ""
     for mark in marks:
         base = rf"\{_ACCENTS[mark]}{{{base}}}"
     return base

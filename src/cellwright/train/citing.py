@@ -82,11 +82,11 @@ SHIPPED: Mapping[str, tuple[Callable[[], Any], Keys]] = {
 """Series that travel with the package, and where they come from."""
 
 
-def cite(what: str | os.PathLike[str] | Cell) -> str:
-    """Return the references of a cell, or of exactly what a run used, as BibTeX.
+def cite(*what: str | os.PathLike[str] | Cell) -> str:
+    """Return the references of cells, and of exactly what runs used, as BibTeX.
 
     Args:
-        what: The folder of a run; or a cell, as `cellwright.cells.find` takes it.
+        what: Folders of runs; or cells, as `cellwright.cells.find` takes them.
 
     Returns:
         The text of a ``.bib`` file, each reference once. Of a cell: its papers and
@@ -98,12 +98,16 @@ def cite(what: str | os.PathLike[str] | Cell) -> str:
         CellwrightError: There is no such cell.
 
     Example:
-        >>> print(cite("elman").splitlines()[0])
-        @article{elman1990finding,
+        >>> print(cite("elman", "elman").count("@"), cite("gru", "elman").count("@"))
+        1 2
     """
+    return bibtex(entry for one in what for entry in _entries(one))
+
+
+def _entries(what: str | os.PathLike[str] | Cell) -> list[Entry]:
     if isinstance(what, Cell) or not _is_folder(what):
-        return bibtex(cell_entries(find(what)))
-    return bibtex(run_entries(what))
+        return cell_entries(find(what))
+    return run_entries(what)
 
 
 def _is_folder(what: str | os.PathLike[str]) -> bool:
