@@ -4,14 +4,16 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from string import ascii_letters
 
 import matplotlib.mathtext
 import pytest
 
+from cellwright import networks
 from cellwright.cells import find, load, names
 from cellwright.explain.formula_printer import PRINTED
 from cellwright.explain.latex import latex
-from cellwright.explain.latex_legend import NOTES
+from cellwright.explain.latex_notes import NOTES
 from cellwright.explain.latex_text import escape
 from cellwright.explain.symbols import symbols
 from cellwright.language.functions import FUNCTIONS
@@ -208,7 +210,9 @@ def test_latex_is_balanced_and_its_parts_typeset(name: str):
 @needs_latex
 def test_latex_sets_every_cell_on_the_line(tmp_path: Path):
     """LaTeX compiles all cells, and no equation leaves the page or its number."""
-    texts = [latex(load(name)) for name in names()]
+    files = Path(networks.__file__).parent.glob("*.cell")
+    cells = [*map(load, names()), *map(find, files), find(ALIKE)]
+    texts = [latex(cell) for cell in cells]
     log = compiled(tmp_path / "cells.tex", "\n".join(texts))
 
     assert re.findall(r"^Overfull .* detected at .*$", log, re.MULTILINE) == []
@@ -278,6 +282,106 @@ def test_no_two_names_share_a_symbol(name: str):
     shown = {n: known.symbol(n, in_block=False) for n in found}
 
     assert len(set(shown.values())) == len(shown), shown
+
+
+ALIKE = """
+constant eps = 0.01
+constant epsilon = 0.02
+constant h_0 = 0.5
+size in_size = 3
+input x [input_size]
+state h, q [hidden_size]
+weight W1, W_1 [hidden_size, input_size]
+weight W_t [hidden_size, hidden_size]
+weight h_t, sigma, I, N_in [hidden_size]
+weight V [in_size]
+bias e, v, a, b [hidden_size]
+output h'
+q_ = W1 @ x + eps * (W_1 @ x) * h_0
+h' = sigmoid(q_ + q + W_t @ h + epsilon * h_t + sigma * exp(e)) + clip(I, -1, 1) * N_in
+q' = q_ + v * a + b + sum(V)
+"""
+"""A cell whose names LaTeX would print as one, as a time, or as a function."""
+
+
+def test_names_that_look_alike_stand_upright():
+    """Each symbol is one quantity; who comes later is called as the file does."""
+    known = symbols(find(ALIKE))
+    shown = {name: sign.at() for name, sign in known.signs.items()}
+    text = latex(find(ALIKE))
+
+    assert len(set(shown.values())) == len(shown), shown
+    assert {shown["q_"], shown["W_1"]} == {r"\mathrm{q\_}", r"\mathrm{W\_1}"}
+    assert {shown["epsilon"], shown["sigma"]} == {
+        r"\mathrm{epsilon}",
+        r"\mathrm{sigma}",
+    }
+    assert {shown["W_t"], shown["h_t"]} == {r"W_{\mathrm{t}}", r"h_{\mathrm{t}}"}
+    assert shown["in_size"] == r"\mathrm{in\_size}"
+    assert r"$\mathrm{h\_0} = 0.5$" in text
+    assert r"q_{t} &= \mathrm{q\_}_{t} + v \odot a + b" in text
+    assert r"$\sigma(z) = 1 / (1 + \exp(-z))$" in text
+    assert r"$\operatorname{clip}(z, y, w) = \min(\max(z, y), w)$" in text
+    assert r"\sigma \odot" in latex(find(ALIKE.replace("sigmoid", "tanh")))
+    assert r"$\sigma(" not in latex(find(ALIKE.replace("sigmoid", "tanh")))
+
+
+def test_a_subscript_t_is_the_time_alone():
+    """The weights of a gate t are the same at all times."""
+    text = latex(load("rhn"))
+
+    assert r"W_{\mathrm{t}} x_{t} + R_{\mathrm{t}}^{(l)}" in text
+    assert re.search(r"[WRb]_\{t\}", text) is None
+
+
+def test_letters_of_notes_are_nothing_else():
+    """Where all letters are names, a note has a primed one, which no name is."""
+    letters = [*set(ascii_letters) - {"x", "h"}]
+    text = latex(
+        find(
+            "input x [input_size]\nstate h [hidden_size]\noutput h'\n"
+            f"weight {', '.join(letters)} [hidden_size]\n"
+            "weight W_x [hidden_size, input_size]\n"
+            f"h' = relu({' + '.join(letters)} + W_x @ x + h)\n"
+        )
+    )
+    assert r"$\operatorname{ReLU}(v') = \max(v', 0)$" in text
+    assert r"\operatorname{surrogate}(y, p)" in latex(load("izhikevich"))
+
+
+def test_indices_are_symbols_and_count_from_0():
+    """A running index of several words prints as other names do."""
+    text = latex(
+        find(
+            "count depth = 2\n"
+            "constant r_m [unit_no: hidden_size, b_c_d: input_size] = unit_no / b_c_d\n"
+            "input x [input_size]\nstate h [hidden_size]\noutput h'\ns = h + r_m @ x\n"
+            "for step in 1..depth:\n"
+            "    weight R [hidden_size, hidden_size]\n    s' = tanh(R @ s) * step\n"
+            "h' = s'\n"
+        )
+    )
+    number = r"\mathrm{unit}_{\mathrm{no}}"
+    assert rf"{{r_{{m}}}}_{{{number},b_{{c,d}}}} = \frac{{{number}}}" in text
+    assert rf"the indices ${number}$, $b_{{c,d}}$ count from 0;" in text
+    assert r"\text{for } \mathrm{step} = 1, \dots" in text
+    assert r"s_{t}^{(\mathrm{step})} &= \tanh(R^{(\mathrm{step})}" in text
+    assert r"s_{t}^{(\mathrm{step}-1)}) \, \mathrm{step}" in text
+    assert "the indices $i$, $j$ count from 0;" in latex(load("clockwork"))
+    assert "count from 0" not in latex(load("lstm"))
+
+
+def test_a_constant_that_a_variant_sets_is_a_constant_still():
+    """It has no time and no row, unless it hangs on the step now."""
+    text = latex(load("sru_first"))
+    hanging = (
+        "extends sru\nweight W_a [hidden_size, input_size]\nalpha = tanh(W_a @ x)\n"
+    )
+
+    assert r"x_{t} \, \alpha &&" in text
+    assert r"$\alpha = 1$ (the highway is not scaled);" in text
+    assert r"\alpha_{t}" not in text
+    assert r"\alpha_{t} &= \tanh(W_{a} x_{t})" in latex(find(hanging))
 
 
 def test_what_a_zero_takes_away_is_not_printed():

@@ -11,7 +11,7 @@ from .latex_legend import legend
 from .latex_rows import Row, set_rows
 from .latex_text import escape
 from .order import in_reading_order
-from .symbols import Symbols, symbol, symbols
+from .symbols import Symbols, symbols
 from .zeros import without_zeros
 
 
@@ -36,13 +36,14 @@ def latex(cell: Cell) -> str:
     """
     known = symbols(cell)
     equations = in_reading_order(without_zeros(cell.equations))
-    rows = _rows(equations, known)
+    constants = [e for e in equations if _is_constant(e, known)]
+    rows = _rows([e for e in equations if e not in constants], known)
     text = "\n".join(row.text for row in rows)
     keys = ",".join(entry.key for entry in own_entries(cell))
     cited = rf"~\cite{{{keys}}}" if keys else ""
     title = escape(_title(cell)).rstrip(".")
     body = [f"{title}{cited}:", r"\begin{align}", set_rows(rows), r"\end{align}"]
-    return "\n".join([*body, *legend(cell, known, text, escape)]) + "\n"
+    return "\n".join([*body, *legend(cell, constants, known, text)]) + "\n"
 
 
 def _title(cell: Cell) -> str:
@@ -51,23 +52,29 @@ def _title(cell: Cell) -> str:
     return cell.name if begins_so or not cell.title else cell.title
 
 
+def _is_constant(equation: EquationView, known: Symbols) -> bool:
+    """Whether a variant says another value of a constant, and no more."""
+    return equation.replaces_constant and known.steps.isdisjoint(equation.names)
+
+
 def _rows(equations: list[EquationView], known: Symbols) -> list[Row]:
     """Return the rows of the environment, the for block where it stands."""
     states = sorted(known.carried & known.states)
-    last = known.size(known.last) if known.last else ""
+    last = known.signs[known.last].at() if known.last else ""
     rows: list[Row] = []
     inside = False
     for equation in equations:
         if equation.in_block and not inside:
             before = str(known.first - 1)
-            rows += [
-                Row(symbol(name, "t", before), symbol(name, "t-1")) for name in states
-            ]
-            span = rf"{known.index} = {known.first}, \dots, {last}"
+            signs = [known.signs[name] for name in states]
+            rows += [Row(sign.at("t", before), sign.at("t-1")) for sign in signs]
+            index = known.signs[known.index].at()
+            span = rf"{index} = {known.first}, \dots, {last}"
             rows.append(Row("", rf"\text{{for }} {span}\text{{:}}"))
         inside = equation.in_block
         rows.append(_row(equation, known))
-    return [*rows, *(Row(symbol(n, "t"), symbol(n, "t", last)) for n in states)]
+    signs = [known.signs[name] for name in states]
+    return [*rows, *(Row(sign.at("t"), sign.at("t", last)) for sign in signs)]
 
 
 def _row(equation: EquationView, known: Symbols) -> Row:

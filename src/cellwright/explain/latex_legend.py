@@ -4,102 +4,80 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
 
 from cellwright.language.cell import Cell
-from cellwright.language.views import DeclarationView
+from cellwright.language.views import DeclarationView, EquationView
 
-from .counts import LETTERS
 from .formula_printer import Printer
-from .symbols import PRIME, Symbols, symbol
-
-_WORD = r"\\operatorname\{"
-NOTES = {
-    r"\\odot": r"$\odot$ is the elementwise product",
-    r"\\sigma\b": r"$\sigma(v) = 1 / (1 + e^{-v})$",
-    _WORD + "ReLU": r"$\operatorname{ReLU}(v) = \max(v, 0)$",
-    _WORD + "SiLU": r"$\operatorname{SiLU}(v) = v \, \sigma(v)$",
-    _WORD + "softplus": r"$\operatorname{softplus}(v) = \log(1 + e^{v})$",
-    _WORD + "hard": r"$\operatorname{hard\,\sigma}(v) = \min(\max(v / 6 + 0.5, 0), 1)$",
-    _WORD + "clip": r"$\operatorname{clip}(v, a, b) = \min(\max(v, a), b)$",
-    _WORD + "LayerNorm": (
-        r"$\operatorname{LayerNorm}(v) = (v - \operatorname{mean}(v)) / "
-        r"\sqrt{\operatorname{var}(v) + 10^{-5}}$"
-    ),
-    _WORD + "softmax": (
-        r"$\operatorname{softmax}(v) = e^{v} / \operatorname{sum}(e^{v})$"
-    ),
-    _WORD + "repeat": (
-        r"$\operatorname{repeat}_{n}(v)$ has every entry of $v$ $n$ times, neighbours"
-    ),
-    _WORD + "surrogate": (
-        r"$\operatorname{surrogate}(v, p)$ has the value of $v$ and the gradient of $p$"
-    ),
-    _WORD + "stopgrad": (r"$\operatorname{stopgrad}(v)$ is $v$ without its gradient"),
-    _WORD + r"(?:sum|mean|max|LayerNorm|softmax)\}_": (
-        r"a number below a name says in how many equal groups of a vector it acts"
-    ),
-    r"\\bmod": r"$a \bmod b$ has the sign of $b$",
-    r"\\lfloor": r"$\lfloor v \rfloor$ is the largest whole number not above $v$",
-    r"\\left\[[^;]*?(?:[<>=]|\\[lg]eq|\\neq)": (
-        r"$\left[\cdot\right]$ is 1 where it holds and 0 elsewhere"
-    ),
-    r";\\, ": r"$\left[a;\, b\right]$ is one vector after the other",
-    _WORD + "uniform": r"$\operatorname{uniform}(a, b)$ is drawn evenly",
-    _WORD + "normal": (
-        r"$\operatorname{normal}(m, s)$ has the mean $m$ and the deviation $s$"
-    ),
-}
-"""What is said of a sign or a function where it stands, by a pattern of its LaTeX."""
+from .latex_notes import notes
+from .latex_text import escape
+from .symbols import PRIME, Symbols, indices
 
 _PLURAL = {"bias": "biases"}
 
 
 def legend(
     cell: Cell,
+    constants: Sequence[EquationView],
     known: Symbols,
     rows: str,
-    escape: Callable[[str], str],
 ) -> list[str]:
     """Return the sentences below the equations: symbols with sizes, first values.
 
     Args:
         cell: the cell.
+        constants: equations that say no more than another value of a constant.
         known: its symbols.
         rows: the equations, as LaTeX.
-        escape: makes a description LaTeX.
     """
-    parts = []
+    parts = [_constant(equation, known) for equation in constants]
     for declaration in cell.declarations:
-        part = _declared(declaration, known)
-        note = declaration.description
-        if note and declaration.kind != "state":
-            part += f" ({escape(note)})"
-        parts.append(part)
-    text = "\n".join([rows, *parts])
-    parts += [note for mark, note in NOTES.items() if re.search(mark, text)]
+        told = declaration.kind != "state" and declaration.description
+        parts.append(_declared(declaration, known) + _described(told or ""))
+    stems = {sign.stem for sign in known.signs.values()}
+    parts += notes("\n".join([rows, *parts]), stems)
     if any(len(p.shape) == 3 for p in cell.graph.parameters):
         parts.append(
             "a weight of three sizes is block-diagonal, one block after another"
         )
-    parts += _letters(known)
+    parts += _counting(cell, known)
+    size = {name: known.signs[name].at() for name in ("input_size", "hidden_size")}
+    parts.append(
+        f"${size['input_size']}$ is the size of the input and "
+        f"${size['hidden_size']}$ is the number of units"
+    )
     return ["Here", ";\n".join(parts) + "."]
 
 
-def _letters(known: Symbols) -> list[str]:
-    size = {name: known.size(name) for name in LETTERS}
-    given, hidden = size["input_size"], size["hidden_size"]
-    return [f"${given}$ is the size of the input and ${hidden}$ is the number of units"]
+def _counting(cell: Cell, known: Symbols) -> list[str]:
+    """Return where running indices begin, if there are any."""
+    found = dict.fromkeys(i for row in cell.declarations for i in indices(row))
+    shown = [f"${known.signs[index].at()}$" for index in found]
+    if len(shown) > 1:
+        return [f"the indices {', '.join(shown)} count from 0"]
+    return [f"the index {index} counts from 0" for index in shown]
+
+
+def _constant(equation: EquationView, known: Symbols) -> str:
+    left = known.symbol(equation.names[0], in_block=False)
+    right = Printer(known).text(equation.tree)
+    return f"${left} = {right}$" + _described(equation.description)
+
+
+def _described(text: str) -> str:
+    return f" ({escape(text)})" if text else ""
 
 
 def _declared(declaration: DeclarationView, known: Symbols) -> str:
     kind, names = declaration.kind, declaration.names
     value = _value(declaration, known) if declaration.value else ""
     if kind in ("size", "count"):
-        shown = ", ".join(f"${known.size(name)}$" for name in names)
+        sizes = [known.signs[name].at() for name in names]
         if value:
-            return ", ".join(f"${known.size(name)} = {value}$" for name in names)
+            return ", ".join(f"${size} = {value}$" for size in sizes)
+        shown = ", ".join(f"${size}$" for size in sizes)
         return f"{shown} is a size that is chosen"
     # Primed, so that states and inputs carry t and what a micro-step owns its number.
     prime = "'" if kind == "state" else ""
@@ -111,13 +89,14 @@ def _declared(declaration: DeclarationView, known: Symbols) -> str:
     # A line breaks between formulas, and nowhere in W, U, V.
     text = rf"the {word} {verb} ${'$, $'.join(shown)} \in {space}$"
     if kind == "state":
-        symbols = [symbol(name, "0") for name in names]
+        symbols = [known.signs[name].at("0") for name in names]
         first = value or "0"
         if symbols == [first]:  # a parameter that is called as the first state is
             return f"{text} with first value ${first}$"
         return f"{text} with ${' = '.join(symbols)} = {first}$"
     if kind == "constant":
-        below = "".join(_indices(declaration))
+        signs = [known.signs[index].at() for index in indices(declaration)]
+        below = ("" if all(len(sign) == 1 for sign in signs) else ",").join(signs)
         entries = [f"{{{s}}}_{{{below}}}" if below else s for s in shown]
         said = f"{' = '.join(entries)} = {value}"
         return f"{text} with ${said}$" if declaration.shape else f"${said}$"
@@ -126,16 +105,12 @@ def _declared(declaration: DeclarationView, known: Symbols) -> str:
 
 def _value(declaration: DeclarationView, known: Symbols) -> str:
     """Return what stands behind the = of a declaration: there h is h_0."""
-    indices = frozenset(_indices(declaration))
-    first = replace(known, steps=known.steps - indices, states=known.states - indices)
+    own = frozenset(indices(declaration))
+    first = replace(known, steps=known.steps - own, states=known.states - own)
     if declaration.kind == "state":
         first = replace(first, time_before="0")
     tree = ast.parse(declaration.value.replace("'", PRIME), mode="eval").body
     return Printer(first, declaration.in_block).text(tree)
-
-
-def _indices(declaration: DeclarationView) -> list[str]:
-    return re.findall(r"([A-Za-z]\w*)\s*:", declaration.shape)
 
 
 def _space(declaration: DeclarationView, known: Symbols) -> str:

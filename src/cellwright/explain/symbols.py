@@ -1,4 +1,4 @@
-r"""The names of a cell as LaTeX symbols: ``W_i`` is $W_{i}$, ``c'`` is $c_t$.
+r"""The names of a cell at their times: ``c'`` is $c_t$, ``c`` is $c_{t-1}$.
 
 A value of the step carries $t$, a state before it $t-1$; a value of a micro-step
 carries the micro-step's number above it.
@@ -7,26 +7,22 @@ carries the micro-step's number above it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from cellwright.ir.graph import Binding, Graph, bindings
 from cellwright.ir.sizes import Shape
 from cellwright.language.cell import Cell
+from cellwright.language.views import DeclarationView
 
 from .counts import LETTERS
+from .signs import Sign, distinct, name_signs, size_signs
 
 PRIME = "ʹ"
 """The prime of a name in the parse of an expression."""
 
-_GREEK = frozenset(
-    {
-        *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta"),
-        *("iota", "kappa", "lambda", "mu", "nu", "xi", "pi", "rho", "sigma", "tau"),
-        *("upsilon", "phi", "chi", "psi", "omega", "Gamma", "Delta", "Theta"),
-        *("Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega"),
-    }
-)
-_SHORT = {"eps": "epsilon"}
+_SIGMA = ("sigmoid", "log_sigmoid", "silu", "hard_sigmoid")
+"""Functions that print or explain themselves with a sigma."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +30,7 @@ class Symbols:
     """What each name of a cell is, for its symbol.
 
     Args:
+        signs: what each name looks like.
         states: the states.
         steps: inputs and values, which differ from step to step.
         inside: what stands once for each micro-step, without primes.
@@ -43,10 +40,10 @@ class Symbols:
         index: the running index of the for block; empty without one.
         first: its first value.
         last: the name of its count.
-        letters: sizes that are a letter of the field.
         time_before: the time below a state's value before the step.
     """
 
+    signs: Mapping[str, Sign]
     states: frozenset[str]
     steps: frozenset[str]
     inside: frozenset[str]
@@ -56,7 +53,6 @@ class Symbols:
     index: str = ""
     first: int = 1
     last: str = ""
-    letters: frozenset[str] = frozenset(LETTERS)
     time_before: str = "t-1"
 
     def symbol(self, name: str, in_block: bool) -> str:
@@ -67,20 +63,15 @@ class Symbols:
             in_block: whether the equation stands in the for block.
         """
         bare, primed = name.removesuffix("'"), name.endswith("'")
-        if in_block and bare == self.index:
-            return bare
-        if bare in self.sizes:
-            return self.size(bare)
+        sign = self.signs[bare]
+        if bare in self.sizes or (in_block and bare == self.index):
+            return sign.at()
         above = self._micro_step(bare, primed, in_block)
         if above and bare not in self.steps | self.states | self.carried:
-            return symbol(bare, above=above)  # a weight of its own in each micro-step
+            return sign.at(above=above)  # a weight of its own in each micro-step
         if above or primed or bare in self.steps:
-            return symbol(bare, "t", above)
-        return symbol(bare, self.time_before) if bare in self.states else symbol(bare)
-
-    def size(self, name: str) -> str:
-        """Return the LaTeX of a size: its letter, or its name upright."""
-        return LETTERS[name] if name in self.letters else _size_word(name)
+            return sign.at("t", above)
+        return sign.at(self.time_before) if bare in self.states else sign.at()
 
     def is_scalar(self, name: str) -> bool:
         """Whether a name is one number at each step; what is unknown is a vector."""
@@ -90,13 +81,14 @@ class Symbols:
         return self.shapes.get(name, self.shapes.get(bare)) == ()
 
     def _micro_step(self, bare: str, primed: bool, in_block: bool) -> str:
+        index = self.signs[self.index].at() if self.index else ""
         if bare in self.carried:
             if in_block:
-                return self.index if primed else f"{self.index}-1"
+                return index if primed else f"{index}-1"
             if bare in self.states:
                 return ""
-            return self.size(self.last) if primed else str(self.first - 1)
-        return self.index if in_block and bare in self.inside else ""
+            return self.signs[self.last].at() if primed else str(self.first - 1)
+        return index if in_block and bare in self.inside else ""
 
 
 def symbols(cell: Cell) -> Symbols:
@@ -114,12 +106,11 @@ def symbols(cell: Cell) -> Symbols:
         n for d in cell.declarations if d.kind in ("size", "count") for n in d.names
     }
     states = frozenset(state.name for state in graph.states)
-    names = {*values, *(n for d in cell.declarations for n in d.names)}
-    taken = {LETTERS[size] for size in LETTERS if LETTERS[size] in names}
     return Symbols(
+        signs=_signs(cell, index),
         states=states,
         steps=frozenset(
-            {i.name for i in graph.inputs} | (values - states - _fixed(graph))
+            {i.name for i in graph.inputs} | (values - states - _fixed(cell))
         ),
         inside=frozenset(name.removesuffix("'") for name in inside),
         carried=frozenset(n.removesuffix("'") for n in inside if n.endswith("'")),
@@ -128,56 +119,51 @@ def symbols(cell: Cell) -> Symbols:
         index=index,
         first=int(first),
         last=last,
-        letters=frozenset(size for size in LETTERS if LETTERS[size] not in taken),
     )
 
 
-def symbol(name: str, time: str = "", above: str = "") -> str:
-    r"""Return the LaTeX of one name.
-
-    Args:
-        name: without its prime.
-        time: what stands last below, ``t`` or ``t-1``.
-        above: number of the micro-step.
-
-    Example:
-        >>> symbol("W_i"), symbol("h", "t-1"), symbol("i_last", "t"), symbol("tau")
-        ('W_{i}', 'h_{t-1}', 'i_{\\mathrm{last},t}', '\\tau')
-    """
-    stem, *parts = name.split("_")
-    digits = re.fullmatch(r"([A-Za-z]+)(\d+)", stem)
-    if digits:
-        stem, parts = digits[1], [digits[2], *parts]
-    below = [_word(part) for part in parts if part] + ([time] if time else [])
-    text = _word(stem)
-    if below:
-        text += "_{" + ",".join(below) + "}"
-    return text + (f"^{{({above})}}" if above else "")
+def indices(declaration: DeclarationView) -> list[str]:
+    """Return the running indices of a shape: ``i`` of ``[i: hidden_size]``."""
+    return re.findall(r"([A-Za-z]\w*)\s*:", declaration.shape)
 
 
-def _size_word(name: str) -> str:
-    what = name.removesuffix("_size")
-    if what != name and what:  # N_proj is shorter below and above than proj_size is
-        return "N_{" + _word(what) + "}"
-    return _word(name)
+def _signs(cell: Cell, index: str) -> dict[str, Sign]:
+    """Return what each name looks like; sizes give way, then what is written last."""
+    sizes = ("size", "count")
+    declared = [d for d in cell.declarations if d.kind not in sizes]
+    states = [n for d in declared if d.kind == "state" for n in d.names]
+    names = [*states, *(n for d in declared for n in d.names)]
+    names += [n.removesuffix("'") for e in cell.equations for n in e.names]
+    names += [i for d in declared for i in indices(d)] + [index] * bool(index)
+    named = [(name, name_signs(name)) for name in names]
+    chosen = [n for d in cell.declarations if d.kind in sizes for n in d.names]
+    named += [(name, size_signs(name)) for name in (*LETTERS, *chosen)]
+    texts = [e.text for e in cell.equations] + [d.value for d in cell.declarations]
+    words = {word for text in texts for word in re.findall(r"\w+", text)}
+    taken = [*_first_values(declared), *([r"\sigma"] if words & {*_SIGMA} else [])]
+    return distinct(named, taken)
 
 
-def _word(word: str) -> str:
-    word = _SHORT.get(word, word)
-    if word in _GREEK:
-        return "\\" + word
-    escaped = word.replace("_", r"\_")
-    return word if len(word) == 1 or word.isdigit() else rf"\mathrm{{{escaped}}}"
+def _first_values(declared: list[DeclarationView]) -> Iterator[str]:
+    """Yield what first values of states are called, unless a learned one is it."""
+    for row in declared:
+        for name in row.names if row.kind == "state" else ():
+            first = name_signs(name)[0].at("0")
+            learned = row.names == (name,) and row.value.isidentifier()
+            if not learned or name_signs(row.value)[0].at() != first:
+                yield first
 
 
-def _fixed(graph: Graph) -> set[str]:
+def _fixed(cell: Cell) -> set[str]:
     """Return values that are the same at every step; a gate that is 1 is still one."""
+    graph = cell.graph
     times = bindings(graph)
+    constants = {n for e in cell.equations if e.replaces_constant for n in e.names}
     return {
         value.name
         for value in graph.values
         if times[value.node] == Binding.WEIGHTS
-        and graph.nodes[value.node].op != "const"
+        and (graph.nodes[value.node].op != "const" or value.name in constants)
     }
 
 

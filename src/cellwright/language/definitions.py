@@ -40,6 +40,7 @@ class Definition:
         part: which part of a split the name takes.
         targets: the names on the left of its equation.
         own: written by the file itself, not inherited.
+        replaces_constant: a base declares the name as a constant.
     """
 
     key: str
@@ -52,6 +53,7 @@ class Definition:
     in_block: bool = False
     own: bool = True
     description: str = ""
+    replaces_constant: bool = False
 
 
 @dataclass
@@ -180,8 +182,11 @@ def _replace(result: Definitions, written: dict[str, Definition]) -> None:
     for key, definition in written.items():
         former = table.get(key)
         if former is not None:
-            if not definition.description:
-                definition = replace(definition, description=former.description)
+            definition = replace(
+                definition,
+                description=definition.description or former.description,
+                replaces_constant=former.replaces_constant or former.kind == "constant",
+            )
             ends = former.kind == "state" and definition.kind != "state"
             if ends and key + "'" not in written:
                 table.pop(key + "'", None)

@@ -26,6 +26,7 @@ class EquationView:
         description: its trailing comment, or that of the definition it replaces.
         in_block: whether it stands in the for block.
         origin: name of the cell whose file it stands in.
+        replaces_constant: whether a base declares its name as a constant.
     """
 
     names: tuple[str, ...]
@@ -34,6 +35,7 @@ class EquationView:
     description: str
     in_block: bool
     origin: str
+    replaces_constant: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,8 @@ def _view(built: Built, group: list[Definition]) -> EquationView | DeclarationVi
         assert first.value is not None
         text = first.value.text
         note, inside = first.description, first.in_block
-        return EquationView(first.targets, text, tree, note, inside, origin)
+        former = first.replaces_constant
+        return EquationView(first.targets, text, tree, note, inside, origin, former)
     names = tuple(definition.key for definition in group)
     value = first.value.text if first.value else ""
     note, inside = first.description, first.in_block
