@@ -92,31 +92,31 @@ def test_unbatched_spikes():
 
 
 @pytest.mark.parametrize("silent", [slice(None), slice(20, 30), slice(20)])
-@pytest.mark.parametrize("rate", [True, False])
-def test_silence_leaves_the_picture_its_place(silent: slice, rate: bool):
+def test_silence_leaves_the_picture_its_place(silent: slice):
     """Axes are as large as where every group spikes, and no name is missing."""
     loud, quiet = drawn(30), drawn(30)
     quiet[..., silent] = 0
     places = []
     for fired in (loud, quiet):
-        figure = raster(fired, {"a": 20, "b": 10}, rate=rate)
+        figure = raster(fired, {"a": 20, "b": 10})
         figure.canvas.draw()
-        places.append([axes.get_position().bounds for axes in figure.axes])
+        places.append([axes.get_position() for axes in figure.axes])
         assert [text.get_text() for text in figure.axes[0].texts] == ["a", "b"]
 
-    np.testing.assert_allclose(places[1], places[0], atol=0.03)
+    for full, empty in zip(*places, strict=True):
+        assert empty.width > 0.9 * full.width
+        assert empty.height > 0.9 * full.height
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5])
 def test_a_run_shorter_than_the_window_has_one_rate(steps: int):
     """It is the mean of all of it, and a point in its middle, as it makes no line."""
     (rate,) = raster(drawn(30, steps=steps)).axes[1].lines
-    mean = drawn(30, steps=steps)[:, 0].mean() * 1000
+    (middle,), (mean,) = np.asarray(rate.get_data()).round(9)
+    whole = drawn(30, steps=steps)[:, 0].double().mean() * 1000
 
-    assert np.asarray(rate.get_data()).ravel().tolist() == [
-        steps / 2,
-        pytest.approx(float(mean)),
-    ]
+    assert middle == steps / 2
+    assert mean == round(float(whole), 9)
     assert rate.get_marker() == "."
 
 

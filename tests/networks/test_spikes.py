@@ -117,7 +117,7 @@ def test_late_spikes_have_exact_intervals():
     spikes = torch.zeros(3_000_010, 1)
     spikes[[3_000_000, 3_000_003]] = 1
 
-    assert intervals(spikes, 0.1)[0].item() == pytest.approx(0.3)
+    assert torch.equal(intervals(spikes, 0.1)[0], torch.tensor([0.3]))
 
 
 @pytest.mark.parametrize(
