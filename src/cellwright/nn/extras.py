@@ -19,7 +19,7 @@ from cellwright.language.report import did_you_mean
 from cellwright.passes.rewrite import Kind, Rewrites, input_kind
 
 from .errors import OptionError
-from .memory import Memory, memory_mode
+from .memory import Memory
 from .regularise import Regularised, zoneout_shares
 from .shapes import Layout
 from .steps import Lengths, at_steps, read_flags, read_lengths, seen_backwards
@@ -32,7 +32,11 @@ class Settings(Regularised, Protocol):
 
     batch_first: bool
     dropout: float
-    memory: Memory
+
+    @property
+    def memory(self) -> Memory:
+        """What is kept for a backward pass."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -191,7 +195,7 @@ def read_extras(
         zoneout_shares(layer.zoneout, [state.name for state in graph.states]),
         layer.variational_dropout,
         layer.training,
-        memory_mode(layout.layer, layer.memory),
+        layer.memory,
     )
 
 

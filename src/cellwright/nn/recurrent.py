@@ -25,7 +25,7 @@ from .extras import Request, States
 from .gate_values import chrono_value, forget_bias_value, gate_values
 from .initialise import Init, init_values, initialised
 from .layer_sizes import numbers, sizes_of_layers
-from .memory import Memory, memory_mode
+from .memory import HasMemory, Memory, memory_mode
 from .options import (
     Option,
     check_constants,
@@ -46,7 +46,7 @@ from .steps import Lengths
 from .traced import form_text, run_in_graph
 
 
-class Recurrent(ExactConstants):
+class Recurrent(HasMemory, ExactConstants):
     """A recurrent cell, applied step by step over a sequence, in one or more layers.
 
     Args:
@@ -108,7 +108,6 @@ class Recurrent(ExactConstants):
     """
 
     # On the class as well, for layers of an older pickle.
-    memory: Memory = "store"
     init: Mapping[str, str] | None = None
     chrono: float | None = None
     zoneout: Zoneout = 0.0
@@ -152,7 +151,7 @@ class Recurrent(ExactConstants):
         self.bidirectional = flag(name, "bidirectional", bidirectional)
         choose(backend, False, torch.device(device or "cpu"), dtype)
         self._asked = backend
-        self.memory = memory_mode(name, memory)
+        self._memory = memory_mode(name, memory)
         self.init = init_values(name, init)
         if self.init:
             self.cell = initialised(self.cell, self.graph, self.init)
