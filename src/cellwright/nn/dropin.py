@@ -28,7 +28,9 @@ from .memory import HasMemory, Memory, memory_asked, memory_mode
 from .packed_values import set_packed
 from .regularise import (
     REGULARISERS,
+    Draws,
     Zoneout,
+    draws_of,
     drop_weights,
     set_regularisers,
     zoneout_shares,
@@ -99,6 +101,7 @@ class DropIn(HasMemory, nn.RNNBase):
     zoneout: Zoneout = 0.0
     variational_dropout: float = 0.0
     weight_dropout: float = 0.0
+    held: Draws | None = None
 
     def __init__(
         self,
@@ -242,7 +245,8 @@ class DropIn(HasMemory, nn.RNNBase):
             return self._forward_torch(input, hx, weights)
         if not torch.compiler.is_dynamo_compiling():
             return self._forward_ours(engine, weights, input, hx, request)
-        if engine == "c" and not isinstance(input, PackedSequence):
+        apart = self.held is not None or engine != "c"
+        if not apart and not isinstance(input, PackedSequence):
             form = dropin_form_text(self._words(), *self._kind())
             return run_in_graph(form, self, weights, input, hx, request, {})
         return self._forward_apart(engine, weights, input, hx, request)
@@ -259,7 +263,8 @@ class DropIn(HasMemory, nn.RNNBase):
     ) -> tuple[Any, Any]:
         """Run by torch's own path."""
         if self.training:
-            weights = drop_weights(weights, RECURRENT, self.weight_dropout)
+            share = self.weight_dropout
+            weights = drop_weights(weights, RECURRENT, share, draws_of(self))
         if isinstance(input, PackedSequence):
             return self._forward_packed(input, hx, weights)
         x, layout = self._read(input, next(iter(weights.values())), self.batch_first)

@@ -36,6 +36,7 @@ from .options import (
 )
 from .regularise import (
     REGULARISERS,
+    Draws,
     Zoneout,
     infinite_states,
     read_share,
@@ -113,6 +114,7 @@ class Recurrent(HasMemory, ExactConstants):
     zoneout: Zoneout = 0.0
     variational_dropout: float = 0.0
     weight_dropout: float = 0.0
+    held: Draws | None = None
 
     def __init__(
         self,
@@ -248,7 +250,7 @@ class Recurrent(HasMemory, ExactConstants):
         weights = self._weights()
         like = next(iter(weights.values()))
         known = has_kernels(self._asked, like.device.type, like.dtype)
-        if known and not isinstance(input, PackedSequence):
+        if known and self.held is None and not isinstance(input, PackedSequence):
             return run_in_graph(
                 self._form_text, self, weights, input, hx, request, inputs
             )
