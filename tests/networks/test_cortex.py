@@ -1,10 +1,14 @@
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 import izhikevich_program
 from cellwright.checks.tolerances import TOLERANCES, error
-from cellwright.networks import cortex, rates, spectrum, thalamus
+from cellwright.networks import SpikeError, cortex, rates, spectrum, thalamus
+from cellwright.nn.errors import OptionError
 
 EQUAL = 500
 """Milliseconds over which no rounding has been seen to move a spike."""
@@ -146,3 +150,23 @@ def test_gradients_are_the_references():
     assert found[0][0].sum() > 10
     for own, expected in zip(*found, strict=True):
         assert error(own, expected) <= bound
+
+
+SIZED: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], str]] = [
+    (cortex, (-1, 3), {}, "cortex: excitatory is -1, a whole number from 0 on"),
+    (cortex, (8.0, 2), {}, "cortex: excitatory is 8.0"),
+    (cortex, (8, "2"), {}, "cortex: inhibitory is '2'"),
+    (cortex, (0, 0), {}, r"excitatory \+ inhibitory is 0, a whole number from 1 on"),
+    (cortex, (8, 2), {"generator": 0}, r"cortex: generator is .*\n  found  0\n"),
+    (thalamus, (1e3, 8, 2), {}, "thalamus: steps is 1000.0"),
+    (thalamus, (9, 8, -2), {}, "thalamus: inhibitory is -2"),
+    (thalamus, (9, 8, 2), {"batch": 1.5}, "thalamus: batch is 1.5"),
+    (thalamus, (9, 8, 2), {"generator": "a"}, r"thalamus: generator .*\n  found  'a'"),
+]
+
+
+@pytest.mark.parametrize(("draw", "sizes", "options", "said"), SIZED)
+def test_what_is_refused(draw, sizes, options, said: str):
+    """What is no number of neurons, steps or rows, by its name."""
+    with pytest.raises((OptionError, SpikeError), match=said):
+        draw(*sizes, **options)

@@ -1,3 +1,6 @@
+import math
+from typing import Any, cast
+
 import pytest
 import torch
 
@@ -56,8 +59,24 @@ def test_unknown_kind():
         izhikevich("fast spikin")
 
     assert "one of regular spiking, intrinsically bursting" in str(caught.value)
-    with pytest.raises(SpikeError, match=r"a=, b=, c=, d="):
-        izhikevich("xyz")
+    for kind in ("xyz", None, ["a"]):
+        with pytest.raises(SpikeError, match=r"a=, b=, c=, d=") as caught:
+            izhikevich(cast("Any", kind))
+        assert f"found  {kind!r}" in str(caught.value)
+
+
+@pytest.mark.parametrize("step", [0.0, -1.0, math.nan, math.inf, "x", True])
+def test_a_step_takes_time(step: Any):
+    """Backwards it would end in NaN, and at once it would stand still."""
+    with pytest.raises(SpikeError, match=f"more than 0\n  found  step={step!r}"):
+        izhikevich("chattering", step=step)
+
+
+@pytest.mark.parametrize("neurons", [0, 2.0])
+def test_neurons_are_counted(neurons: Any):
+    """It is said of neurons, not of a layer's sizes."""
+    with pytest.raises(OptionError, match=f"izhikevich: neurons is {neurons!r}"):
+        izhikevich("chattering", neurons)
 
 
 def test_unknown_constant():

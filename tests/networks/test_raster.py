@@ -1,4 +1,6 @@
 import io
+import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,9 +91,33 @@ def test_unbatched_spikes():
     np.testing.assert_array_equal(own.get_data(), row.get_data())
 
 
-def test_few_steps():
-    """A run that is shorter than the window of the rates is drawn too."""
-    assert len(raster(drawn(30, steps=2)).axes) == 2
+@pytest.mark.parametrize("silent", [slice(None), slice(20, 30), slice(20)])
+def test_silence_leaves_the_picture_its_place(silent: slice):
+    """Axes are as large as where every group spikes, and no name is missing."""
+    loud, quiet = drawn(30), drawn(30)
+    quiet[..., silent] = 0
+    places = []
+    for fired in (loud, quiet):
+        figure = raster(fired, {"a": 20, "b": 10})
+        figure.canvas.draw()
+        places.append([axes.get_position() for axes in figure.axes])
+        assert [text.get_text() for text in figure.axes[0].texts] == ["a", "b"]
+
+    for full, empty in zip(*places, strict=True):
+        assert empty.width > 0.9 * full.width
+        assert empty.height > 0.9 * full.height
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_a_run_shorter_than_the_window_has_one_rate(steps: int):
+    """It is the mean of all of it, and a point in its middle, as it makes no line."""
+    (rate,) = raster(drawn(30, steps=steps)).axes[1].lines
+    (middle,), (mean,) = np.asarray(rate.get_data()).round(9)
+    whole = drawn(30, steps=steps)[:, 0].double().mean() * 1000
+
+    assert middle == steps / 2
+    assert mean == round(float(whole), 9)
+    assert rate.get_marker() == "."
 
 
 @pytest.mark.parametrize(
@@ -100,14 +126,19 @@ def test_few_steps():
         (torch.zeros(5), {}, r"one neuron is \[T, 1\]"),
         (torch.zeros(5, 1, 1, 1), {}, r"shape \[5, 1, 1, 1\]"),
         (torch.zeros(5, 2, 0), {}, r"shape \[5, 2, 0\]"),
-        (torch.zeros(5, 2, 3), {"row": 2}, "row counts from 0 to 1"),
+        (torch.zeros(5, 2, 3), {"row": 2}, "row is a whole number from 0 to 1"),
         (torch.zeros(5, 2, 3), {"row": -1}, "found  row=-1"),
         (torch.zeros(5, 3), {"groups": {"a": 2}}, r"\{'a': 2\} of 3 neurons"),
         (torch.zeros(5, 3), {"groups": {"a": 3, "b": 0}}, "one at least"),
+        (torch.zeros(5, 2, 3), {"row": 1.0}, "found  row=1.0"),
+        (torch.zeros(5, 3), {"groups": {"a": 1.0, "b": 2.0}}, r"found  \{'a': 1.0,"),
+        (torch.zeros(5, 3), {"groups": [1, 2]}, r"found  \[1, 2\] of 3 neurons"),
         (torch.zeros(5, 3), {"step": -1.0}, "step=-1.0"),
+        (torch.zeros(5, 3), {"step": math.inf}, "step=inf"),
+        (np.zeros((5, 3)), {}, "found  numpy.ndarray"),
     ],
 )
-def test_what_is_refused(spikes: torch.Tensor, options: dict, said: str):
+def test_what_is_refused(spikes: Any, options: dict[str, Any], said: str):
     """Each refusal has the place, what was found, and a fix."""
     with pytest.raises(SpikeError, match=said) as caught:
         raster(spikes, **options)

@@ -1,6 +1,7 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -96,8 +97,11 @@ def test_what_is_refused(statistic):
         statistic(torch.zeros(0, 2))
     with pytest.raises(SpikeError, match=r"found  shape \[\]"):
         statistic(torch.tensor(1.0))
-    with pytest.raises(SpikeError, match=r"step=0"):
-        statistic(torch.zeros(3, 2), step=0)
+    for step in (0, math.inf, True, "1"):
+        with pytest.raises(SpikeError, match=f"found  step={step!r}"):
+            statistic(torch.zeros(3, 2), step=step)
+    with pytest.raises(SpikeError, match=r"found  numpy.ndarray\n  fix .*as_tensor"):
+        statistic(np.zeros((3, 2)))
     with pytest.raises(SpikeError, match="found  NaN"):
         statistic(torch.tensor([[0.0], [math.nan]]))
 
@@ -108,8 +112,43 @@ def test_rows_of_a_batch_have_a_spectrum_each():
         spectrum(torch.zeros(100, 2, 5))
 
 
-@pytest.mark.parametrize("step", [0.0, -1.0, float("nan")])
-def test_a_step_of_a_neuron_takes_time(step: float):
-    """Backwards it would end in NaN, and at once it would stand still."""
-    with pytest.raises(SpikeError, match="a step is some milliseconds"):
-        izhikevich("chattering", step=step)
+def test_late_spikes_have_exact_intervals():
+    """Times of five minutes have no tenths in float32; what lies between them has."""
+    spikes = torch.zeros(3_000_010, 1)
+    spikes[[3_000_000, 3_000_003]] = 1
+
+    assert torch.equal(intervals(spikes, 0.1)[0], torch.tensor([0.3]))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (torch.float64, torch.float64),
+        (torch.float32, torch.float32),
+        (torch.bfloat16, torch.float32),
+        (torch.bool, torch.float32),
+    ],
+)
+def test_results_have_the_digits_of_the_spikes(given, expected):
+    """And no fewer than torch's default: a bfloat16 has no milliseconds of a second."""
+    spikes = torch.zeros(1003, 1, dtype=given)
+    spikes[[1, 999, 1001]] = 1
+    every, apart = spike_times(spikes, 0.1)[0], intervals(spikes, 0.1)[0]
+    results = (every, apart, first_spikes(spikes, 0.1), rates(spikes, 0.1))
+
+    assert [result.dtype for result in results] == [expected] * 4
+    exact = torch.tensor([1, 999, 1001], dtype=torch.float64) * 0.1
+    assert torch.equal(every, exact.to(expected))
+
+
+def test_a_neuron_alone_is_a_population():
+    """[T] is [T, 1], as for all counts; of no neuron there is no rhythm."""
+    beat = torch.zeros(100)
+    beat[::10] = 1
+
+    for one, other in zip(spectrum(beat), spectrum(beat[:, None]), strict=True):
+        assert torch.equal(one, other)
+    with pytest.raises(
+        SpikeError, match=r"one neuron at least\n  found  spikes \[9, 0"
+    ):
+        spectrum(torch.zeros(9, 0))

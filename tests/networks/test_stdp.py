@@ -1,10 +1,12 @@
 import math
+from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
 
 from cellwright.checks.tolerances import TOLERANCES, error
-from cellwright.networks import STDP, SpikeError, Traces, first_spikes
+from cellwright.networks import STDP, SpikeError, first_spikes
 from cellwright.nn.recurrent import Recurrent
 
 BOUND = TOLERANCES["reference", "float64"].bound
@@ -173,10 +175,13 @@ def test_early_inputs_win():
         ({"step": -1.0}, "found  step=-1.0"),
         ({"a_minus": -0.1}, "takes a_minus away"),
         ({"a_plus": math.nan}, "found  a_plus=nan"),
+        ({"a_plus": True}, "found  a_plus=True"),
+        ({"step": "1"}, "found  step='1'"),
         ({"low": 2.0}, r"found  low=2.0, high=1.0"),
+        ({"high": "2"}, r"found  low=0.0, high='2'"),
     ],
 )
-def test_settings_that_are_refused(settings: dict[str, float], said: str):
+def test_settings_that_are_refused(settings: dict[str, Any], said: str):
     """A sign that is doubled and times that are none are told at once."""
     with pytest.raises(SpikeError, match=said):
         STDP(**settings)
@@ -199,11 +204,39 @@ def test_shapes_that_are_refused(weight, pre, post, said: str):
         STDP()(torch.zeros(weight), torch.zeros(pre), torch.zeros(post))
 
 
-def test_traces_that_are_refused():
-    """Those of a batch of another size say which they are."""
-    traces = Traces(torch.zeros(4), torch.zeros(2))
-    with pytest.raises(SpikeError, match=r"traces.post is \[3\].*\n  found  \[2\]"):
+@pytest.mark.parametrize(
+    ("traces", "said"),
+    [
+        ((torch.zeros(4), torch.zeros(2)), r"traces.post is \[3\].*\n  found  \[2\]"),
+        ((torch.zeros(4),), r"a pair, .*\n  found  tuple of 1"),
+        ([torch.zeros(4)] * 3, r"found  list of 3"),
+        (torch.zeros(2), r"found  Tensor"),
+        ((torch.zeros(4), [0.0] * 3), r"traces.post is a tensor"),
+        ((torch.full((4,), math.nan), torch.zeros(3)), r"traces.pre are finite"),
+        ((torch.zeros(4), torch.full((3,), math.inf)), r"traces.post are finite"),
+    ],
+)
+def test_traces_that_are_refused(traces: Any, said: str):
+    """They are two, of one step, and leave the weights numbers."""
+    with pytest.raises(SpikeError, match=said):
         STDP()(torch.zeros(3, 4), torch.zeros(9, 4), torch.zeros(9, 3), traces)
+
+
+def test_only_tensors_are_read():
+    """An array says which of the three it is."""
+    with pytest.raises(SpikeError, match=r"post is a tensor.*\n  found  numpy.ndarray"):
+        STDP()(torch.zeros(3, 4), torch.zeros(9, 4), cast("Any", np.zeros((9, 3))))
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (3, 0), (0, 3, 4)])
+def test_no_weights_stay_none(shape: tuple[int, ...]):
+    """A population of no neuron learns nothing, and is no error."""
+    *batch, rows, columns = shape
+    pre, post = torch.ones(9, *batch, columns), torch.ones(9, *batch, rows)
+    after, traces = STDP()(torch.zeros(shape), pre, post)
+
+    assert after.shape == shape
+    assert traces.pre.shape == (*batch, columns)
 
 
 @pytest.mark.parametrize("weight", [-0.1, 1.1, float("nan")])
@@ -212,6 +245,8 @@ def test_weights_begin_within_the_bounds(weight: float):
     pre, post = torch.zeros(9, 1), torch.zeros(9, 1)
     with pytest.raises(SpikeError, match="from low=0 to high=1"):
         STDP()(torch.full((1, 1), weight), pre, post)
+    with pytest.raises(SpikeError, match="found  int64"):
+        STDP()(torch.ones(1, 1, dtype=torch.int64), pre, post)
 
 
 def test_anything_but_0_is_one_spike():

@@ -183,3 +183,14 @@ def test_tensors_without_values_are_left_alone():
 def test_compare_agrees_after_a_cast():
     """A float32 layer of a cell with constants computes that cell."""
     assert cw.compare(cw.nn.Recurrent("izhikevich", 3, 4), "izhikevich")
+
+
+def test_a_phased_lstm_is_tested_without_its_leak():
+    """Trained weights go to a layer with leak=0, whose closed gates stay closed."""
+    trained = cw.nn.Recurrent("phased_lstm", 3, 4, init={"r_on": 0, "tau": 10})
+    tested = cw.nn.Recurrent("phased_lstm", 3, 4, leak=0.0)
+    tested.load_state_dict(trained.state_dict())
+    x, time = torch.ones(5, 2, 3), torch.arange(5.0).unsqueeze(1).expand(5, 2)
+
+    assert trained(x, time=time)[0].any()
+    assert not tested(x, time=time)[0].any()

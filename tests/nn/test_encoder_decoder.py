@@ -124,6 +124,92 @@ def test_generate_needs_no_feed_where_it_reads_what_it_puts_out():
         wider.generate(x, torch.zeros(B, 2), 3)
 
 
+DROPPING: dict[str, Any] = {
+    "a cell": lambda: layer("lstm", 4, 4, 2, variational_dropout=0.3),
+    "its weights": lambda: layer("lstm", 4, 4, weight_dropout=0.4, backend="c"),
+    "both": lambda: layer("gru", 4, 4, weight_dropout=0.4, variational_dropout=0.3),
+    "a drop-in": lambda: cw.nn.GRU(
+        4, 4, weight_dropout=0.4, variational_dropout=0.3, dtype=torch.float64
+    ),
+    "torch's own path": lambda: cw.nn.GRU(
+        4, 4, weight_dropout=0.4, backend="torch", dtype=torch.float64
+    ),
+    "a stack": lambda: stack(["gru", "lstm"], 4, [4, 4], variational_dropout=0.3),
+}
+
+
+def dropping(kind: str) -> Any:
+    """Return a model whose decoder drops, with an encoder that does not."""
+    torch.manual_seed(1)
+    decoder = DROPPING[kind]()
+    encoder = copy.deepcopy(decoder).eval()
+    for each in (encoder, *getattr(encoder, "layers", ())):
+        each.variational_dropout = each.weight_dropout = 0.0
+    return cw.nn.EncoderDecoder(encoder, decoder)
+
+
+def with_gradients(y: Tensor, weights: list[Tensor]) -> dict[str, Tensor]:
+    """Return a tensor, and the gradients of its sum."""
+    grads = torch.autograd.grad(y.sum(), weights, retain_graph=True)
+    return {"y": y.detach(), **{f"gradient {i}": g for i, g in enumerate(grads)}}
+
+
+@pytest.mark.parametrize("kind", DROPPING)
+def test_generate_draws_once_what_a_call_draws_once(kind: str):
+    """With the same draws it is the decoder on what it read as a sequence."""
+    model = dropping(kind)
+    x, start = sequence(T, B, 4), sequence(B, 4, seed=2)
+    weights = list(model.decoder.parameters())
+    torch.manual_seed(3)
+    found, _ = model.generate(x, start, 5)
+    read = torch.cat([start.unsqueeze(0), found[:-1]])
+    torch.manual_seed(3)
+    expected, _ = model(x, read)
+    assert_same(with_gradients(found, weights), with_gradients(expected, weights))
+    assert not torch.equal(found, model.generate(x, start, 5)[0])
+    assert not torch.equal(model(x, read)[0], expected)
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+@pytest.mark.parametrize("kind", ["both", "a drop-in"])
+def test_generate_compiles_with_the_same_draws(kind: str):
+    """What is held is no part of a graph that was traced for other draws."""
+    model = dropping(kind)
+    x, start = sequence(T, B, 4), sequence(B, 4, seed=2)
+    run = torch.compile(model.generate, backend="aot_eager")
+    for seed in (3, 4):
+        torch.manual_seed(seed)
+        expected, _ = model.generate(x, start, 3)
+        torch.manual_seed(seed)
+        assert_same({"y": run(x, start, 3)[0]}, {"y": expected})
+
+
+def test_an_error_ends_what_generate_holds():
+    """The calls after it draw as ever, and nothing of it is in a copy."""
+    model = dropping("both")
+    x, start = sequence(T, B, 4), sequence(B, 4, seed=2)
+    with pytest.raises(ShapeError, match="what feed returns"):
+        model.generate(x, start, 5, feed=lambda h: h[:1])
+    assert not torch.equal(model(x, x)[0], model(x, x)[0])
+    assert copy.deepcopy(model.decoder).held is None
+
+
+def test_generate_has_draws_of_its_own_inside_of_another():
+    """A feed that generates with the same model takes nothing from the one around."""
+    model = dropping("both")
+    x, start = sequence(T, B, 4), sequence(B, 4, seed=2)
+
+    def feed(output: Tensor) -> Tensor:
+        with torch.random.fork_rng():
+            model.generate(x[:, :1], start[:1], 2)
+        return output
+
+    torch.manual_seed(3)
+    expected, _ = model.generate(x, start, 5)
+    torch.manual_seed(3)
+    assert torch.equal(model.generate(x, start, 5, feed=feed)[0], expected)
+
+
 def test_linear_bridge_is_an_affine_map_of_all_states():
     """Every last state of the encoder reaches every first state of the decoder."""
     torch.manual_seed(1)
@@ -164,6 +250,16 @@ def test_bridge_may_be_a_module_of_ones_own():
     x, y = sequence(T, B, 3), sequence(4, B, 2, seed=2)
     _, (h, _) = model.encoder(x)
     assert torch.equal(model(x, y)[0], model.decoder(y, h)[0])
+
+
+def test_a_bridge_is_under_autocast_what_it_is_without():
+    """States that torch's own path makes in half are cast, as torch casts them."""
+    encoder, decoder = nn.GRU(3, 4), nn.GRU(2, 6)
+    model = cw.nn.EncoderDecoder(encoder, decoder, "linear")
+    x, y = sequence(T, B, 3).float(), sequence(4, B, 2, seed=2).float()
+    with torch.autocast("cpu", torch.bfloat16):
+        found, _ = model(x, y)
+    assert found.isfinite().all()
 
 
 def test_copies_compute_the_same():

@@ -145,9 +145,19 @@ def stack(wiring: Any = "plain", **options: Any) -> Any:
     return cw.nn.Stack.of_cells(["gru", "lstm"], 3, [8, 5], wiring, **options)
 
 
+def argmax(output: torch.Tensor) -> torch.Tensor:
+    """Return words in the place of what a decoder reads."""
+    return output.argmax(-1)
+
+
 def coders(encoder: Any, decoder: Any, bridge: Any = None) -> Any:
     """Return an encoder with a decoder."""
     return cw.nn.EncoderDecoder(encoder, decoder, bridge)
+
+
+def generated(x: torch.Tensor, first: Any, feed: Any = argmax) -> Any:
+    """Let a decoder go on by itself for five steps."""
+    return coders(lstm(), lstm()).generate(x, first, 5, feed)
 
 
 CASES: dict[str, Callable[[], object]] = {
@@ -309,6 +319,16 @@ CASES: dict[str, Callable[[], object]] = {
     "coders_steps": lambda: coders(lstm(), lstm()).generate(
         zeros(20, 16, 3), zeros(16, 3), 0
     ),
+    "coders_first": lambda: generated(zeros(20, 16, 3), zeros(15, 3)),
+    "coders_first_axes": lambda: generated(zeros(20, 3), zeros(1, 3)),
+    "coders_first_none": lambda: generated(zeros(20, 16, 3), None),
+    "coders_no_feed": lambda: generated(zeros(20, 16, 3), zeros(16, 3), "x"),
+    "coders_feed_returns": lambda: generated(zeros(20, 16, 3), zeros(16, 3), argmax),
+    "coders_batch": lambda: coders(lstm(), lstm())(zeros(20, 16, 3), zeros(5, 15, 3)),
+    "coders_unbatched": lambda: coders(lstm(), lstm())(packed(), zeros(5, 3)),
+    "coders_bridge_dtype": lambda: coders(
+        lstm(dtype=torch.float64), gru(3, 16), "linear"
+    )(zeros(20, 16, 3, dtype=torch.float64), zeros(5, 16, 3)),
     "compare_no_counterpart": lambda: cw.compare(nn.GRU(3, 8), "cifg"),
     "compare_names": lambda: cw.compare(nn.RNN(3, 8), "elman", names={"bias": "c"}),
     "compare_shapes": lambda: cw.compare(nn.RNN(3, 8), "elman", hidden_size=7),

@@ -1,5 +1,6 @@
 """Layers with ``memory="recompute"``: whatever a call asks for, the same bits."""
 
+import pickle
 from copy import deepcopy
 from typing import Any, Literal
 
@@ -239,12 +240,13 @@ def test_a_mode_is_as_good_as_torchs_layer():
 
 
 @pytest.mark.parametrize("kind", ["GRU", "gru"])
-def test_a_mode_that_is_set_later_is_looked_at(kind: str):
-    """A word that is none is an error in the call, never the other mode."""
-    layer = made(kind)
-    layer.memory = "recompte"
+@pytest.mark.parametrize("mode", ["recompte", None, True])
+def test_a_mode_that_is_set_later_is_looked_at(kind: str, mode: Any):
+    """A word that is none is an error where it is set, and the mode stays."""
+    layer = made(kind, memory="recompute")
     with pytest.raises(OptionError, match="'store' or 'recompute'"):
-        layer(sequence(T, B, 4))
+        layer.memory = mode
+    assert layer.memory == "recompute"
 
 
 def test_torchs_layers_have_no_such_mode():
@@ -257,15 +259,17 @@ def test_torchs_layers_have_no_such_mode():
     assert cw.convert(model).rows[0].memory == "recompute"
     setattr(model[0], "memory", "store")  # noqa: B010  # any module, for a type checker
     cw.convert(model, to="torch")
-    assert "memory" not in vars(model[0])
+    assert not hasattr(model[0], "memory")
+    assert "_memory" not in vars(model[0])
 
 
 @pytest.mark.parametrize("kind", ["GRU", "gru"])
 def test_copies_have_the_mode(kind: str):
-    """And what was pickled before there was one stores."""
+    """And pickles; what was pickled before there was one stores."""
     layer = made(kind, memory="recompute")
     assert deepcopy(layer).memory == "recompute"
-    state = {n: v for n, v in vars(layer).items() if n != "memory"}
+    assert pickle.loads(pickle.dumps(layer)).memory == "recompute"  # noqa: S301, ours
+    state = {n: v for n, v in vars(layer).items() if n != "_memory"}
     other: Any = object.__new__(type(layer))
     other.__setstate__(state)
     assert other.memory == "store"
@@ -285,3 +289,15 @@ def test_a_stack_hands_its_mode_to_its_layers():
         stack.memory = "typo"
     with pytest.raises(OptionError, match=r"layers\.0.* is torch\.nn's"):
         cw.nn.Stack([nn.GRU(4, 4)]).memory = "recompute"
+
+
+def test_a_stack_sets_all_or_none():
+    """A layer of torch's refuses for all, wherever it stands."""
+    layers = [made("gru"), nn.GRU(4, 4)]
+    stack = cw.nn.Stack(layers)
+    with pytest.raises(OptionError, match=r"layers\.1.* is torch\.nn's.* no memory="):
+        stack.memory = "recompute"
+    assert layers[0].memory == stack.memory == "store"
+    layers[0].memory = "recompute"
+    stack.memory = "store"
+    assert layers[0].memory == "store"

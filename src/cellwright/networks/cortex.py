@@ -18,7 +18,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from cellwright.nn.options import whole_number
 from cellwright.nn.recurrent import Recurrent
+
+from .errors import SpikeError
 
 COUPLED = Path(__file__).with_name("izhikevich_coupled.cell")
 EXCITATORY, INHIBITORY = 800, 200
@@ -49,6 +52,10 @@ def cortex(
     Shape:
         - input, output: ``[T, B, N]`` with all N neurons.
 
+    Raises:
+        OptionError: Neurons are no whole numbers, or there is none.
+        SpikeError: The generator is none.
+
     Example:
         >>> import torch, cellwright as cw
         >>> drawn = torch.Generator().manual_seed(0)
@@ -58,7 +65,11 @@ def cortex(
         >>> tuple(spikes.shape), 5 < float(cw.networks.rates(spikes).mean()) < 10
         ((1000, 1, 1000), True)
     """
+    whole_number("cortex", "excitatory", excitatory, least=0)
+    whole_number("cortex", "inhibitory", inhibitory, least=0)
     neurons = excitatory + inhibitory
+    whole_number("cortex", "excitatory + inhibitory", neurons)
+    _check_generator("cortex", generator)
     re = _draw(excitatory, generator=generator)
     ri = _draw(inhibitory, generator=generator)
     layer = Recurrent(
@@ -102,16 +113,34 @@ def thalamus(
     Shape:
         - currents: ``[T, B, N]``.
 
+    Raises:
+        OptionError: Steps, neurons or rows are no whole numbers.
+        SpikeError: The generator is none.
+
     Example:
         >>> currents = thalamus(1000, generator=torch.Generator().manual_seed(0))
         >>> [round(float(part.std())) for part in currents.split((800, 200), -1)]
         [5, 2]
     """
+    sizes = {"steps": steps, "excitatory": excitatory, "inhibitory": inhibitory}
+    for name, size in {**sizes, "batch": batch}.items():
+        whole_number("thalamus", name, size, least=0)
+    _check_generator("thalamus", generator)
     shape = (steps, batch, excitatory + inhibitory)
     noise = torch.randn(shape, generator=generator, dtype=torch.float64)
     noise[..., :excitatory] *= 5
     noise[..., excitatory:] *= 2
     return noise.to(dtype or torch.get_default_dtype())
+
+
+def _check_generator(where: str, generator: object) -> None:
+    if generator is not None and not isinstance(generator, torch.Generator):
+        raise SpikeError(
+            where,
+            "generator is a torch.Generator, or None for torch's global one",
+            repr(generator),
+            "torch.Generator().manual_seed(0)",
+        )
 
 
 def _draw(*shape: int, generator: torch.Generator | None) -> Tensor:

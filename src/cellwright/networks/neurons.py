@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -11,9 +10,10 @@ from typing import Any
 import torch
 
 from cellwright.language.report import did_you_mean
-from cellwright.nn.options import Option
+from cellwright.nn.options import Option, whole_number
 from cellwright.nn.recurrent import Recurrent
 
+from .checks import check_time
 from .errors import SpikeError
 
 ALONE = Path(__file__).with_name("izhikevich_alone.cell")
@@ -70,7 +70,7 @@ def izhikevich(
 
     Raises:
         SpikeError: There is no such type, or a step takes no time.
-        OptionError: The cell has no such constant.
+        OptionError: The cell has no such constant, or neurons is no whole number.
 
     Example:
         >>> import torch, cellwright as cw
@@ -79,20 +79,19 @@ def izhikevich(
         >>> int(spikes.sum())
         43
     """
-    if kind not in IZHIKEVICH_TYPES:
+    if not isinstance(kind, str) or kind not in IZHIKEVICH_TYPES:
         raise SpikeError(
             "izhikevich",
             f"a kind is one of {', '.join(IZHIKEVICH_TYPES)}",
             repr(kind),
-            did_you_mean(kind, list(IZHIKEVICH_TYPES))
+            did_you_mean(str(kind), list(IZHIKEVICH_TYPES))
             or 'Recurrent("izhikevich", ..., a=, b=, c=, d=) takes any constants',
         )
+    whole_number("izhikevich", "neurons", neurons)
     # Any, because the names of constants are none of the layer's own arguments.
     chosen: dict[str, Any] = {**IZHIKEVICH_TYPES[kind], **constants}
     if step is not None:
-        if not (step > 0 and math.isfinite(step)):
-            rule = "a step is some milliseconds"
-            raise SpikeError("izhikevich", rule, f"step={step!r}", "step=0.25")
+        check_time("izhikevich", "step", step)
         chosen["step"] = step
     cell = ALONE if step is None else EULER
     return Recurrent(

@@ -13,10 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
+from cellwright.nn.options import is_whole
 from cellwright.train.plots import COLOURS, DOTS_PER_INCH, STYLE
 
+from .checks import check_spikes
 from .errors import SpikeError
-from .spikes import check_spikes
 
 GROUPS = (COLOURS[3], COLOURS[0], COLOURS[4], COLOURS[2], COLOURS[1])
 """Excitatory neurons are blue and inhibitory ones red, in the order of `cortex`."""
@@ -93,25 +94,27 @@ def _one_row(spikes: Tensor, row: int, step: float) -> np.ndarray:
         )
     if fired.dim() == 2:
         fired = fired[:, None]
-    if not 0 <= row < fired.shape[1]:
+    if not is_whole(row, least=0) or row >= fired.shape[1]:
         raise SpikeError(
             "raster",
-            f"row counts from 0 to {fired.shape[1] - 1}, the last of the batch",
+            f"row is a whole number from 0 to {fired.shape[1] - 1}, of the batch",
             f"row={row!r}",
             "spikes are [T, B, N]: with batch_first=True, spikes.transpose(0, 1)",
         )
     return fired[:, row].cpu().numpy()
 
 
-def _groups(groups: Mapping[str, int] | None, neurons: int) -> dict[str, slice]:
+def _groups(groups: object, neurons: int) -> dict[str, slice]:
     """Return which neurons each group has."""
-    sizes = groups or {"": neurons}
-    if sum(sizes.values()) != neurons or min(sizes.values()) < 1:
+    given = {"": neurons} if groups is None else groups
+    sizes = dict(given) if isinstance(given, Mapping) else {}
+    if not all(map(is_whole, sizes.values())) or sum(sizes.values()) != neurons:
         raise SpikeError(
             "raster",
             "groups share out all neurons, and each has one at least",
-            f"{dict(sizes)} of {neurons} neurons",
-            "name every group with how many it has, the lowest first",
+            f"{given!r} of {neurons} neurons",
+            "name every group with how many it has, the lowest first: "
+            f'{{"all": {neurons}}}',
         )
     ends = np.cumsum(list(sizes.values())).tolist()
     starts = [0, *ends[:-1]]
@@ -131,14 +134,15 @@ def _dots(
         style = {"marker": "|", "markersize": size, "markeredgewidth": 1.2}
     for (name, part), colour in zip(parts.items(), _colours(parts), strict=True):
         times, which = np.nonzero(fired[:, part])
-        axes.plot(
-            times * step,
-            which + part.start,
-            linestyle="none",
-            color=colour,
-            clip_on=False,
-            **style,
-        )
+        if len(times):  # matplotlib lays out a line of nothing as a corner of the page.
+            axes.plot(
+                times * step,
+                which + part.start,
+                linestyle="none",
+                color=colour,
+                clip_on=False,
+                **style,
+            )
         axes.text(
             1.01,
             (part.start + part.stop - 1) / 2,
@@ -165,7 +169,9 @@ def _rates(
         shape = np.ones(window) / window
         seen = np.convolve(each, shape, mode="valid")
         middle = (np.arange(len(seen)) + window / 2) * step
-        axes.plot(middle, seen, color=colour, linewidth=1)
+        alone = "." if len(seen) == 1 else ""  # One point makes no line.
+        style: dict[str, Any] = {"marker": alone, "linewidth": 1, "clip_on": False}
+        axes.plot(middle, seen, color=colour, **style)
     axes.set_ylabel("rate (spikes/s)")
     axes.set_ylim(bottom=0)
 

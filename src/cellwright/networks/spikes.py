@@ -1,6 +1,7 @@
 """What is counted of spikes: rates, times, intervals, the rhythm of a population.
 
 Spikes are what a layer puts out, ``[T, B, N]`` or ``[T, N]``: anything but 0 is one.
+Results have the dtype of the spikes, or torch's default one where that has more digits.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .checks import check_spikes
 from .errors import SpikeError
 
 
@@ -29,7 +31,7 @@ def rates(spikes: Tensor, step: float = 1.0) -> Tensor:
         tensor([750., 250.])
     """
     fired = check_spikes("rates", spikes, step)
-    return fired.sum(0) * 1000 / (len(spikes) * step)
+    return _rounded(fired.sum(0).double() * 1000 / (len(spikes) * step), spikes)
 
 
 def first_spikes(spikes: Tensor, step: float = 1.0) -> Tensor:
@@ -47,7 +49,7 @@ def first_spikes(spikes: Tensor, step: float = 1.0) -> Tensor:
         tensor([1., inf])
     """
     fired = check_spikes("first_spikes", spikes, step)
-    first = fired.byte().argmax(0) * step
+    first = _times(fired.byte().argmax(0), step, spikes)
     return torch.where(fired.any(0), first, float("inf"))
 
 
@@ -67,7 +69,10 @@ def spike_times(spikes: Tensor, step: float = 1.0) -> Any:
         [tensor([0., 2.]), tensor([1.])]
     """
     fired = check_spikes("spike_times", spikes, step)
-    return _nested(fired.movedim(0, -1), lambda row: row.nonzero().flatten() * step)
+    return _nested(
+        fired.movedim(0, -1),
+        lambda row: _times(row.nonzero().flatten(), step, spikes),
+    )
 
 
 def intervals(spikes: Tensor, step: float = 1.0) -> Any:
@@ -85,8 +90,10 @@ def intervals(spikes: Tensor, step: float = 1.0) -> Any:
         tensor([2., 3.])
     """
     fired = check_spikes("intervals", spikes, step)
+    # Steps are subtracted, not times: late ones have digits for neither spike to spare.
     return _nested(
-        fired.movedim(0, -1), lambda row: (row.nonzero().flatten() * step).diff()
+        fired.movedim(0, -1),
+        lambda row: _times(row.nonzero().flatten().diff(), step, spikes),
     )
 
 
@@ -101,7 +108,7 @@ def spectrum(spikes: Tensor, step: float = 1.0) -> tuple[Tensor, Tensor]:
         step: Milliseconds of a step.
 
     Shape:
-        - spikes: ``[T, N]`` or ``[T, 1, N]``.
+        - spikes: ``[T, N]``, ``[T, 1, N]``, or ``[T]`` of one neuron.
         - frequencies in Hz and power in (spikes/s)²: ``[T // 2]``, from
           ``1000 / (T * step)`` Hz up.
 
@@ -120,7 +127,14 @@ def spectrum(spikes: Tensor, step: float = 1.0) -> tuple[Tensor, Tensor]:
             f"spikes {list(fired.shape)}",
             "spectrum(spikes[:, row])",
         )
-    rate = fired.flatten(1).double().mean(1) * 1000 / step
+    if 0 in fired.shape:
+        raise SpikeError(
+            "spectrum",
+            "a population has one neuron at least",
+            f"spikes {list(fired.shape)}",
+            "spikes are [T, N] with all neurons of the population",
+        )
+    rate = fired.reshape(len(fired), -1).double().mean(1) * 1000 / step
     steps = len(rate)
     power = 2 * (torch.fft.rfft(rate) / steps).abs().square()[1:]
     if steps % 2 == 0:
@@ -129,39 +143,17 @@ def spectrum(spikes: Tensor, step: float = 1.0) -> tuple[Tensor, Tensor]:
     return which * 1000 / (steps * step), power
 
 
-def check_spikes(where: str, spikes: Tensor, step: float) -> Tensor:
-    """Return where a spike is.
-
-    Args:
-        where: Who asks.
-        spikes: Of every step, time first.
-        step: Milliseconds of a step.
-
-    Raises:
-        SpikeError: There is no step, or a number is none, or a step takes no time.
-    """
-    if spikes.dim() == 0 or len(spikes) == 0:
-        raise SpikeError(
-            where,
-            "spikes are [T, B, N] or [T, N] with one step at least",
-            f"shape {list(spikes.shape)}",
-            "what a layer puts out is [T, B, N], with batch_first=True [B, T, N]",
-        )
-    if not step > 0:
-        raise SpikeError(
-            where, "a step takes some milliseconds", f"step={step!r}", "step=1.0"
-        )
-    if bool(spikes.isnan().any()):
-        raise SpikeError(
-            where,
-            "spikes are numbers: 0 is none, anything else is one",
-            "NaN",
-            "look for it in the currents, and in the states that the layer began with",
-        )
-    return spikes.detach() != 0
-
-
 def _nested(fired: Tensor, look: Callable[[Tensor], Tensor]) -> Any:
     if fired.dim() == 1:
         return look(fired)
     return [_nested(part, look) for part in fired]
+
+
+def _times(steps: Tensor, step: float, spikes: Tensor) -> Tensor:
+    """Return in ms what was counted in steps."""
+    return _rounded(steps.double() * step, spikes)
+
+
+def _rounded(values: Tensor, spikes: Tensor) -> Tensor:
+    """Return what was computed in float64 in the dtype of a result for these spikes."""
+    return values.to(torch.promote_types(spikes.dtype, torch.get_default_dtype()))

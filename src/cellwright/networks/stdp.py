@@ -30,8 +30,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .checks import check_spikes, check_tensor, check_time, is_number
 from .errors import SpikeError
-from .spikes import check_spikes
 
 
 class Traces(NamedTuple):
@@ -78,17 +78,18 @@ class STDP:
 
     def __post_init__(self) -> None:
         for name in ("tau_plus", "tau_minus", "step"):
-            value = getattr(self, name)
-            if not (value > 0 and math.isfinite(value)):
-                raise _refusal(f"{name} is some milliseconds", f"{name}={value!r}")
+            check_time("STDP", name, getattr(self, name))
         for name in ("a_plus", "a_minus"):
             value = getattr(self, name)
-            if not (value >= 0 and math.isfinite(value)):
+            if not is_number(value) or not 0 <= value < math.inf:
                 fix = "the rule itself takes a_minus away"
-                raise _refusal(f"{name} is at least 0", f"{name}={value!r}", fix)
-        if not self.low <= self.high:
+                raise _refusal(
+                    f"{name} is a number from 0 on", f"{name}={value!r}", fix
+                )
+        bounds = self.low, self.high
+        if not all(map(is_number, bounds)) or self.low > self.high:
             found = f"low={self.low!r}, high={self.high!r}"
-            raise _refusal("low is at most high", found)
+            raise _refusal("low and high are numbers, and low is at most high", found)
 
     @torch.no_grad()
     def __call__(
@@ -138,20 +139,25 @@ class STDP:
         return weight, Traces(x, y)
 
     def _require_inside(self, weight: Tensor) -> None:
-        least, most = float(weight.min()), float(weight.max())
-        if not (weight.is_floating_point() and self.low <= least <= most <= self.high):
-            raise _refusal(
-                f"weights are real numbers from low={self.low:g} to high={self.high:g}",
-                f"{least:g} to {most:g}, {str(weight.dtype).removeprefix('torch.')}",
-                "low= and high= of these weights; synapses that inhibit are learned "
-                "apart, as amounts",
-            )
+        found = str(weight.dtype).removeprefix("torch.")
+        if weight.is_floating_point():
+            if bool(((self.low <= weight) & (weight <= self.high)).all()):
+                return
+            found = f"{float(weight.min()):g} to {float(weight.max()):g}"
+        raise _refusal(
+            f"weights are real numbers from low={self.low:g} to high={self.high:g}",
+            found,
+            "low= and high= of these weights; synapses that inhibit are learned "
+            "apart, as amounts",
+        )
 
 
 def _checked(
     weight: Tensor, pre: Tensor, post: Tensor, traces: Traces | None
 ) -> Traces:
     """Return the traces to begin with, or say what does not fit."""
+    for name, value in (("weight", weight), ("pre", pre), ("post", post)):
+        check_tensor("STDP", name, value)
     found = (
         f"weight {list(weight.shape)}, pre {list(pre.shape)}, post {list(post.shape)}"
     )
@@ -163,14 +169,29 @@ def _checked(
             whole = ", ".join(["T", *map(str, batch), str(size)])
             fix = "weights [H, I] have no batch: a layer's one row is spikes[:, 0]"
             raise _refusal(f"beside these weights {name} is [{whole}]", found, fix)
+    shapes = [*batch, columns], [*batch, rows]
     if traces is None:
-        zeros = weight.new_zeros
-        return Traces(zeros([*batch, columns]), zeros([*batch, rows]))
-    for name, trace, size in zip(Traces._fields, traces, (columns, rows), strict=True):
-        if list(trace.shape) != [*batch, size]:
-            rule = f"traces.{name} is {[*batch, size]}, as one step of the spikes"
-            raise _refusal(rule, f"{list(trace.shape)}", "traces=None begins anew")
-    return traces
+        return Traces(*map(weight.new_zeros, shapes))
+    return _read_traces(traces, shapes)
+
+
+def _read_traces(traces: object, shapes: tuple[list[int], list[int]]) -> Traces:
+    """Return the traces that a person gave, each in its shape."""
+    anew = "traces=None begins anew"
+    if not isinstance(traces, tuple | list) or len(traces) != 2:
+        many = f" of {len(traces)}" if isinstance(traces, tuple | list) else ""
+        found = f"{type(traces).__name__}{many}"
+        raise _refusal("traces are a pair, as the rule returns it", found, anew)
+    given = Traces(*traces)
+    for name, trace, shape in zip(Traces._fields, given, shapes, strict=True):
+        check_tensor("STDP", f"traces.{name}", trace)
+        if list(trace.shape) != shape:
+            rule = f"traces.{name} is {shape}, as one step of the spikes"
+            raise _refusal(rule, f"{list(trace.shape)}", anew)
+        if not bool(trace.isfinite().all()):
+            rule = f"traces.{name} are finite numbers"
+            raise _refusal(rule, "NaN or an infinity", anew)
+    return given
 
 
 def _refusal(

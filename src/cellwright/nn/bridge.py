@@ -12,8 +12,10 @@ from cellwright.language.report import did_you_mean
 
 from .errors import OptionError
 from .regularise import infinite_states
+from .shapes import check_dtype
 from .stack import Stack
 from .stateful import Layer, graph_of, state_shapes
+from .torch_path import cast_as
 
 Coder = Layer | Stack
 """What encodes or decodes."""
@@ -31,21 +33,27 @@ class LinearBridge(nn.Module):
         super().__init__()
         for name, coder in (("encoder", encoder), ("decoder", decoder)):
             _require_numbers(name, coder)
-        self._encoder = [[*shapes.values()] for shapes in _states(encoder)]
-        self._decoder = [[*shapes.values()] for shapes in _states(decoder)]
+        self._encoder = _states(encoder)
+        self._decoder = _states(decoder)
         self._nested = isinstance(decoder, Stack)
         like = next(iter([*decoder.parameters(), *decoder.buffers()]))
         reads, makes = (
-            sum(math.prod(shape) for shapes in states for shape in shapes)
+            sum(math.prod(shape) for shapes in states for shape in shapes.values())
             for states in (self._encoder, self._decoder)
         )
         self.linear = nn.Linear(reads, makes, device=like.device, dtype=like.dtype)
 
     def forward(self, state: Any) -> Any:
-        """Return first states of the decoder from last states of the encoder."""
-        given = _flat(state)
-        shapes = [shape for each in self._encoder for shape in each]
-        batched = given[0].dim() > len(shapes[0])
+        """Return first states of the decoder from last states of the encoder.
+
+        Raises:
+            DtypeError: for states of another dtype or device than the bridge.
+        """
+        given = cast_as(_flat(state), self.linear.weight)
+        states = [pair for each in self._encoder for pair in each.items()]
+        for (name, _), value in zip(states, given, strict=True):
+            check_dtype("EncoderDecoder.bridge", name, value, self.linear.weight)
+        batched = given[0].dim() > len(states[0][1])
         # Rows first: [L*D, B, H] -> [B, L*D*H].
         rows = [
             value.transpose(0, 1).flatten(1) if batched else value.reshape(1, -1)
@@ -55,7 +63,7 @@ class LinearBridge(nn.Module):
         layers: list[Any] = []
         for each in self._decoder:
             values: list[Tensor] = []
-            for shape in each:
+            for shape in each.values():
                 part, made = made.tensor_split([math.prod(shape)], -1)
                 value = part.unflatten(-1, shape).transpose(0, 1)
                 values.append(value.contiguous() if batched else value.squeeze(1))

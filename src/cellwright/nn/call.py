@@ -131,7 +131,7 @@ def run_layer(
         dropout = settings.dropout
         if settings.weight_dropout:
             share = settings.weight_dropout
-            weights = drop_weights(weights, form.recurrent(), share)
+            weights = drop_weights(weights, form.recurrent(), share, extras.draws)
     rows = form.arguments(weights)
     result = run_layers(graph, rows, x, given, dropout, extras, further, backend)
     return result.returned(layout, extras)

@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence
 from torch.utils.hooks import RemovableHandle
 
 from .errors import StateError
+from .shapes import batch_of
 from .stateful import Layer, first_states, in_words, recurrent_layers, state_names
 
 Values = dict[str, tuple[Tensor, ...]]
@@ -288,9 +288,4 @@ def _rows(
     layer: Layer, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> tuple[int, bool]:
     """Return the number of rows of a call, and whether it has a batch axis."""
-    x = args[0] if args else kwargs["input"]
-    if isinstance(x, PackedSequence):
-        return int(x.batch_sizes[0]), True
-    if x.dim() != 3:
-        return 1, False
-    return x.shape[0 if layer.batch_first else 1], True
+    return batch_of(args[0] if args else kwargs["input"], layer.batch_first)

@@ -86,8 +86,7 @@ def _to_ours(module: nn.Module, backend: str) -> tuple[str, str] | None:
 def _to_torch(module: nn.Module, _: str) -> tuple[str, str] | None:
     if type(module) in _OURS.values() and "forward" not in vars(module):
         assert isinstance(module, DropIn)
-        words = type(module).__name__
-        if on := [*module.regularisers(), *memory_asked(words, module.memory)]:
+        if on := [*module.regularisers(), *memory_asked(module.memory)]:
             has_not = f"torch.nn.{type(module).__name__} has no {', '.join(on)}"
             return _running(module)[0], f"{has_not}: left alone"
         become(module, module.torch_class)

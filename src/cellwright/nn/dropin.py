@@ -24,11 +24,13 @@ from .errors import OptionError
 from .extras import Request, States, asked_for
 from .gate_values import chrono_value, forget_bias_value
 from .initialise import Init, init_values
-from .memory import Memory, memory_asked, memory_mode
+from .memory import HasMemory, Memory, memory_asked, memory_mode
 from .packed_values import set_packed
 from .regularise import (
     REGULARISERS,
+    Draws,
     Zoneout,
+    draws_of,
     drop_weights,
     set_regularisers,
     zoneout_shares,
@@ -84,7 +86,7 @@ def dropin_form_text(*made_of: Any) -> str:
     return form_text(dropin_form(*made_of))
 
 
-class DropIn(nn.RNNBase):
+class DropIn(HasMemory, nn.RNNBase):
     """A layer of torch.nn, with its arguments, names and numbers."""
 
     torch_class: ClassVar[type[nn.RNNBase]]
@@ -93,13 +95,13 @@ class DropIn(nn.RNNBase):
 
     # On the class as well, for layers that come from torch.nn or an older pickle.
     backend: str = "auto"
-    memory: Memory = "store"
     init: Mapping[str, str] | None = None
     forget_bias: float | None = None
     chrono: float | None = None
     zoneout: Zoneout = 0.0
     variational_dropout: float = 0.0
     weight_dropout: float = 0.0
+    held: Draws | None = None
 
     def __init__(
         self,
@@ -118,7 +120,7 @@ class DropIn(nn.RNNBase):
         super().__init__(mode, **arguments)
         self.backend = backend
         name = type(self).__name__
-        self.memory = memory_mode(name, memory)
+        self._memory = memory_mode(name, memory)
         self.init = init_values(name, init)
         self.forget_bias = forget_bias_value(name, forget_bias)
         self.chrono = chrono_value(name, chrono, self.forget_bias)
@@ -172,7 +174,7 @@ class DropIn(nn.RNNBase):
             raise OptionError(
                 f"{has_not} {listed}; set {'it' if len(on) == 1 else 'them'} to 0 first"
             )
-        if asked := memory_asked(self._words(), self.memory):
+        if asked := memory_asked(self.memory):
             raise OptionError(f"{has_not} {asked[0]}; set memory='store' first")
         return become(twin(self), self.torch_class)
 
@@ -243,7 +245,8 @@ class DropIn(nn.RNNBase):
             return self._forward_torch(input, hx, weights)
         if not torch.compiler.is_dynamo_compiling():
             return self._forward_ours(engine, weights, input, hx, request)
-        if engine == "c" and not isinstance(input, PackedSequence):
+        apart = self.held is not None or engine != "c"
+        if not apart and not isinstance(input, PackedSequence):
             form = dropin_form_text(self._words(), *self._kind())
             return run_in_graph(form, self, weights, input, hx, request, {})
         return self._forward_apart(engine, weights, input, hx, request)
@@ -260,7 +263,8 @@ class DropIn(nn.RNNBase):
     ) -> tuple[Any, Any]:
         """Run by torch's own path."""
         if self.training:
-            weights = drop_weights(weights, RECURRENT, self.weight_dropout)
+            share = self.weight_dropout
+            weights = drop_weights(weights, RECURRENT, share, draws_of(self))
         if isinstance(input, PackedSequence):
             return self._forward_packed(input, hx, weights)
         x, layout = self._read(input, next(iter(weights.values())), self.batch_first)
@@ -342,7 +346,7 @@ class DropIn(nn.RNNBase):
         found.pop("weight_dropout", None)
         if not self.training:
             found.pop("variational_dropout", None)
-        return [*found, *memory_asked(type(self).__name__, self.memory)]
+        return [*found, *memory_asked(self.memory)]
 
     def _forward_ours(
         self,

@@ -11,14 +11,18 @@ from torch.nn.utils.rnn import PackedSequence
 
 from .bridge import Coder, layers_of, make_bridge
 from .dropin import DropIn
-from .errors import OptionError, ShapeError
+from .errors import DtypeError, OptionError, ShapeError
 from .options import whole_number
 from .recurrent import Recurrent
+from .regularise import hold_draws
 from .report import BackendReport
+from .shapes import batch_of
 from .stack import Stack
 from .stack_parts import rows_of
 from .stateful import graph_of, output_width
 from .steps import Lengths
+
+GENERATE = "EncoderDecoder.generate"
 
 
 class EncoderDecoder(nn.Module):
@@ -128,8 +132,13 @@ class EncoderDecoder(nn.Module):
 
         Returns:
             The decoder's output at every step, and its last state.
+
+        Raises:
+            ShapeError: for inputs of two batches.
         """
-        return self.decoder(decoder_input, self.encode(input, lengths=lengths))
+        state = self.encode(input, lengths=lengths)
+        self._require_one_batch(input, decoder_input)
+        return self.decoder(decoder_input, state)
 
     def backend_report(self) -> BackendReport:
         """Return which backend runs each layer, and why."""
@@ -148,7 +157,9 @@ class EncoderDecoder(nn.Module):
     ) -> tuple[Tensor, Any]:
         """Run the decoder on what it puts out itself, step by step.
 
-        Gradients go through all of it; write ``with torch.no_grad():`` without them.
+        Gradients go through all of it; write ``with torch.no_grad():`` without them. In
+        training the decoder drops the same units and weights at every step, as it does
+        for a sequence that is known.
 
         Args:
             input: what the encoder reads.
@@ -166,24 +177,84 @@ class EncoderDecoder(nn.Module):
             - first: ``[B, I]``, ``[I]`` unbatched; as what ``feed`` returns.
             - output: ``[T, B, O]`` in the decoder's layout, with T steps; what ``feed``
               takes is ``[B, O]``.
+
+        Raises:
+            OptionError: for steps that are no number, or a feed that is no function.
+            ShapeError, DtypeError: for a first, or what ``feed`` returns, that the
+                decoder cannot read.
         """
-        whole_number("EncoderDecoder.generate", "steps", steps)
+        whole_number(GENERATE, "steps", steps)
+        self._check_feed(feed)
+        state = self.encode(input, lengths=lengths)
+        rows, batched = batch_of(input, self.encoder.batch_first)
+        shape = [*([rows] if batched else []), self.decoder.input_size]
+        axis = 1 if self.decoder.batch_first and batched else 0
+        x, name, outputs = first, "first", list[Tensor]()
+        ours = [
+            layer
+            for layer in layers_of(self.decoder)
+            if isinstance(layer, Recurrent | DropIn)
+        ]
+        with hold_draws(ours):
+            for step in range(steps):
+                if step:
+                    x, name = outputs[-1], "the output"
+                    if feed is not None:
+                        x, name = feed(x), "what feed returns"
+                _require_step(name, x, shape)
+                output, state = self.decoder(x.unsqueeze(axis), state)
+                outputs.append(output.squeeze(axis))
+        return torch.stack(outputs, axis), state
+
+    def _check_feed(self, feed: object) -> None:
+        if feed is not None and not callable(feed):
+            raise OptionError(
+                f"{GENERATE}: feed is {feed!r}; it is a function from what the decoder "
+                "puts out to what it reads, or None"
+            )
         if feed is None and self.decoder.input_size != _width(self.decoder):
             raise ShapeError(
-                "EncoderDecoder.generate: the decoder reads what it puts out\n"
+                f"{GENERATE}: the decoder reads what it puts out\n"
                 f"  found  {_width(self.decoder)} features put out, "
                 f"{self.decoder.input_size} read\n"
                 "  fix    feed= makes one of the other"
             )
-        state = self.encode(input, lengths=lengths)
-        axis = 1 if self.decoder.batch_first and first.dim() > 1 else 0
-        x, outputs = first, list[Tensor]()
-        for step in range(steps):
-            if step:
-                x = outputs[-1] if feed is None else feed(outputs[-1])
-            output, state = self.decoder(x.unsqueeze(axis), state)
-            outputs.append(output.squeeze(axis))
-        return torch.stack(outputs, axis), state
+
+    def _require_one_batch(self, input: Any, decoder_input: object) -> None:
+        """Raise ShapeError unless the decoder reads as many rows as the encoder did.
+
+        What is no input at all is left to the decoder, which says what it reads.
+        """
+        if isinstance(decoder_input, Tensor):
+            if decoder_input.dim() not in (2, 3):
+                return
+        elif not isinstance(decoder_input, PackedSequence):
+            return
+        expected = batch_of(input, self.encoder.batch_first)
+        if (found := batch_of(decoder_input, self.decoder.batch_first)) != expected:
+            raise ShapeError(
+                "EncoderDecoder: both inputs are of one batch, row by row\n"
+                f"  input          {_rows_in_words(input, expected)}\n"
+                f"  decoder_input  {_rows_in_words(decoder_input, found)}"
+            )
+
+
+def _require_step(name: str, x: object, shape: list[int]) -> None:
+    """Raise unless something can be read at one step."""
+    if not isinstance(x, Tensor):
+        raise DtypeError(f"{GENERATE}: {name} is a {type(x).__name__}, not a Tensor")
+    if list(x.shape) != shape:
+        words = "[B, I]" if len(shape) > 1 else "[I], as the input has no batch"
+        raise ShapeError(
+            f"{GENERATE}: {name} is what the decoder reads at one step, {words}\n"
+            f"  expected  {shape}\n"
+            f"  got       {list(x.shape)}"
+        )
+
+
+def _rows_in_words(x: Tensor | PackedSequence, batch: tuple[int, bool]) -> str:
+    shape = list(x.shape) if isinstance(x, Tensor) else "packed"
+    return f"{shape}, B={batch[0]}" if batch[1] else f"{shape}, without a batch"
 
 
 def _width(coder: Coder) -> int:

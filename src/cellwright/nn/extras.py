@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from cellwright.ir.graph import Graph, Input
@@ -19,8 +18,8 @@ from cellwright.language.report import did_you_mean
 from cellwright.passes.rewrite import Kind, Rewrites, input_kind
 
 from .errors import OptionError
-from .memory import Memory, memory_mode
-from .regularise import Regularised, zoneout_shares
+from .memory import Memory
+from .regularise import Draws, Regularised, drawn_mask, draws_of, zoneout_shares
 from .shapes import Layout
 from .steps import Lengths, at_steps, read_flags, read_lengths, seen_backwards
 
@@ -32,7 +31,11 @@ class Settings(Regularised, Protocol):
 
     batch_first: bool
     dropout: float
-    memory: Memory
+
+    @property
+    def memory(self) -> Memory:
+        """What is kept for a backward pass."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ class Extras:
         dropout: share that variational dropout drops.
         training: whether chance is on.
         memory: what is kept for a backward pass.
+        draws: what is drawn once for all steps, filled while the layers run.
     """
 
     keep: Tensor | None = None
@@ -91,6 +95,7 @@ class Extras:
     dropout: float = 0.0
     training: bool = False
     memory: Memory = "store"
+    draws: Draws = field(default_factory=dict[str, Tensor])
 
     def rewrites(self) -> Rewrites:
         """Return which changes of the cell's graph this needs."""
@@ -108,21 +113,22 @@ class Extras:
         declared: Sequence[Input],
         sizes: Mapping[str, int],
         x: Tensor,
-        backwards: bool,
+        suffix: str,
     ) -> list[Tensor]:
-        """Return what the further inputs of a rewritten graph are, drawn anew.
+        """Return what the further inputs of a rewritten graph are.
 
         Args:
             declared: those that a rewrite added, by its names.
             sizes: every named size.
             x: the input of this layer, ``[T, B, I]``.
-            backwards: whether the run reads the sequence from its end.
+            suffix: of the layer and its direction, as its weights have it.
         """
-        return [self._input(each, sizes, x, backwards) for each in declared]
+        return [self._input(each, sizes, x, suffix) for each in declared]
 
     def _input(
-        self, declared: Input, sizes: Mapping[str, int], x: Tensor, backwards: bool
+        self, declared: Input, sizes: Mapping[str, int], x: Tensor, suffix: str
     ) -> Tensor:
+        backwards = suffix.endswith("_reverse")
         kind, subject = input_kind(declared.name)
         steps, rows = x.shape[:2]
         shape = (rows, *(size.evaluate(sizes) for size in declared.shape))
@@ -142,7 +148,8 @@ class Extras:
                 return x.new_full(shape, self.zoneout[subject]).expand(steps, *shape)
             case Kind.DROP:
                 # One mask a sequence: every step sees the same.
-                mask = F.dropout(x.new_ones(shape), self.dropout)
+                like, name = x.new_empty(shape), declared.name + suffix
+                mask = drawn_mask(self.draws, name, like, self.dropout)
                 return mask.expand(steps, *shape)
 
 
@@ -191,7 +198,8 @@ def read_extras(
         zoneout_shares(layer.zoneout, [state.name for state in graph.states]),
         layer.variational_dropout,
         layer.training,
-        memory_mode(layout.layer, layer.memory),
+        layer.memory,
+        draws_of(layer),
     )
 
 

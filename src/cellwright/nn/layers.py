@@ -94,14 +94,13 @@ def run_layers(
             for direction, arguments in enumerate(directions):
                 row = layer * len(directions) + direction
                 first = None if given is None else [state[row] for state in given]
-                seen, backwards = (x, *further), direction == 1
+                suffix = f"_l{layer}{'_reverse' if direction else ''}"
                 result = _direction(
-                    graph, arguments, seen, first, extras, backwards, backend
+                    graph, arguments, (x, *further), first, extras, suffix, backend
                 )
                 outputs.append(result.output)
                 for kept, state in zip(states, result.states, strict=True):
                     kept.append(state)
-                suffix = f"_l{layer}{'_reverse' if direction else ''}"
                 traces |= {name + suffix: v for name, v in result.traces.items()}
             x = torch.cat(outputs, dim=-1) if len(outputs) > 1 else outputs[0]
         axis = 1 if extras.all_states else 0
@@ -122,20 +121,20 @@ def _direction(
     inputs: Sequence[Tensor],
     first: list[Tensor] | None,
     extras: Extras,
-    backwards: bool,
+    suffix: str,
     backend: str,
 ) -> Result:
     """Run one direction; everything comes and goes in the order of the input.
 
     Between layers a scalar has an axis of one feature.
     """
-    x = inputs[0]
+    x, backwards = inputs[0], suffix.endswith("_reverse")
     if first is None:
         declared = first_states(cell, arguments, x)
         first = [value.expand(x.shape[1], *value.shape) for value in declared]
     graph = _rewritten(cell, extras.rewrites())
     added = graph.inputs[len(cell.inputs) :]
-    more = extras.inputs(added, arguments.sizes, x, backwards)
+    more = extras.inputs(added, arguments.sizes, x, suffix)
     seen = [value.flip(0) for value in inputs] if backwards else list(inputs)
     if not cell.inputs[0].shape:
         seen[0] = seen[0].squeeze(-1)

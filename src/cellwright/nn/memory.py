@@ -24,7 +24,22 @@ def memory_mode(owner: str, value: object) -> Memory:
     raise OptionError(f"{owner}: memory is {value!r}, {listed}")
 
 
-def memory_asked(owner: str, value: object) -> list[str]:
-    """Return in words what torch.nn has not of a mode that a person gave."""
-    mode = memory_mode(owner, value)
+def memory_asked(mode: Memory) -> list[str]:
+    """Return in words what torch.nn has not of a mode."""
     return [] if mode == "store" else [f"memory={mode!r}"]
+
+
+class HasMemory:
+    """A layer with a mode, which is looked at when it is set."""
+
+    # On the class as well, for layers that come from torch.nn.
+    _memory: Memory = "store"
+
+    @property
+    def memory(self) -> Memory:
+        """What the layer keeps for a backward pass: ``"store"`` or ``"recompute"``."""
+        return self._memory
+
+    @memory.setter
+    def memory(self, mode: Memory) -> None:
+        self._memory = memory_mode(type(self).__name__, mode)

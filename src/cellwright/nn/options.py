@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
@@ -149,14 +149,26 @@ def flag(owner: str, name: str, value: object) -> bool:
     return value
 
 
-def whole_number(owner: str, name: str, value: object) -> int:
+def is_whole(value: object, least: int = 1) -> TypeGuard[int]:
+    """Tell whether a value is a whole number from ``least`` on, and no True.
+
+    Example:
+        >>> [is_whole(value) for value in (1, 0, 1.0, True)]
+        [True, False, False, False]
+    """
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def whole_number(owner: str, name: str, value: object, least: int = 1) -> int:
     """Return a size that a person gave.
 
     Raises:
-        OptionError: when it is not a whole number from 1 on.
+        OptionError: when it is not a whole number from ``least`` on.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise OptionError(f"{owner}: {name} is {value!r}, a whole number from 1 on")
+    if not is_whole(value, least):
+        raise OptionError(
+            f"{owner}: {name} is {value!r}, a whole number from {least} on"
+        )
     return value
 
 

@@ -25,7 +25,7 @@ from .extras import Request, States
 from .gate_values import chrono_value, forget_bias_value, gate_values
 from .initialise import Init, init_values, initialised
 from .layer_sizes import numbers, sizes_of_layers
-from .memory import Memory, memory_mode
+from .memory import HasMemory, Memory, memory_mode
 from .options import (
     Option,
     check_constants,
@@ -36,6 +36,7 @@ from .options import (
 )
 from .regularise import (
     REGULARISERS,
+    Draws,
     Zoneout,
     infinite_states,
     read_share,
@@ -46,7 +47,7 @@ from .steps import Lengths
 from .traced import form_text, run_in_graph
 
 
-class Recurrent(ExactConstants):
+class Recurrent(HasMemory, ExactConstants):
     """A recurrent cell, applied step by step over a sequence, in one or more layers.
 
     Args:
@@ -108,12 +109,12 @@ class Recurrent(ExactConstants):
     """
 
     # On the class as well, for layers of an older pickle.
-    memory: Memory = "store"
     init: Mapping[str, str] | None = None
     chrono: float | None = None
     zoneout: Zoneout = 0.0
     variational_dropout: float = 0.0
     weight_dropout: float = 0.0
+    held: Draws | None = None
 
     def __init__(
         self,
@@ -152,7 +153,7 @@ class Recurrent(ExactConstants):
         self.bidirectional = flag(name, "bidirectional", bidirectional)
         choose(backend, False, torch.device(device or "cpu"), dtype)
         self._asked = backend
-        self.memory = memory_mode(name, memory)
+        self._memory = memory_mode(name, memory)
         self.init = init_values(name, init)
         if self.init:
             self.cell = initialised(self.cell, self.graph, self.init)
@@ -249,7 +250,7 @@ class Recurrent(ExactConstants):
         weights = self._weights()
         like = next(iter(weights.values()))
         known = has_kernels(self._asked, like.device.type, like.dtype)
-        if known and not isinstance(input, PackedSequence):
+        if known and self.held is None and not isinstance(input, PackedSequence):
             return run_in_graph(
                 self._form_text, self, weights, input, hx, request, inputs
             )

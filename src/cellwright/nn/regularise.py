@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from numbers import Real
 from typing import Any, Protocol
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -39,13 +41,18 @@ def read_share(owner: str, name: str, value: Any) -> float:
     raise OptionError(f"{owner}: {name} is {value!r}, a share from 0 to 1")
 
 
+Draws = dict[str, Tensor]
+"""The masks that a call draws once for all of its steps, by name and suffix."""
+
+
 class Regularised(Protocol):
-    """A layer with these arguments."""
+    """A layer with these arguments; `hold_draws` sets ``held``."""
 
     zoneout: Zoneout
     variational_dropout: float
     weight_dropout: float
     training: bool
+    held: Draws | None
 
 
 def set_regularisers(
@@ -120,8 +127,30 @@ def zoneout_shares(zoneout: Zoneout, states: Sequence[str]) -> dict[str, float]:
     return {name: given[name] for name in states if given.get(name)}
 
 
+def draws_of(layer: Regularised) -> Draws:
+    """Return where a call of a layer finds and keeps what it draws once."""
+    return {} if layer.held is None else layer.held
+
+
+def drawn_mask(draws: Draws, name: str, like: Tensor, share: float) -> Tensor:
+    """Return the mask of what is dropped: 0 by chance, and 1 / (1 - share) elsewhere.
+
+    Args:
+        draws: has it if it was drawn before, and keeps it if not.
+        name: with the suffix of layer and direction.
+        like: has the shape, the dtype and the device.
+        share: of the entries that is 0.
+    """
+    if name not in draws:
+        draws[name] = F.dropout(torch.ones_like(like), share)
+    return draws[name]
+
+
 def drop_weights(
-    weights: Mapping[str, Tensor], recurrent: Collection[str], share: float
+    weights: Mapping[str, Tensor],
+    recurrent: Collection[str],
+    share: float,
+    draws: Draws,
 ) -> dict[str, Tensor]:
     """Return weights with a share of the entries of some of them dropped, by chance.
 
@@ -131,10 +160,36 @@ def drop_weights(
         weights: tensors by name and suffix (``U_l0_reverse``).
         recurrent: the names that are meant, without suffix.
         share: of the entries.
+        draws: what this call, or those that it shares draws with, has drawn.
     """
     if not share:
         return dict(weights)
     return {
-        name: F.dropout(w, share) if split_suffix(name)[0] in recurrent else w
+        name: w * drawn_mask(draws, name, w, share)
+        if split_suffix(name)[0] in recurrent
+        else w
         for name, w in weights.items()
     }
+
+
+@contextmanager
+def hold_draws(layers: Iterable[Regularised]) -> Iterator[None]:
+    """Let calls of layers in a ``with`` block be one call for what is drawn once.
+
+    The first call draws; the others find it. Rows are the same in all of them.
+
+    Args:
+        layers: of a sequence that is run step by step.
+    """
+    dropping = [
+        (layer, layer.held)
+        for layer in layers
+        if layer.training and (layer.variational_dropout or layer.weight_dropout)
+    ]
+    for layer, _ in dropping:
+        layer.held = {}
+    try:
+        yield
+    finally:
+        for layer, before in dropping:
+            layer.held = before

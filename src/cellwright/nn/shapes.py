@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
 
 from .errors import DtypeError, ShapeError
 
@@ -79,6 +80,26 @@ def read_layout(
             f"the input, read as [T, B, I], is {list(x.shape)}"
         )
     return x, layout
+
+
+def batch_of(x: Tensor | PackedSequence, batch_first: bool) -> tuple[int, bool]:
+    """Return the number of rows of an input, and whether it has a batch axis.
+
+    Args:
+        x: an input that a layer has read.
+        batch_first: whether the batch stands first.
+
+    Example:
+        >>> batch_of(torch.zeros(7, 2, 3), batch_first=False)
+        (2, True)
+        >>> batch_of(torch.zeros(7, 3), batch_first=False)
+        (1, False)
+    """
+    if isinstance(x, PackedSequence):
+        return int(x.batch_sizes[0]), True
+    if x.dim() != 3:
+        return 1, False
+    return x.shape[0 if batch_first else 1], True
 
 
 def read_input(

@@ -186,15 +186,12 @@ class Stack(nn.Module):
     @memory.setter
     def memory(self, mode: str) -> None:
         chosen = memory_mode("Stack", mode)
-        for index, layer in enumerate(self.layers):
+        if chosen != "store":
+            for index, layer in enumerate(self.layers):
+                self._require_ours(index, layer, "memory=")
+        for layer in self.layers:
             if isinstance(layer, Recurrent | DropIn):
                 layer.memory = chosen
-            elif chosen != "store":
-                raise OptionError(
-                    f"{self._words}: {in_words(f'layers.{index}', layer)} is "
-                    "torch.nn's, which has no memory=: cellwright.convert(stack) makes "
-                    "it one of ours"
-                )
 
     def forward(
         self,
@@ -282,12 +279,8 @@ class Stack(nn.Module):
         more = {name: asked[name] for name in asked_for(asked)}
         if "trace" in more:
             more["trace"] = [n for n in asked["trace"] if n in self._traceable[index]]
-        if more and not isinstance(layer, Recurrent | DropIn):
-            raise OptionError(
-                f"{self._words}: {in_words(f'layers.{index}', layer)} is torch.nn's, "
-                f"which has no {', '.join(more)}: cellwright.convert(stack) makes it "
-                "one of ours"
-            )
+        if more:
+            self._require_ours(index, layer, ", ".join(more))
         more |= {n: value for n, value in inputs.items() if n in self._further[index]}
         if torch.compiler.is_dynamo_compiling():
             return layer(x, state, **more)
@@ -295,6 +288,20 @@ class Stack(nn.Module):
             return layer(x, state, **more)
         except (DtypeError, OptionError, ShapeError) as fault:
             raise type(fault)(f"{self._words}.layers.{index}: {fault}") from fault
+
+    def _require_ours(self, index: int, layer: nn.Module, asked: str) -> None:
+        """Raise OptionError for one of torch.nn's layers, which has not what is asked.
+
+        Args:
+            index: of the layer.
+            layer: one of the stack's.
+            asked: what it would need to have.
+        """
+        if not isinstance(layer, Recurrent | DropIn):
+            raise OptionError(
+                f"{self._words}: {in_words(f'layers.{index}', layer)} is torch.nn's, "
+                f"which has no {asked}: cellwright.convert(stack) makes it one of ours"
+            )
 
     def backend_report(self) -> BackendReport:
         """Return which backend runs each layer, and why."""

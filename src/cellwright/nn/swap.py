@@ -27,7 +27,7 @@ def become(module: nn.RNNBase, cls: type[L], backend: str | None = None) -> L:
         backend: of one of ours.
     """
     own = {} if backend is None else {"backend": backend}
-    for name in ("_flat_weights", *OWN, *REGULARISERS):
+    for name in ("_flat_weights", "_memory", "held", *OWN, *REGULARISERS):
         vars(module).pop(name, None)
     module.__class__ = cls
     vars(module).update(own)

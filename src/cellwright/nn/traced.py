@@ -21,7 +21,7 @@ from cellwright.ir.text import parse_graph, print_graph
 from .call import Form, run_layer, suffixes
 from .extras import Request, Settings
 from .memory import Memory
-from .regularise import REGULARISERS, Zoneout
+from .regularise import REGULARISERS, Draws, Zoneout
 
 
 class TracedLayer(Settings, Protocol):
@@ -116,6 +116,7 @@ class _Settings:
     zoneout: Zoneout
     variational_dropout: float
     weight_dropout: float
+    held: Draws | None = None
 
 
 def _text(shares: Zoneout) -> Any:
