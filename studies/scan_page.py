@@ -87,11 +87,11 @@ def section(found: Mapping[str, Any]) -> list[str]:
         or the gradient needs them. Two cores are not enough to win that back, and where
         there are several rows both are at work already. With many more cores and one
         long row it may be otherwise; the study is there to ask again.""",
-        f"""What does pay for one long row is to do the products with x, and what hangs
-        on them alone, before the loop: at B=1 the prototype's plain loop is
-        {mean(products[0]):.1f} times as fast as today's kernel forward and
-        {mean(products[1]):.1f} times forward and backward. Kernels do not do that
-        yet.""",
+        f"""What does pay for one long row is to do the products with x before the
+        loop: at B=1 the prototype's plain loop was {mean(products[0]):.1f} times as
+        fast forward, and {mean(products[1]):.1f} times forward and backward, as a
+        kernel that did them step by step. Kernels do them for a block of steps at once
+        now; the numbers of this section are from before.""",
         f"""The machine was not idle: load {m["load"][0]:g} at the beginning and
         {m["load"][1]:g} at the end, on {m["cores"]} cores. The contenders of a turn ran
         one after the other, ratios are medians of the turns' ratios. A second thread

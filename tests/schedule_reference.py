@@ -3,10 +3,11 @@
 A phase sees nothing but memory: what was given, and what an earlier phase laid there.
 A walk along vectors reads the same entry of everything, so slices and scalars that
 fill are looked through; a product or an op on a whole vector needs the vector itself.
+A stage that runs over a block of steps sees what lies there for the block, and no more.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -26,8 +27,10 @@ from cellwright.ir.graph import Node
 from cellwright.ir.ops import OPS
 from cellwright.ir.sizes import Shape
 from cellwright.passes.differentiate import OUTPUT
+from cellwright.passes.phases import Loop, Schedule, Whole
 from cellwright.passes.pipeline import Back, Forward, Pipeline
-from cellwright.passes.schedule import Loop, Schedule, Whole, outer_products
+from cellwright.passes.schedule import outer_products
+from cellwright.passes.stages import Stage
 from strategies import Problem
 
 
@@ -43,6 +46,9 @@ class Step:
         problem: gives sizes and the batch.
         roots: values of the schedule's roots, by node.
         leaf: gives inputs, and states before the step.
+
+    Attributes:
+        block: what lies in memory for the whole block.
     """
 
     def __init__(
@@ -54,11 +60,19 @@ class Step:
     ):
         self.schedule, self.problem, self.leaf = schedule, problem, leaf
         self.nodes = schedule.graph.nodes
-        self.memory: dict[int, Tensor] = dict(roots)
+        self.roots = dict(roots)
+        self.block: dict[int, Tensor] = {}
+        self.memory: dict[int, Tensor] = {}
+        self.stage = Stage.LAY
         self.written: dict[int, Tensor] = {}
         self.laid: Counter[int] = Counter()
         self.read: set[int] = set()
-        for phase in schedule.phases:
+
+    def run(self, stage: Stage) -> None:
+        """Run a stage's phases; of earlier ones the block's memory alone is left."""
+        self.stage = stage
+        self.memory = {**self.roots, **self.block}
+        for phase in self.schedule.phases[stage]:
             self._whole(phase) if isinstance(phase, Whole) else self._loop(phase)
 
     def asked_for(self, node: int) -> Tensor:
@@ -77,10 +91,12 @@ class Step:
 
     def _at(self, node: int) -> Tensor:
         found = self.nodes[node]
-        if node in self.memory:
+        leaf = found.op in ("input", "state")
+        if node in self.memory and not (leaf and not self.stage.is_of_block):
             self.read.add(node)
             return self.memory[node]
-        if found.op in ("input", "state"):
+        if leaf and not self.stage.is_of_block:
+            assert found.op == "input" or self.stage == Stage.STEP
             return self.leaf(found)
         if found.op == "slice":
             return self._op(node, [self._at(found.args[0])])
@@ -110,7 +126,6 @@ class Step:
         return self._entry(node, shape)
 
     def _whole(self, phase: Whole) -> None:
-        assert phase.node in self.schedule.kept
         self._lay(
             phase.node,
             self._op(
@@ -119,8 +134,12 @@ class Step:
         )
 
     def _lay(self, node: int, value: Tensor) -> None:
+        assert node in self.schedule.kept or node in self.schedule.blocks
+        assert node in self.schedule.blocks or not self.stage.is_of_block
         self.memory[node] = value
         self.laid[node] += 1
+        if node in self.schedule.blocks:
+            self.block[node] = value
 
     def _loop(self, loop: Loop) -> None:
         done: dict[int, Tensor] = {}
@@ -143,13 +162,13 @@ class Step:
         for node in {*loop.kept, *loop.written} - done.keys():
             done[node] = self._copied(node, loop.shape)
         for node in loop.kept:
-            assert node in self.schedule.kept
             self._lay(node, done[node])
+        assert not (loop.written and self.stage.is_of_block)
         for node in loop.written:
             assert node not in self.written, f"%{node} is written twice"
             self.written[node] = done[node]
             made = OPS[self.nodes[node].op].kind in ("elementwise", "product")
-            if made and node in self.schedule.outputs:
+            if made and node in self.schedule.outputs and node not in self.memory:
                 self.memory[node] = done[node]
 
     def _matrix(self, node: int) -> Tensor:
@@ -161,8 +180,9 @@ class Step:
         schedule = self.schedule
         nexts = {state.next for state in schedule.graph.states}
         assert self.written.keys() == {*schedule.outputs, *schedule.sums, *nexts}
-        assert self.laid == Counter(schedule.kept)
-        assert set(schedule.kept) <= self.read, "something is kept that nobody reads"
+        laid = [*schedule.kept, *schedule.blocks]
+        assert self.laid == Counter(laid)
+        assert set(laid) <= self.read, "something is kept that nobody reads"
 
 
 def root_values(step: Forward | Back, arguments: Arguments) -> dict[int, Tensor]:
@@ -180,20 +200,34 @@ def run_forward(
     arguments = Arguments(problem.sizes, problem.parameters, problem.constants)
     roots = root_values(forward, arguments)
     now = dict(problem.states)
-    found: dict[int, list[Tensor]] = {node: [] for node in forward.schedule.outputs}
-    for t in range(steps(problem)):
 
-        def leaf(node: Node, t: int = t, now: Mapping[str, Tensor] = now) -> Tensor:
+    def leaf_at(t: int) -> Leaf:
+        def leaf(node: Node) -> Tensor:
             name = str(node.attr)
             value = problem.inputs[name][t] if node.op == "input" else now[name]
             return with_axis(value, node.shape)
 
-        step = Step(forward.schedule, problem, roots, leaf)
+        return leaf
+
+    block = [
+        Step(forward.schedule, problem, roots, leaf_at(t))
+        for t in range(steps(problem))
+    ]
+    for step in as_a_block(block):
+        now.update({s.name: step.asked_for(s.next) for s in graph.states})
+    outputs = forward.schedule.outputs
+    return {n: torch.stack([s.asked_for(n) for s in block]) for n in outputs}, now
+
+
+def as_a_block(block: Sequence[Step]) -> Iterator[Step]:
+    """Run steps as one block; yield each when its states are there."""
+    for stage in Stage:
+        for step in block:
+            step.run(stage)
+            if stage == Stage.STEP:
+                yield step
+    for step in block:
         step.assert_complete()
-        for node, values in found.items():
-            values.append(step.asked_for(node))
-        now = {s.name: step.asked_for(s.next) for s in graph.states}
-    return {node: torch.stack(values) for node, values in found.items()}, now
 
 
 def steps(problem: Problem) -> int:
@@ -218,28 +252,32 @@ def run_backward(
     inputs = {name: torch.zeros_like(value) for name, value in problem.inputs.items()}
     zero = torch.zeros((), dtype=torch.float64)
     sums = {n: zero for n in back.gradients if n not in inputs}
-    for t in reversed(range(steps(problem))):
 
-        def leaf(
-            node: Node, t: int = t, now: Mapping[str, Tensor] = adjoints
-        ) -> Tensor:
+    def leaf_at(t: int) -> Leaf:
+        def leaf(node: Node) -> Tensor:
             name = str(node.attr)
             if node.op == "state":
-                return with_axis(now[name], node.shape)
+                return with_axis(adjoints[name], node.shape)
             if name in known:
                 return with_axis(known[name][t], node.shape)
             arriving = given["output" if name == OUTPUT else name.removeprefix("d.")]
             return with_axis(arriving[t], node.shape)
 
-        step = Step(back.schedule, problem, back_roots, leaf)
-        step.assert_complete()
+        return leaf
+
+    block = [
+        Step(back.schedule, problem, back_roots, leaf_at(t))
+        for t in reversed(range(steps(problem)))
+    ]
+    for step in as_a_block(block):
+        adjoints.update({s.name: step.asked_for(s.next) for s in graph.states})
+    for t, step in zip(reversed(range(steps(problem))), block, strict=True):
         for name, node in back.gradients.items():
             if name in inputs:
                 if node in step.written:
                     inputs[name][t] = step.asked_for(node)
             else:
-                sums[name] = sums[name] + _summed(step, node, problem, leaf)
-        adjoints = {s.name: step.asked_for(s.next) for s in graph.states}
+                sums[name] = sums[name] + _summed(step, node, problem, step.leaf)
     first = {
         f"first {s.name}": adjoints[f"d.{s.name}"]
         for s in forward.schedule.graph.states

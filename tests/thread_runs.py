@@ -12,10 +12,18 @@ from torch.utils.data import Dataset
 
 import cellwright as cw
 
-CELLS = ("lstm", "gru", "elman")
-SHAPES = ((24, 17, 20, 64), (3, 64, 65, 7), (40, 5, 64, 5), (1, 2, 3, 1))
-"""T, B, I, H: the first pays for a second thread; at the next two a BLAS gives other
-bits for another number of threads; the last is the smallest."""
+CELLS = ("lstm", "gru", "elman", "lstm_norm_joint")
+SHAPES = (
+    (60, 15, 20, 64),
+    (130, 1, 2, 130),
+    (12, 70, 65, 33),
+    (40, 5, 64, 5),
+    (1, 2, 3, 1),
+)
+"""T, B, I, H: in the first two, threads share every phase of a step, in the third the
+rows. There and in the fourth a BLAS gives other bits for another number of threads. The
+last is the smallest."""
+SHARED = SHAPES[:3]
 
 
 def problem(

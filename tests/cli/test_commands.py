@@ -85,7 +85,7 @@ def test_show_prints_the_c_of_both_directions(run: Run, monkeypatch):
         assert f"/* {direction}, plain, float32 */" in result.out
     assert "#define CW_DOUBLE 0" in result.out
     assert "#define CW_BYTES 16" in result.out
-    assert result.out.count("static void step(const Frame *frame)") == 2
+    assert result.out.count("static void step(const Frame *frame, Member *member)") == 2
     assert "h' = (1 - z) * n + z * h" in result.out
 
 

@@ -35,9 +35,9 @@ def nothing_warned() -> Iterator[None]:
 def no_compiler(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Take the C compiler away."""
     monkeypatch.setattr(compiler, "why_unavailable", lambda: MISSING)
-    compiler._why_unavailable.cache_clear()
+    compiler._choose.cache_clear()
     yield
-    compiler._why_unavailable.cache_clear()
+    compiler._choose.cache_clear()
 
 
 def sequence(*shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -253,9 +253,9 @@ def wrong_level(request: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     level, said = request.param
     monkeypatch.setattr(levels, "_cpu_flags", frozenset)
     monkeypatch.setenv(VARIABLE, level)
-    compiler._why_unavailable.cache_clear()
+    compiler._choose.cache_clear()
     yield said
-    compiler._why_unavailable.cache_clear()
+    compiler._choose.cache_clear()
 
 
 def test_any_cell_at_a_level_that_cannot_be_warns(wrong_level: str):

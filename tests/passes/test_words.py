@@ -7,8 +7,8 @@ import pytest
 
 from backward_reference import CASES, case_id, drawn
 from cellwright.cells import load
+from cellwright.passes.phases import Loop
 from cellwright.passes.pipeline import Back, Forward, compile_graph
-from cellwright.passes.schedule import Loop
 from cellwright.passes.words import describe, describe_passes, describe_schedule
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -32,17 +32,15 @@ def test_every_phase_has_a_line(case: tuple[str, str], cell_seed: int):
     assert pipeline.backward is not None
     for step in (pipeline.forward, pipeline.backward):
         lines = describe(step.schedule, step.names).splitlines()
-        phases = [
-            line for line in lines if line.startswith(("loop", "move: ", "reduce: "))
-        ]
-        assert len(phases) == len(step.schedule.phases)
-        assert_told(step, phases)
+        kinds = ("  loop", "  move: ", "  reduce: ")
+        assert_told(step, [line for line in lines if line.startswith(kinds)])
     assert max(map(len, describe_passes(pipeline).splitlines())) < 4000
 
 
 def assert_told(step: Forward | Back, phases: list[str]) -> None:
     """Each phase's line names all that it keeps and puts out."""
-    for phase, line in zip(step.schedule.phases, phases, strict=True):
+    told = [phase for stage in step.schedule.phases.values() for phase in stage]
+    for phase, line in zip(told, phases, strict=True):
         if not isinstance(phase, Loop):
             continue
         verbs = {part.split(" ")[0] for part in line.partition(": ")[2].split("; ")}
@@ -61,7 +59,7 @@ def test_without_gradients_there_is_no_backward_part():
     pipeline = compile_graph(load("elman").graph, grad=False)
     assert describe_passes(pipeline).splitlines() == [
         "forward",
-        "  h' = tanh(b + (W @ x + U @ h))",
+        "  h' = tanh(b + W @ x + U @ h)",
         "  next h = h'",
     ]
     assert "backward" not in describe_schedule(pipeline)

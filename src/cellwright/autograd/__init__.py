@@ -9,3 +9,4 @@ from .function import are_plain as are_plain
 from .function import is_transformed as is_transformed
 from .function import run as run
 from .kernels import Memory as Memory
+from .packed import Packed as Packed

@@ -20,6 +20,7 @@ from torch.nn import Parameter
 
 from cellwright.backends.c.errors import TensorError
 from cellwright.backends.c.program import Program
+from cellwright.backends.c.roots import Place
 from cellwright.backends.reference import interpret
 from cellwright.backends.reference.interpret import Arguments, Result, Weights
 from cellwright.compiler.programs import program
@@ -29,13 +30,14 @@ from cellwright.passes.rooted import rooted
 from .autocast import without_autocast
 from .kernels import Compiled, Forwarded, Memory, backward_arrays, forward_arrays
 from .operators import backward_operator, forward_operator, spec_of
+from .packed import Packed
 
 
 @dataclass(frozen=True)
 class _Call(Compiled):
     """What one call's functions share that is no tensor."""
 
-    spec: str
+    spec: str = ""
 
     def forward(self, tensors: Sequence[Tensor]) -> Forwarded:
         """Run the forward kernel, by its operator where something traces."""
@@ -97,37 +99,62 @@ def run(
     x = inputs[0]
     if torch.is_grad_enabled():
         compiled = program(graph, names, True, x.dtype)
-        roots = _roots(compiled).values(arguments, x)
-        tensors = (*inputs, *states, *roots)
+        weights, places = _weights(compiled, arguments, x)
+        tensors = (*inputs, *states, *weights)
         if any(t.requires_grad for t in tensors):
-            call = _call(graph, compiled, arguments.sizes, names, memory, x, True)
+            spec, memory = _traced(graph, arguments.sizes, names, memory, x)
+            call = _Call(compiled, arguments.sizes, names, memory, places, spec)
             return _result(call, _Forward.apply(call, *tensors))
     # A traced graph has one operator for both cases, the one that keeps more.
     compiled = program(graph, names, not are_plain([x]), x.dtype)
-    call = _call(graph, compiled, arguments.sizes, names, memory, x, False)
-    with torch.no_grad():
-        roots = _roots(compiled).values(arguments, x)
-        found = call.forward([*inputs, *states, *roots])
+    # Where no gradient is asked for, the kernel writes nothing to be kept.
+    kept: Memory = "store" if are_plain([x]) else memory
+    spec, kept = _traced(graph, arguments.sizes, names, kept, x)
+    weights, places = _weights(compiled, arguments, x)
+    call = _Call(compiled, arguments.sizes, names, kept, places, spec)
+    found = call.forward([*inputs, *states, *weights])
     return _result(call, (*_given_out(call, found.arrays), *found.last))
 
 
-def _call(
+def _weights(
+    compiled: Program, arguments: Arguments, x: Tensor
+) -> tuple[Sequence[Tensor], tuple[Place, ...] | None]:
+    """Return the roots, or what they are packed in, and their places there."""
+    packed = arguments.parameters
+    if isinstance(packed, Packed) and are_plain(packed.sources):
+        places = _places(compiled, tuple(packed.places.items()))
+        if places is not None:
+            return packed.sources, places
+    return _roots(compiled).values(arguments, x), None
+
+
+@lru_cache(maxsize=256)
+def _places(
+    compiled: Program, known: tuple[tuple[str, Place], ...]
+) -> tuple[Place, ...] | None:
+    """Return the places of the roots, None if these are not all of the parameters."""
+    schedule = compiled.ahead.schedule
+    nodes = [schedule.graph.nodes[root] for root in schedule.roots]
+    own = {str(node.attr) for node in nodes if node.op == "parameter"}
+    if len(own) < len(nodes) or own != dict(known).keys():
+        return None
+    return tuple(dict(known)[str(node.attr)] for node in nodes)
+
+
+def _traced(
     graph: Graph,
-    compiled: Program,
     sizes: Mapping[str, int],
     trace: tuple[str, ...],
     memory: Memory,
     x: Tensor,
-    grad: bool,
-) -> _Call:
+) -> tuple[str, Memory]:
+    """Return what an operator is called by, empty where none is, and what it keeps."""
     if are_plain([x]):
-        # Where no gradient is asked for, the kernel writes nothing to be kept.
-        return _Call(compiled, sizes, trace, memory if grad else "store", "")
+        return "", memory
     if _is_exporting():
         # An exported program gives no gradients, and runs for any number of steps.
         memory = "store"
-    spec = spec_of(graph, trace, x.dtype, tuple(sizes), memory)
-    return _Call(compiled, sizes, trace, memory, spec)
+    return spec_of(graph, trace, x.dtype, tuple(sizes), memory), memory
 
 
 def _is_exporting() -> bool:
@@ -313,24 +340,27 @@ def _by_reference(
     again: bool = False,
 ) -> list[Tensor | None]:
     """Return what the backward kernel gives, by torch's own operations."""
-    inputs, states, roots, _ = call.split(tensors)
+    inputs, states, weights, _ = call.split(tensors)
     ahead = call.program.ahead
     schedule = ahead.schedule
     names = [ahead.names[root] for root in schedule.roots]
     graph = _rooted(call.program)
     with torch.enable_grad(), without_autocast(inputs[0].device.type):
+        roots = call.roots(weights).tensors()
         arguments = Arguments(call.sizes, dict(zip(names, roots, strict=True)), {})
         result = interpret.run(graph, arguments, inputs, states, call.trace)
         values = [result.output, *result.traces.values(), *result.states]
         arrived = [value for value, there in zip(values, present, strict=True) if there]
         pairs = [(v, g) for v, g in zip(arrived, given, strict=True) if v.requires_grad]
         own = [
-            t for t, need in zip([*inputs, *states, *roots], needs, strict=True) if need
+            t
+            for t, need in zip([*inputs, *states, *weights], needs, strict=True)
+            if need
         ]
         found = iter(_gradients(pairs, own, again))
     return [
         _or_zeros(next(found), tensor) if need else None
-        for tensor, need in zip([*inputs, *states, *roots], needs, strict=True)
+        for tensor, need in zip([*inputs, *states, *weights], needs, strict=True)
     ]
 
 

@@ -1,9 +1,9 @@
 """A compiled cell's two kernels on plain lists of tensors, in one fixed order.
 
-Inputs, first states and roots come first, then, for the backward one, what the forward
-one kept, and the gradients that arrive: of the output, of traces, of the last states.
-What is kept is arrays of all steps (``memory="store"``) or the states between segments
-(``"recompute"``).
+Inputs, first states and weights come first, then, for the backward one, what the
+forward one kept, and the gradients that arrive: of the output, of traces, of the last
+states. What is kept is arrays of all steps (``memory="store"``) or the states between
+segments (``"recompute"``).
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ import torch
 from torch import Tensor
 
 from cellwright.backends.c.program import Program
+from cellwright.backends.c.roots import Place, Roots
 from cellwright.backends.c.segments import boundary_count
 from cellwright.passes.differentiate import OUTPUT
+
+from .packed import together
 
 Memory = Literal["store", "recompute"]
 """What a forward pass keeps for the backward one."""
@@ -46,19 +49,36 @@ class Compiled:
         sizes: every named size.
         trace: names of the values that it gives out.
         memory: what the forward pass keeps.
+        places: where the roots lie, if they come packed; None if each comes by itself.
     """
 
     program: Program
     sizes: Mapping[str, int]
     trace: tuple[str, ...]
     memory: Memory
+    places: tuple[Place, ...] | None = None
 
     @property
     def counts(self) -> tuple[int, int, int]:
-        """Numbers of inputs, states and roots."""
+        """Numbers of inputs, states and weights: roots, or what they are packed in."""
         schedule = self.program.ahead.schedule
         graph = schedule.graph
-        return len(graph.inputs), len(graph.states), len(schedule.roots)
+        weights = len(schedule.roots)
+        if self.places is not None:
+            weights = 1 + max(which for which, _, _ in self.places)
+        return len(graph.inputs), len(graph.states), weights
+
+    def roots(self, weights: Sequence[Tensor]) -> Roots:
+        """Return the roots from the weights as they come."""
+        return Roots(weights, self.places)
+
+    def weights(
+        self, gradients: Sequence[Tensor | None], weights: Sequence[Tensor]
+    ) -> Sequence[Tensor | None]:
+        """Return the gradients of the weights as they come, from those of the roots."""
+        if self.places is None:
+            return gradients
+        return together(gradients, self.places, weights)
 
     @property
     def anew(self) -> bool:
@@ -79,9 +99,9 @@ class Compiled:
         return [node for node in ahead.schedule.outputs if node in needed]
 
     def split(self, tensors: Sequence[Tensor]) -> tuple[Sequence[Tensor], ...]:
-        """Return inputs, states, roots, and what comes behind."""
-        inputs, states, roots = self.counts
-        a, b, c = inputs, inputs + states, inputs + states + roots
+        """Return inputs, states, weights, and what comes behind."""
+        inputs, states, weights = self.counts
+        a, b, c = inputs, inputs + states, inputs + states + weights
         return tensors[:a], tensors[a:b], tensors[b:c], tensors[c:]
 
 
@@ -105,8 +125,8 @@ def forward_shapes(compiled: Compiled, tensors: Sequence[Tensor]) -> Forwarded:
 
 def forward_arrays(compiled: Compiled, tensors: Sequence[Tensor]) -> Forwarded:
     """Run the forward kernel."""
-    inputs, states, roots, _ = compiled.split(tensors)
-    given = compiled.sizes, roots, inputs, states
+    inputs, states, weights, _ = compiled.split(tensors)
+    given = compiled.sizes, compiled.roots(weights), inputs, states
     if compiled.anew:
         return Forwarded(*compiled.program.forward_in_segments(*given))
     arrays, last = compiled.program.forward(*given)
@@ -114,8 +134,8 @@ def forward_arrays(compiled: Compiled, tensors: Sequence[Tensor]) -> Forwarded:
 
 
 def backward_arrays(compiled: Compiled, tensors: Sequence[Tensor]) -> list[Tensor]:
-    """Return the gradients of inputs, first states and roots."""
-    inputs, states, roots, rest = compiled.split(tensors)
+    """Return the gradients of inputs, first states and weights."""
+    inputs, states, weights, rest = compiled.split(tensors)
     program, ahead = compiled.program, compiled.program.ahead
     nodes = compiled.saved_nodes
     kept = len(states) if compiled.anew else len(nodes)
@@ -123,13 +143,14 @@ def backward_arrays(compiled: Compiled, tensors: Sequence[Tensor]) -> list[Tenso
     names = [OUTPUT, *(f"d.{name}" for name in compiled.trace)]
     arriving = dict(zip(names, [output, *given], strict=False))
     last = given[len(compiled.trace) :]
-    own = compiled.sizes, roots, inputs, states
+    own = compiled.sizes, compiled.roots(weights), inputs, states
     if compiled.anew:
         found, first = program.backward_in_segments(*own, rest[:kept], arriving, last)
     else:
         saved = dict(zip(nodes, rest, strict=False))
         found, first = program.backward(*own, saved, arriving, last)
     slopes = [found.get(i.name) for i in ahead.schedule.graph.inputs]
-    weights = [found.get(ahead.names[root]) for root in ahead.schedule.roots]
-    pairs = zip(tensors, [*slopes, *first, *weights], strict=False)
+    roots = [found.get(ahead.names[root]) for root in ahead.schedule.roots]
+    learned = compiled.weights(roots, weights)
+    pairs = zip(tensors, [*slopes, *first, *learned], strict=False)
     return [torch.zeros_like(t) if g is None else g for t, g in pairs]

@@ -84,8 +84,8 @@ def _forward_shapes(tensors: list[Tensor], spec: str, sizes: list[int]) -> list[
 def _backward_shapes(
     tensors: list[Tensor], spec: str, sizes: list[int]
 ) -> list[Tensor]:
-    inputs, states, roots, _ = _compiled(spec, sizes).split(tensors)
-    return [tensor.new_empty(tensor.shape) for tensor in (*inputs, *states, *roots)]
+    inputs, states, weights, _ = _compiled(spec, sizes).split(tensors)
+    return [tensor.new_empty(tensor.shape) for tensor in (*inputs, *states, *weights)]
 
 
 def _apart(tensors: Sequence[Tensor]) -> list[Tensor]:

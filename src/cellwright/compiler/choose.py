@@ -47,13 +47,26 @@ def choose(
     Raises:
         BackendError: for a name that is no backend, or for ``"c"`` where it cannot run.
     """
+    where = None if device is None else device.type
+    return _choose(backend, torch_has_it, where, dtype, os.environ.get(VARIABLE))
+
+
+@lru_cache(maxsize=256)
+def _choose(
+    backend: str,
+    torch_has_it: bool,
+    device: str | None,
+    dtype: torch.dtype | None,
+    _: str | None,
+) -> Choice:
+    # A layer asks at every call. The answer hangs on the level that is asked for too.
     known = (*BACKENDS, "torch") if torch_has_it else BACKENDS
     if backend not in known:
         listed = ", ".join(map(repr, known))
         raise BackendError(f"backend={backend!r} is none of {listed}")
     if backend in ("torch", "reference"):
         return Choice(backend, f"asked for by backend={backend!r}")
-    missing = why_not_c(device, dtype)
+    missing = _why_not_c(device, dtype)
     if missing is None:
         kernel = f"a compiled kernel, {best_level().name}"
         asked = ", asked for by backend='c'" if backend == "c" else ""
@@ -63,17 +76,10 @@ def choose(
     return Choice("torch" if torch_has_it else "reference", missing)
 
 
-def why_not_c(device: torch.device | None, dtype: torch.dtype | None) -> str | None:
-    """Return why no kernel can run on such tensors, None if one can."""
-    if device is not None and device.type != "cpu":
-        return f"there are no kernels for {device.type} yet"
+def _why_not_c(device: str | None, dtype: torch.dtype | None) -> str | None:
+    if device not in (None, "cpu"):
+        return f"there are no kernels for {device} yet"
     if dtype is not None and dtype not in DTYPES:
         word = str(dtype).removeprefix("torch.")
         return f"kernels compute in float32 and float64, not in {word}"
-    return _why_unavailable(*map(os.environ.get, ("CC", "PATH", VARIABLE)))
-
-
-@lru_cache(maxsize=16)
-def _why_unavailable(*_: str | None) -> str | None:
-    # A layer asks at every call; the answer hangs on these words of the environment.
     return why_unavailable()

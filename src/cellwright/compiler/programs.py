@@ -29,7 +29,10 @@ def program(
         grad: whether there will be a backward pass.
         dtype: of all tensors.
     """
-    return _program(without_first_weights(graph), trace, grad, dtype, best_level())
+    return _program(_bare(graph), trace, grad, dtype, best_level())
+
+
+_bare = lru_cache(maxsize=256)(without_first_weights)
 
 
 @lru_cache(maxsize=256)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor
@@ -21,7 +22,7 @@ from .packed import run_packed
 from .regularise import drop_weights
 from .shapes import Layout, read_input, read_layout, read_states
 from .torch_path import cast_as
-from .torch_weights import RECURRENT, TORCH, from_packed
+from .torch_weights import RECURRENT, TORCH, Sources
 
 
 @dataclass(frozen=True)
@@ -48,19 +49,53 @@ class Form:
         Args:
             weights: parameters and constants, by name and suffix (``W_l0_reverse``).
         """
-        graph = self.graph
         if self.packed:
-            weights = from_packed(TORCH[graph.name], weights)
+            return [
+                [Arguments(sizes, each.packed(weights), {}) for each in row]
+                for sizes, row in zip(self.sizes, self._sources, strict=True)
+            ]
         return [
             [
                 Arguments(
                     sizes,
-                    {p.name: weights[p.name + suffix] for p in graph.parameters},
-                    {c.name: weights[c.name + suffix] for c in graph.constants},
+                    {name: weights[full] for name, full in own},
+                    {name: weights[full] for name, full in fixed},
                 )
-                for suffix in suffixes(layer, self.bidirectional)
+                for own, fixed in row
             ]
-            for layer, sizes in enumerate(self.sizes)
+            for sizes, row in zip(self.sizes, self._names, strict=True)
+        ]
+
+    @cached_property
+    def _suffixes(self) -> list[list[str]]:
+        """What the names of weights end in, for each layer and direction."""
+        return [suffixes(layer, self.bidirectional) for layer in range(len(self.sizes))]
+
+    @cached_property
+    def _names(self) -> list[list[list[list[tuple[str, str]]]]]:
+        """Names of parameters and constants in the cell and in the layer, likewise."""
+        declared = self.graph.parameters, self.graph.constants
+        return [
+            [
+                [[(one.name, one.name + suffix) for one in each] for each in declared]
+                for suffix in row
+            ]
+            for row in self._suffixes
+        ]
+
+    @cached_property
+    def state_shapes(self) -> list[tuple[int, ...]]:
+        """Shapes of the states, without layers and batch."""
+        return [numbers(state.shape, self.sizes[0]) for state in self.graph.states]
+
+    @cached_property
+    def _sources(self) -> list[list[Sources]]:
+        """What packed parameters are parts of, likewise."""
+        names = [parameter.name for parameter in self.graph.parameters]
+        packing = TORCH[self.graph.name]
+        return [
+            [Sources.of(packing, names, suffix) for suffix in row]
+            for row in self._suffixes
         ]
 
     def recurrent(self) -> Sequence[str]:
@@ -112,7 +147,7 @@ def run_layer(
                 weights,
                 x,
                 hx,
-                replace(request, lengths=lengths),
+                request._replace(lengths=lengths),
                 inputs,
             ),
         )
@@ -143,8 +178,7 @@ def _first_states(
     """Return first states, None for those that the cell declares."""
     if hx is None and not form.packed:
         return None
-    states = form.graph.states
-    shapes = [numbers(state.shape, form.sizes[0]) for state in states]
+    states, shapes = form.graph.states, form.state_shapes
     count = len(form.sizes) * (1 + form.bidirectional)
     if hx is None:
         # All of torch.nn's begin at 0, which takes no interpreter.

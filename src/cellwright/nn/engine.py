@@ -28,7 +28,13 @@ def choose_engine(backend: str, beyond: Sequence[str], like: Tensor) -> Choice:
         BackendError: for a name that is no backend, and for ``"torch"`` where torch.nn
             has not what is asked for.
     """
-    choice = choose(backend, True, like.device, like.dtype)
+    return _choose_engine(backend, beyond, like.device, like.dtype)
+
+
+def _choose_engine(
+    backend: str, beyond: Sequence[str], device: torch.device, dtype: torch.dtype
+) -> Choice:
+    choice = choose(backend, True, device, dtype)
     if choice.backend != "torch" or not beyond:
         return choice
     listed = ", ".join(beyond)
@@ -52,9 +58,7 @@ def engine_name(backend: str, beyond: str, device: str, dtype: torch.dtype) -> s
         dtype: of all tensors.
     """
     asked = [beyond] if beyond else []
-    return choose_engine(
-        backend, asked, torch.empty(0, dtype=dtype, device=device)
-    ).backend
+    return _choose_engine(backend, asked, torch.device(device), dtype).backend
 
 
 @torch.compiler.assume_constant_result

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -25,8 +24,7 @@ from .shapes import Layout
 _rewritten = lru_cache(maxsize=256)(rewrite)
 
 
-@dataclass(frozen=True)
-class LayersResult:
+class LayersResult(NamedTuple):
     """What layers give, time first.
 
     Args:
@@ -104,7 +102,11 @@ def run_layers(
                 traces |= {name + suffix: v for name, v in result.traces.items()}
             x = torch.cat(outputs, dim=-1) if len(outputs) > 1 else outputs[0]
         axis = 1 if extras.all_states else 0
-        return LayersResult(x, [torch.stack(kept, axis) for kept in states], traces)
+        return LayersResult(x, [_stacked(kept, axis) for kept in states], traces)
+
+
+def _stacked(values: list[Tensor], axis: int) -> Tensor:
+    return torch.stack(values, axis) if len(values) > 1 else values[0].unsqueeze(axis)
 
 
 def _engine(backend: str, memory: Memory) -> Callable[..., Result]:

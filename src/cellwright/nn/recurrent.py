@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NoReturn
 
 import torch
@@ -273,8 +274,9 @@ class Recurrent(HasMemory, ExactConstants):
     _run_apart = eager(_run)
 
     def _form(self) -> Form:
-        words = f"{type(self).__name__}({self.extra_repr()})"
-        return Form(words, self.graph, self._sizes, self.bidirectional)
+        return _form_of(
+            self._form_words, self.graph, self._form_sizes, self.bidirectional
+        )
 
     def _weights(self) -> dict[str, Tensor]:
         """Return parameters and constants as they are now, for one may be replaced."""
@@ -326,6 +328,8 @@ class Recurrent(HasMemory, ExactConstants):
         names = [x.name for x in (*graph.parameters, *graph.constants)]
         found = [name + suffix for suffix, _ in self._places() for name in names]
         self._weight_names = found or ["_empty"]
+        self._form_words = f"{type(self).__name__}({self.extra_repr()})"
+        self._form_sizes = tuple(tuple(sizes.items()) for sizes in self._sizes)
         self._form_text = form_text(self._form())
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -350,6 +354,16 @@ class Recurrent(HasMemory, ExactConstants):
     def _like(self) -> Tensor:
         """Return a tensor of the layer's dtype and device."""
         return getattr(self, self._weight_names[0])
+
+
+@lru_cache(maxsize=256)
+def _form_of(
+    words: str,
+    graph: Graph,
+    sizes: tuple[tuple[tuple[str, int], ...], ...],
+    bidirectional: bool,
+) -> Form:
+    return Form(words, graph, [dict(each) for each in sizes], bidirectional)
 
 
 _DEFAULTS = {

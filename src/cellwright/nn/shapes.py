@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,8 +12,7 @@ from torch.nn.utils.rnn import PackedSequence
 from .errors import DtypeError, ShapeError
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     """How the tensors of one call lie.
 
     Args:

@@ -7,17 +7,16 @@ is. Other frameworks' orders are further tables of the same form.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from cellwright.autograd import are_plain, is_transformed
+from cellwright.autograd import Packed
+from cellwright.backends.c.roots import Place
 from cellwright.errors import CellwrightValueError
-
-from .unpack import Unpack
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,29 +128,54 @@ def from_packed(packing: Packing, tensors: Mapping[str, Tensor]) -> dict[str, Te
     biases = [name for name in sources if name.startswith("bias")]
     for suffix, mine in by_suffix(tensors).items():
         _check(sources, biases, mine, suffix)
-        found |= {name + suffix: part for name, part in _unpacked(packing, mine)}
+        there = [name for name, pieces in packing.items() if pieces[0].source in mine]
+        parameters = Sources.of(packing, there, "").packed(mine)
+        found |= {name + suffix: value for name, value in parameters.items()}
     return found
 
 
-def _unpacked(
-    packing: Packing, mine: Mapping[str, Tensor]
-) -> Iterable[tuple[str, Tensor]]:
-    """Return the parameters of one layer and direction, by name."""
-    there = {n: pieces for n, pieces in packing.items() if pieces[0].source in mine}
-    # Two biases are added as they are packed, once for all gates.
-    wholes = dict.fromkeys(tuple(p.source for p in each) for each in there.values())
-    packed = [sum((mine[s] for s in rest), start=mine[s0]) for s0, *rest in wholes]
-    order = list(wholes)
-    places = tuple(
-        (order.index(tuple(p.source for p in each)), each[0].part, each[0].parts)
-        for each in there.values()
-    )
-    if are_plain(packed) and not is_transformed():
-        parts = Unpack.apply(places, *packed)
-    else:
-        # What traces or transforms sees through torch's own functions only.
-        parts = [packed[which].chunk(of)[part] for which, part, of in places]
-    return zip(there, parts, strict=True)
+@dataclass(frozen=True)
+class Sources:
+    """What a cell's parameters are parts of.
+
+    Args:
+        sums: the tensors' names; two biases are added as they are packed, once for all
+            gates.
+        places: of each parameter among the sums.
+    """
+
+    sums: tuple[tuple[str, ...], ...]
+    places: Mapping[str, Place]
+
+    @staticmethod
+    def of(packing: Packing, names: Sequence[str], suffix: str) -> Sources:
+        """Return it for those parameters of a packing that a cell has.
+
+        Args:
+            packing: of the cell.
+            names: of the parameters.
+            suffix: what the tensors' names end in.
+        """
+        sums = {
+            name: tuple(piece.source + suffix for piece in packing[name])
+            for name in names
+        }
+        order = list(dict.fromkeys(sums.values()))
+        places = {
+            name: (order.index(each), packing[name][0].part, packing[name][0].parts)
+            for name, each in sums.items()
+        }
+        return Sources(tuple(order), places)
+
+    def packed(self, tensors: Mapping[str, Tensor]) -> Packed:
+        """Return the parameters from tensors by their names."""
+        found: list[Tensor] = []
+        for first, *others in self.sums:
+            total = tensors[first]
+            for other in others:
+                total = total + tensors[other]
+            found.append(total)
+        return Packed(found, self.places)
 
 
 def to_packed(packing: Packing, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:

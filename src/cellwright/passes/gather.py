@@ -1,13 +1,14 @@
 """Bring the products of a sum together, so that one accumulator takes them all.
 
-``p * c + U @ h + b + W @ x`` becomes ``(p * c + b) + (U @ h + W @ x)``. A sum that
-something else uses too stays whole.
+``p * c + U @ h + b + W @ x + V @ h`` becomes ``((p * c + b) + W @ x) + (U @ h + V @
+h)``: products of what is given are done before the others. A sum that something else
+uses too stays whole.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
 
 from cellwright.ir.builder import Builder
@@ -20,12 +21,15 @@ from .simplify import asked_for, used_only, with_nodes
 def gather(graph: Graph) -> Graph:
     """Return the graph with the products of every sum side by side."""
     inner = _inner_sums(graph)
+    binding = bindings(graph)
     b = Builder(fold=False)
     place: list[int] = []
     for position, node in enumerate(graph.nodes):
         if node.op == "add" and position not in inner:
-            terms = [place[term] for term in _terms(graph.nodes, position, inner)]
-            place.append(_sum_of(b, terms, node))
+            terms = list(_terms(graph.nodes, position, inner))
+            parts = _parts(graph.nodes, binding, terms)
+            place.append(_sum_of(b, [[place[n] for n in part] for part in parts]))
+            assert b.shape(place[-1]) == node.shape
         else:
             place.append(b.copy(node, *(place[arg] for arg in node.args)))
     return verify(used_only(with_nodes(graph, b.nodes, place)))
@@ -61,14 +65,18 @@ def _terms(nodes: Sequence[Node], position: int, inner: set[int]) -> list[int]:
     return found
 
 
-def _sum_of(b: Builder, terms: list[int], node: Node) -> int:
-    products = [term for term in terms if b.nodes[term].op == "matmul"]
-    others = [term for term in terms if b.nodes[term].op != "matmul"]
+def _parts(
+    nodes: Sequence[Node], binding: Sequence[Binding], terms: Sequence[int]
+) -> Iterable[list[int]]:
+    """Yield what is no product, products of what is given, and the other ones."""
+    products = [term for term in terms if nodes[term].op == "matmul"]
+    yield [term for term in terms if nodes[term].op != "matmul"]
+    yield [term for term in products if binding[term] <= Binding.INPUT]
+    yield [term for term in products if binding[term] > Binding.INPUT]
 
+
+def _sum_of(b: Builder, parts: Iterable[list[int]]) -> int:
     def add(one: int, other: int) -> int:
         return b.op("add", one, other)
 
-    parts = [reduce(add, part) for part in (others, products) if part]
-    whole = reduce(add, parts)
-    assert b.shape(whole) == node.shape
-    return whole
+    return reduce(add, [reduce(add, part) for part in parts if part])

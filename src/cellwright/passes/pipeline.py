@@ -9,9 +9,10 @@ from cellwright.ir.graph import Graph
 
 from .differentiate import Backward, differentiate
 from .gather import gather
+from .phases import Schedule
 from .residuals import recomputed
 from .roots import node_names, step_roots
-from .schedule import Schedule, schedule
+from .schedule import schedule
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,13 @@ class Back:
     names: tuple[str, ...]
     gradients: Mapping[str, int]
     inputs: frozenset[str]
+
+    @property
+    def whole(self) -> list[int]:
+        """The outputs that are gradients of inputs: they are given for all steps."""
+        outputs = self.schedule.outputs
+        found = [n for name, n in self.gradients.items() if name in self.inputs]
+        return [node for node in dict.fromkeys(found) if node in outputs]
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,12 @@
 A product needs its whole operand, a row reduction its whole row, and an elementwise op
 only the same entry of its arguments. So a step becomes a list of *loops* over vectors
 of one length, each with its products accumulated first, and of reductions and moves
-between them. A schedule knows names and lengths, never lanes, tiles or threads.
+between them.
+
+What no state has a part in, such as ``W @ x``, need not wait for the step before, and
+what has no part in any state, such as the gradient of x, keeps no step waiting. Steps
+are run in blocks, and such products stand ahead of a block's steps, or behind them:
+over all of them at once, so that a matrix is read once a block. `stages` says which.
 """
 
 from __future__ import annotations
@@ -16,77 +21,9 @@ from cellwright.ir.graph import Binding, Graph, bindings
 from cellwright.ir.ops import OPS
 from cellwright.ir.sizes import Shape
 
+from .phases import Accumulator, Loop, Phase, Product, Schedule, Whole
 from .roots import roots_among, value_args
-
-
-@dataclass(frozen=True, slots=True)
-class Product:
-    """A matrix, a root or one turned round, times an operand."""
-
-    matrix: int
-    operand: int
-
-
-@dataclass(frozen=True, slots=True)
-class Accumulator:
-    """A node that is a sum of products and of nothing else."""
-
-    node: int
-    products: tuple[Product, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Loop:
-    """A walk along vectors of one shape, or one scalar.
-
-    Args:
-        shape: of everything that is computed here.
-        accumulators: products that are summed up first.
-        nodes: elementwise ops, in order.
-        kept: nodes that are laid into memory for later phases.
-        written: nodes that are outputs, parts of sums or next values of states.
-
-    What is kept or written and not computed here is copied from where it lies.
-    """
-
-    shape: Shape
-    accumulators: tuple[Accumulator, ...]
-    nodes: tuple[int, ...]
-    kept: tuple[int, ...]
-    written: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """An op on a whole vector: a row reduction, `concat` or `repeat`."""
-
-    node: int
-
-
-Phase = Loop | Whole
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """A step, cut into phases.
-
-    Args:
-        graph: of the step.
-        roots: nodes that hang on weights alone; they are given, to slopes too.
-        phases: in the order of their work.
-        kept: nodes that a later phase reads, and that are no output.
-        outputs: nodes whose values at every step are asked for.
-        sums: nodes that are summed over all steps and rows.
-        after: outer products, summed over all steps and rows once the loop has ended.
-    """
-
-    graph: Graph
-    roots: tuple[int, ...]
-    phases: tuple[Phase, ...]
-    kept: tuple[int, ...]
-    outputs: tuple[int, ...]
-    sums: tuple[int, ...]
-    after: tuple[int, ...] = ()
+from .stages import Stage, stages
 
 
 def schedule(
@@ -156,6 +93,7 @@ class _Scheduler:
     absorbed: set[int] = field(default_factory=set[int])
     filled: set[int] = field(default_factory=set[int])
     kept: dict[int, None] = field(default_factory=dict[int, None])
+    blocks: dict[int, None] = field(default_factory=dict[int, None])
 
     def __post_init__(self) -> None:
         self.nodes = self.graph.nodes
@@ -163,6 +101,7 @@ class _Scheduler:
         nexts = [state.next for state in self.graph.states]
         self.written = list(dict.fromkeys([*self.outputs, *self.sums, *nexts]))
         self.loop = self._in_loop()
+        self.stage = stages(self.graph, self.loop)
         self.uses = Counter(a for n in self.loop for a in value_args(self.nodes[n]))
         self.uses.update(self.written)
 
@@ -174,15 +113,17 @@ class _Scheduler:
         for node in work:
             self._place(node)
         for node in self.written:
-            if not self._is_local(node):
-                self._keep(self._read(node))
+            if not self._is_written_at_once(node):
+                source = self._read(node)
+                self._keep(source, self._stage_of_copy(node))
         read = {arg for n in self.loop for arg in value_args(self.nodes[n])}
         given = roots_among(self.graph, {*self.roots, *self.written, *read})
         return Schedule(
             self.graph,
             tuple(given),
-            tuple(self._phases(work)),
-            tuple(sorted(self.kept)),
+            {stage: tuple(self._phases(stage, work)) for stage in Stage},
+            tuple(sorted(self.kept.keys() - self.blocks.keys())),
+            tuple(sorted(self.blocks)),
             self.outputs,
             self.sums,
             after,
@@ -207,7 +148,10 @@ class _Scheduler:
             if self.nodes[node].op == "matmul":
                 self.products[node] = (Product(*args),)
             elif self.nodes[node].op == "add" and all(
-                arg in self.products and self.uses[arg] == 1 for arg in args
+                arg in self.products
+                and self.uses[arg] == 1
+                and self.stage[arg] == self.stage[node]
+                for arg in args
             ):
                 parts = [p for arg in args for p in self.products.pop(arg)]
                 self.products[node] = tuple(parts)
@@ -220,6 +164,8 @@ class _Scheduler:
                 source = self._behind_slices(arg)
                 if self.nodes[source].op == "const":
                     self.levels[source] = _FIRST
+                    earliest = self.stage.get(source, Stage.PUT)
+                    self.stage[source] = min(earliest, self.stage[node])
                 elif self.nodes[source].op == "fill":
                     self.filled.add(source)
 
@@ -233,43 +179,62 @@ class _Scheduler:
 
     def _place(self, node: int) -> None:
         """Give a node its level, and its arguments memory where it needs that."""
+        stage = self.stage[node]
         if operands := self._operands(node):
-            self.levels[node] = max(map(self._whole, operands))
+            self.levels[node] = max(self._whole(arg, stage) for arg in operands)
             if node not in self.products:
-                self._keep(node)
+                self._keep(node, stage)
         elif node in self.filled:
             scalar = self._read(node)
-            self.levels[node] = self._entry(scalar)
-            self._keep(scalar)
+            self.levels[node] = self._entry(scalar, stage)
+            self._keep(scalar, stage)
         elif OPS[self.nodes[node].op].kind == "elementwise":
             self._place_in_loop(node)
 
     def _place_in_loop(self, node: int) -> None:
+        stage = self.stage[node]
         args = value_args(self.nodes[node])
         local = [
             arg
             for arg in args
-            if self._is_local(arg) and self.nodes[arg].shape == self.nodes[node].shape
+            if self._is_local(arg)
+            and self.nodes[arg].shape == self.nodes[node].shape
+            and self.stage[arg] == stage
         ]
-        levels = [self.levels[n] if n in local else self._entry(n) for n in args]
+        levels = [self.levels[n] if n in local else self._entry(n, stage) for n in args]
         self.levels[node] = max(levels)
         for arg in args:
             if arg not in local or self.levels[arg] < self.levels[node]:
-                self._keep(self._read(arg))
+                self._keep(self._read(arg), stage)
 
-    def _whole(self, node: int) -> int:
+    def _whole(self, node: int, stage: Stage) -> int:
         """Return the level at which a vector lies in memory, and see that it does."""
         source = self._behind_slices(node)
-        self._keep(source)
-        return self.levels.get(source, _FIRST) + 1
+        self._keep(source, stage)
+        return self._level(source, stage) + 1
 
-    def _entry(self, node: int) -> int:
+    def _entry(self, node: int, stage: Stage) -> int:
         """Return the level from which on single entries of a value can be read."""
-        return self.levels.get(self._read(node), _FIRST) + 1
+        return self._level(self._read(node), stage) + 1
 
-    def _keep(self, node: int) -> None:
-        """Let a computed node lie in memory; an output does so already."""
-        if node in self.levels and not (self._is_local(node) and node in self.outputs):
+    def _level(self, node: int, stage: Stage) -> int:
+        """Return a node's level; what an earlier stage left is there from the first."""
+        before = self.stage.get(node, stage) < stage
+        return _FIRST if before else self.levels.get(node, _FIRST)
+
+    def _keep(self, node: int, reader: Stage) -> None:
+        """Let a node lie in memory where a stage reads it.
+
+        An output does so already, for the other phases of its step. Those that run
+        over a block want it beside those of the block's other steps.
+        """
+        computed = node in self.levels
+        leaf = self.nodes[node].op in ("input", "state")
+        own = self.stage[node] if computed else Stage.STEP
+        across = computed and not own == reader == Stage.STEP
+        if across or (leaf and reader.is_of_block):
+            self.blocks[node] = None
+        elif computed and not (self._is_local(node) and node in self.outputs):
             self.kept[node] = None
 
     def _behind_slices(self, node: int) -> int:
@@ -293,25 +258,35 @@ class _Scheduler:
         kind = OPS[self.nodes[node].op].kind
         return node in self.levels and kind in ("elementwise", "product")
 
-    def _phases(self, work: Sequence[int]) -> Iterable[Phase]:
+    def _is_written_at_once(self, node: int) -> bool:
+        """Whether what is asked for is written where it is computed."""
+        return self._is_local(node) and self.stage[node] == Stage.STEP
+
+    def _stage_of_copy(self, node: int) -> Stage:
+        """Return when a node that is not written at once is copied."""
+        behind = self.stage.get(self._read(node)) == Stage.BEHIND
+        return Stage.PUT if behind else Stage.STEP
+
+    def _phases(self, stage: Stage, work: Sequence[int]) -> Iterable[Phase]:
         last = max(self.levels.values(), default=0) + 1
         loops: dict[tuple[int, Shape], list[int]] = {}
         wholes: dict[int, list[int]] = {}
         numbers = [n for n in self.levels if self.nodes[n].op == "const"]
         for node in [*numbers, *work]:
-            if node not in self.levels:
+            if node not in self.levels or self.stage[node] != stage:
                 continue
             if node not in self.products and self._operands(node):
                 wholes.setdefault(self.levels[node], []).append(node)
             else:
                 key = (self.levels[node], self.nodes[node].shape)
                 loops.setdefault(key, []).append(node)
+        yield from self._leaves(stage)
         for level in range(_FIRST, last):
             yield from (Whole(node) for node in wholes.get(level, []))
             for (at, shape), nodes in loops.items():
                 if at == level:
                     yield self._loop(shape, nodes)
-        yield from self._copies()
+        yield from self._copies(stage)
 
     def _is_move(self, node: int) -> bool:
         return self.nodes[node].op in ("concat", "repeat")
@@ -328,15 +303,33 @@ class _Scheduler:
                 if OPS[self.nodes[n].op].kind == "elementwise"
                 and n not in self.products
             ),
-            tuple(n for n in nodes if n in self.kept),
-            tuple(n for n in nodes if n in self.written and self._is_local(n)),
+            tuple(n for n in nodes if n in self.kept or n in self.blocks),
+            tuple(
+                n for n in nodes if n in self.written and self._is_written_at_once(n)
+            ),
         )
 
-    def _copies(self) -> Iterable[Loop]:
-        """Copy, at the end of a step, what is written and was computed in no loop."""
-        copies: dict[Shape, list[int]] = {}
-        for node in self.written:
-            if not self._is_local(node):
-                copies.setdefault(self.nodes[node].shape, []).append(node)
-        for shape, nodes in copies.items():
-            yield Loop(shape, (), (), (), tuple(nodes))
+    def _leaves(self, stage: Stage) -> Iterable[Loop]:
+        """Copy inputs and states that are read for a whole block."""
+        op = {Stage.LAY: "input", Stage.STEP: "state"}.get(stage)
+        found = [n for n in sorted(self.blocks) if self.nodes[n].op == op]
+        for shape, nodes in self._by_shape(found):
+            yield Loop(shape, (), (), nodes, ())
+
+    def _copies(self, stage: Stage) -> Iterable[Loop]:
+        """Copy what is written and was not where it was computed."""
+        found = [
+            node
+            for node in self.written
+            if not self._is_written_at_once(node) and self._stage_of_copy(node) == stage
+        ]
+        for shape, nodes in self._by_shape(found):
+            yield Loop(shape, (), (), (), nodes)
+
+    def _by_shape(
+        self, nodes: Iterable[int]
+    ) -> Iterable[tuple[Shape, tuple[int, ...]]]:
+        found: dict[Shape, list[int]] = {}
+        for node in nodes:
+            found.setdefault(self.nodes[node].shape, []).append(node)
+        return [(shape, tuple(each)) for shape, each in found.items()]

@@ -8,12 +8,21 @@ from collections.abc import Iterable, Sequence
 from cellwright.ir.formula import formula
 from cellwright.ir.ops import OPS
 
+from .phases import Loop, Schedule, Whole
 from .pipeline import Back, Forward, Pipeline
 from .roots import LEAVES, value_args
-from .schedule import Loop, Schedule, Whole
+from .stages import Stage
 
 _LEAVES = ("const", "transpose", *LEAVES)
 """What needs no line of its own."""
+
+_STAGES = {
+    Stage.LAY: "for each step of a block",
+    Stage.AHEAD: "for all steps of the block at once",
+    Stage.STEP: "for each step",
+    Stage.BEHIND: "for all steps of the block at once",
+    Stage.PUT: "for each step",
+}
 
 
 def describe(schedule: Schedule, names: Sequence[str]) -> str:
@@ -29,12 +38,20 @@ def describe(schedule: Schedule, names: Sequence[str]) -> str:
         >>> forward = compile_graph(load("elman").graph).forward
         >>> print(describe(forward.schedule, forward.names))  # doctest: +ELLIPSIS
         given: W, U, b
-        loop over hidden_size: accumulate W @ x + U @ h; compute h'; ...; next h = h'
+        for each step of a block
+          loop over input_size: keep x
+        for all steps of the block at once
+          loop over hidden_size: accumulate %6 = W @ x; keep %6
+        for each step
+          loop over hidden_size: accumulate U @ h; compute h'; ...; next h = h'
     """
-    words = _Words(schedule, names)
+    words = _Words(schedule, names, [*schedule.kept, *schedule.blocks])
     given = ", ".join(map(words.named, schedule.roots))
     lines = [f"given: {given}"] if given else []
-    lines += [words.phase(phase) for phase in schedule.phases]
+    for stage, phases in schedule.phases.items():
+        if phases:
+            lines.append(_STAGES[stage])
+        lines += [f"  {words.phase(phase)}" for phase in phases]
     if schedule.after:
         products = ", ".join(map(words.defined, schedule.after))
         lines.append(f"after the last step: {products}")
@@ -64,7 +81,7 @@ def _phases(step: Forward | Back) -> str:
 
 
 def _formulas(step: Forward | Back) -> Iterable[str]:
-    words = _Words(step.schedule, step.names)
+    words = _Words(step.schedule, step.names, step.schedule.kept)
     graph = step.schedule.graph
     for node in sorted(words.shown):
         if words.defined(node) != words.called(node):
@@ -77,16 +94,22 @@ def _formulas(step: Forward | Back) -> Iterable[str]:
 
 
 class _Words:
-    """Says nodes of one schedule: those that are shown by name, others as formulas."""
+    """Says nodes of one schedule: those that are shown by name, others as formulas.
 
-    def __init__(self, schedule: Schedule, names: Sequence[str]):
+    Args:
+        schedule: of a step.
+        names: of all nodes.
+        placed: nodes that are shown because they lie in memory.
+    """
+
+    def __init__(self, schedule: Schedule, names: Sequence[str], placed: Sequence[int]):
         self.schedule, self.graph, self.names = schedule, schedule.graph, names
-        self.shown = frozenset(self._shown())
+        self.shown = frozenset([*self._shown(), *placed])
 
     def _shown(self) -> Iterable[int]:
         schedule, nodes = self.schedule, self.graph.nodes
         yield from (root for root in schedule.roots if nodes[root].op not in _LEAVES)
-        yield from (*schedule.outputs, *schedule.sums, *schedule.kept)
+        yield from (*schedule.outputs, *schedule.sums)
         yield from (state.next for state in self.graph.states)
         read = Counter(arg for node in nodes for arg in value_args(node))
         for position, node in enumerate(nodes):

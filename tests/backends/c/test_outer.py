@@ -1,5 +1,6 @@
 """Sums of outer products: everything that adds to one sum is added, in one order."""
 
+import ctypes
 from collections.abc import Callable
 from unittest import mock
 
@@ -21,10 +22,11 @@ def test_what_adds_to_one_sum_is_never_added_at_the_same_time():
     def watched(*asked: object) -> Callable[..., int]:
         run = found(*asked)
 
-        def note(slots: "list[int]") -> int:
+        def note(address: int) -> int:
+            slots = ctypes.cast(address, ctypes.POINTER(ctypes.c_int64))
             begins = range(HEAD, HEAD + EACH * slots[0], EACH)
             sums.append([slots[begin + PLACE] for begin in begins])
-            return run(slots)
+            return run(address)
 
         return note
 

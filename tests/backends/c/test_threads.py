@@ -5,7 +5,10 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from threading import Thread
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -18,6 +21,7 @@ from cellwright.compiler.programs import program as compiled
 from thread_runs import (
     CELLS,
     SHAPES,
+    SHARED,
     Bits,
     all_bits,
     digest,
@@ -162,13 +166,52 @@ def test_a_team_is_asked_for_where_it_pays(inside: bool):
         return inside
 
     pair = tuple(ctypes.cast(f, ctypes.c_void_p).value for f in (start, is_inside))
-    long, short = (problem("gru", shape, torch.float32) for shape in SHAPES[::3])
+    short = problem("gru", SHAPES[3], torch.float32)
     with mock.patch.object(kernel, "team", return_value=pair):
         with_threads(2, lambda: [digest(run(*short)[0])])
         assert asked == []
-        with_threads(2, lambda: [digest(run(*long)[0])])
+        for shape in SHARED:
+            asked.clear()
+            long = problem("gru", shape, torch.float32)
+            with_threads(2, lambda long=long: [digest(run(*long)[0])])
+            assert set(asked) == (set() if inside else {2})
 
-    assert set(asked) == (set() if inside else {2})
+
+@pytest.mark.parametrize(
+    "delays", [(0.02, 0.0), (0.0, 0.02), (0.0,), (0.0, 0.001, 0.0)]
+)
+@pytest.mark.parametrize("shape", SHARED)
+def test_threads_come_late_or_not_at_all(
+    shape: tuple[int, int, int, int], delays: tuple[float, ...]
+):
+    """Their shares are done by those that are there, and nothing is done twice."""
+    long = problem("lstm_norm_joint", shape, torch.float32)
+    alone = digest(with_threads_of(1, long))
+    work = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+
+    @ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_uint] * 2)
+    def start(function: int, data: int, *_: int) -> None:
+        def come(delay: float) -> None:
+            time.sleep(delay)
+            work(function)(data)
+
+        team = [Thread(target=come, args=(delay,)) for delay in delays]
+        for thread in team:
+            thread.start()
+        for thread in team:
+            thread.join()
+
+    pair = ctypes.cast(start, ctypes.c_void_p).value, 0
+    with mock.patch.object(kernel, "team", return_value=pair):
+        together = digest(with_threads_of(max(2, len(delays)), long))
+    assert together == alone
+
+
+def with_threads_of(count: int, long: tuple[Any, torch.Tensor]) -> list[torch.Tensor]:
+    """Return a layer's results and gradients, with a number of threads."""
+    found: list[torch.Tensor] = []
+    with_threads(count, lambda: found.extend(run(*long)[0]) or [])
+    return found
 
 
 def test_a_thread_without_memory_is_told():

@@ -14,6 +14,7 @@ from cellwright.passes.pipeline import Back, Forward
 from .admit import flat
 from .gradients import Outers
 from .kernel import Given, Kernel, Lagging
+from .outer_plan import OuterPlan
 from .segments import chunk_steps
 from .slots import resolved
 
@@ -56,6 +57,7 @@ class BackwardRun:
     Args:
         back: the backward step.
         kernel: of it.
+        plan: of its outer products.
         sizes: every named size.
         given: inputs, and gradients of the output and of traces, by the graph's names.
         kept: what the forward pass made.
@@ -66,31 +68,35 @@ class BackwardRun:
         self,
         back: Back,
         kernel: Kernel,
+        plan: OuterPlan,
         sizes: Mapping[str, int],
         given: Mapping[str, Tensor],
         kept: Kept,
         like: Tensor,
     ):
         self.back, self.kernel, self.kept, self.like = back, kernel, kept, like
+        self.plan = plan
         self.schedule = back.schedule
         self.sizes = sizes
         self.steps, self.rows = like.shape[:2]
         self.given = {name: flat(value) for name, value in given.items()}
 
     def through(
-        self, roots: Sequence[Tensor], adjoints: Sequence[Tensor]
+        self, roots: Sequence[int], adjoints: Sequence[Tensor]
     ) -> tuple[dict[str, Tensor], list[Tensor]]:
-        """Return gradients by name, and of the first states."""
+        """Return gradients by name, and of the first states.
+
+        Args:
+            roots: their slots.
+            adjoints: gradients of the last states.
+        """
         schedule, back = self.schedule, self.back
         chunk = max(1, min(self.steps, chunk_steps(self.rows)))
-        whole = {
-            node: self._array(node, self.steps)
-            for name, node in back.gradients.items()
-            if node in schedule.outputs and name in back.inputs
-        }
-        outers = Outers(schedule, self.sizes, self.like, chunk, self.rows, list(whole))
-        sums = self._zeros(schedule.sums)
-        lengths = resolved(self.kernel.sizes, self.sizes)
+        whole = {node: self._array(node, self.steps) for node in back.whole}
+        layout = self.plan.at(self.sizes)
+        outers = Outers(schedule, layout, self.like, chunk, self.rows)
+        sums = self._zeros(layout.sums)
+        lengths = self.kernel.lengths(self.sizes)
         carried = [flat(adjoint) for adjoint in adjoints]
         for begin in reversed(range(0, self.steps, chunk)):
             span = (self.rows, begin, min(begin + chunk, self.steps))
@@ -126,12 +132,8 @@ class BackwardRun:
         shape = resolved(self.schedule.graph.nodes[node].shape, self.sizes)
         return self.like.new_empty((steps, self.rows, *shape))
 
-    def _zeros(self, nodes: Sequence[int]) -> list[Tensor]:
+    def _zeros(self, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
         """Return zeros for sums, one behind the other in one piece of memory."""
-        shapes = [self.schedule.graph.nodes[node].shape for node in nodes]
-        resolved_shapes = [resolved(shape, self.sizes) for shape in shapes]
-        counts = [math.prod(shape) for shape in resolved_shapes]
+        counts = [math.prod(shape) for shape in shapes]
         parts = self.like.new_zeros(sum(counts)).split(counts)
-        return [
-            part.view(shape) for part, shape in zip(parts, resolved_shapes, strict=True)
-        ]
+        return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]

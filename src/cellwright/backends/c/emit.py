@@ -14,7 +14,7 @@ from pathlib import Path
 
 from cellwright.ir.formula import formula
 from cellwright.ir.sizes import Size
-from cellwright.passes.schedule import Loop, Schedule, Whole
+from cellwright.passes.phases import Loop, Schedule, Whole
 
 from .expressions import Statements
 from .identifiers import identifiers
@@ -93,10 +93,10 @@ def emit(
         title: what the kernel is, in words.
     """
     writer = _Writer(schedule, names)
-    phases = [writer.phase(i, phase) for i, phase in enumerate(schedule.phases)]
+    phases = list(writer.phases())
     head = "\n".join(writer.head(title, backwards))
-    step = "\n".join([*_FRAME, *writer.run_table(), *phases, writer.step()])
-    widths = sorted({len(run.matrices) * run.spread for run in writer.runs})
+    step = "\n".join([*writer.run_table(), *phases])
+    widths = sorted({width for run in writer.runs for width in run.widths})
     return Source(head, step, tuple(writer.slots.sizes), tuple(widths))
 
 
@@ -143,6 +143,7 @@ class _Writer:
             "STATES": [s.name for s in graph.states],
             "OUTPUTS": [self.said[n] for n in schedule.outputs],
             "KEPT": [self.said[n] for n in schedule.kept],
+            "BLOCKS": [self.said[n] for n in schedule.blocks],
             "SUMS": [self.said[n] for n in schedule.sums],
         }
         lines = [f"/* {title} */", "enum {", *(f"    {item}," for item in enum)]
@@ -150,6 +151,10 @@ class _Writer:
             lines.append(f"    {name} = {len(items)}, /* {', '.join(items)} */")
         lines += [
             f"    RUNS = {len(self.runs)},",
+            *(
+                f"    {stage.name}S = {len(phases)},"
+                for stage, phases in schedule.phases.items()
+            ),
             f"    BACKWARDS = {int(backwards)}",
             "};",
         ]
@@ -157,6 +162,7 @@ class _Writer:
             "state_size": [s.shape for s in graph.states],
             "output_size": [nodes[n].shape for n in schedule.outputs],
             "kept_size": [nodes[n].shape for n in schedule.kept],
+            "block_size": [nodes[n].shape for n in schedule.blocks],
             "sum_size": [nodes[n].shape for n in schedule.sums],
         }
         for name, shapes in tables.items():
@@ -165,17 +171,24 @@ class _Writer:
             lines.append(f"static const int {name}[] = {{{listed}}};")
         return lines
 
-    def phase(self, index: int, phase: Loop | Whole) -> str:
-        """Return the function of a phase."""
+    def phases(self) -> Iterable[str]:
+        """Yield the functions of all phases, and of each stage, which runs its own."""
+        index = 0
+        for stage, phases in self.schedule.phases.items():
+            self.memory.of_block = stage.is_of_block
+            calls: list[str] = []
+            for phase in phases:
+                yield from self._phase(index, phase)
+                calls.append(f"    run_phase(phase_{index}, frame, member);")
+                index += 1
+            name = stage.name.lower()
+            yield f"static void {name}(const Frame *frame, Member *member)"
+            yield from ["{", *(calls or ["    (void)frame, (void)member;"]), "}"]
+
+    def _phase(self, index: int, phase: Loop | Whole) -> Iterable[str]:
         if isinstance(phase, Whole):
             return self._whole(index, phase)
-        return "\n".join(self._loop(index, phase))
-
-    def step(self) -> str:
-        """Return the function that runs all phases."""
-        calls = [f"    phase_{i}(frame);" for i in range(len(self.schedule.phases))]
-        head = "static void step(const Frame *frame)"
-        return "\n".join([head, "{", *(calls or ["    (void)frame;"]), "}"])
+        return self._loop(index, phase)
 
     def run_table(self) -> list[str]:
         """Return the table of all runs of products."""
@@ -200,7 +213,7 @@ class _Writer:
     def _equation(self, node: int) -> str:
         return f"{self.said[node]} = {formula(self.graph, node, self.said)}"
 
-    def _whole(self, index: int, phase: Whole) -> str:
+    def _whole(self, index: int, phase: Whole) -> Iterable[str]:
         node = self.graph.nodes[phase.node]
         function = WHOLE[node.op]
         to = self.memory.place(phase.node).entry("row")
@@ -220,17 +233,15 @@ class _Writer:
                 case _:
                     groups = self.memory.size(length(node.shape))
                     lines.append(f"{function}({place}, {size}, {groups}, {to});")
-        return "\n".join(
-            [
-                f"/* {self._equation(phase.node)} */",
-                f"static void phase_{index}(const Frame *frame)",
-                "{",
-                "    for (int row = 0; row < frame->rows; row++) {",
-                *(f"        {line}" for line in lines),
-                "    }",
-                "}",
-            ]
-        )
+        return [
+            f"/* {self._equation(phase.node)} */",
+            f"static void phase_{index}(const Frame *frame, int share, int shares)",
+            "{",
+            "    for (int row = share; row < frame->rows; row += shares) {",
+            *(f"        {line}" for line in lines),
+            "    }",
+            "}",
+        ]
 
     def _loop(self, index: int, loop: Loop) -> Iterable[str]:
         nodes = {a.node for a in loop.accumulators} | set(loop.nodes)
@@ -262,7 +273,10 @@ class _Writer:
     def _stores(self, loop: Loop, statements: Statements) -> Iterable[str]:
         schedule = self.schedule
         for node in loop.kept:
-            place = self.memory.place(node).entry("row", "unit")
+            found = self.memory.place(node)
+            if node in schedule.blocks:
+                found = self.memory.in_block(node)
+            place = found.entry("row", "unit")
             yield f"store({place}, {statements.value(node)}, lanes);"
         for node in loop.written:
             value = statements.value(node)
@@ -271,7 +285,8 @@ class _Writer:
                 place = f"frame->out[{i}] + row * frame->out_row[{i}] + unit"
                 yield f"store({place}, {value}, lanes);"
             if node in schedule.sums:
-                place = f"frame->sum[{schedule.sums.index(node)}] + unit"
+                i = schedule.sums.index(node)
+                place = f"frame->sum[{i}] + row / SUM_ROWS * frame->sum_row + unit"
                 yield f"store({place}, load({place}, lanes) + {value}, lanes);"
             for i, state in enumerate(self.graph.states):
                 if state.next == node:
@@ -295,23 +310,3 @@ class _Writer:
         walked = f"{size} /* {length(loop.shape)} */"
         yield f"PRODUCT_PHASE({index}, {walked}, {count}, {widest},"
         yield f"              {' '.join(calls)})"
-
-
-_FRAME = """
-/* What a step sees: the places of this step's values for the rows of one piece. */
-typedef struct {
-    const int64_t *slot;
-    int rows;
-    const real *packed[RUNS + 1];
-    const real *root[ROOTS + 1];
-    const real *in[INPUTS + 1];
-    int64_t in_row[INPUTS + 1];
-    real *before[STATES + 1], *after[STATES + 1];
-    int64_t state_row[STATES + 1];
-    real *kept[KEPT + 1];
-    int64_t kept_row[KEPT + 1];
-    real *out[OUTPUTS + 1];
-    int64_t out_row[OUTPUTS + 1];
-    real *sum[SUMS + 1];
-} Frame;
-""".splitlines()

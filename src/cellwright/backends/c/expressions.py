@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from cellwright.ir.graph import Graph, Node
 from cellwright.ir.ops import OPS
+from cellwright.passes.phases import Loop
 from cellwright.passes.roots import value_args
-from cellwright.passes.schedule import Loop
 
 from .memory import Memory
 from .ops import CALL, C, Form

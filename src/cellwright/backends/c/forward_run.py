@@ -9,8 +9,9 @@ from torch import Tensor
 
 from cellwright.passes.pipeline import Forward
 
-from .admit import Expected, admit, flat, laid_out
+from .admit import Expected, admit, flat
 from .kernel import Given, Kernel, Lagging, Window
+from .roots import RootMemory, Roots
 from .segments import boundary_count
 from .slots import resolved
 
@@ -23,7 +24,8 @@ class ForwardRun:
         kernel: of it.
         expected: what inputs, states and roots are.
         sizes: every named size.
-        roots: values of the schedule's roots.
+        roots: of the call.
+        memory: of the kernel's roots.
         inputs: ``[T, B, n]`` or ``[T, B]``, in the order of the graph.
         states: first values, ``[B, n]`` or ``[B]``.
 
@@ -37,23 +39,27 @@ class ForwardRun:
         kernel: Kernel,
         expected: Sequence[Sequence[Expected]],
         sizes: Mapping[str, int],
-        roots: Sequence[Tensor],
+        roots: Roots,
+        memory: RootMemory,
         inputs: Sequence[Tensor],
         states: Sequence[Tensor],
     ):
         self.steps, self.rows = inputs[0].shape[:2]
-        leads = ((self.steps, self.rows), (self.rows,), ())
-        for values, each, lead in zip(
-            (inputs, states, roots), expected, leads, strict=True
-        ):
-            admit(values, each, lead, inputs[0].dtype)
+        dtype = inputs[0].dtype
+        admit(inputs, expected[0], (self.steps, self.rows), dtype)
+        admit(states, expected[1], (self.rows,), dtype)
+
+        def read(given: Sequence[Tensor]) -> Sequence[Tensor]:
+            admit(given, expected[2], (), dtype)
+            return given
+
+        self._roots, self._held = memory.slots(roots, sizes, read)
         self.ahead = ahead
         self.outputs = ahead.schedule.outputs
         self.states = [flat(state) for state in states]
         self._kernel = kernel
         self._sizes = sizes
-        self._lengths = resolved(kernel.sizes, sizes)
-        self._roots = laid_out(roots)
+        self._lengths = kernel.lengths(sizes)
         self._inputs = [flat(given) for given in inputs]
 
     def array(self, node: int, steps: int) -> Tensor:

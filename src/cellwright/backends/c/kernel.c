@@ -1,5 +1,11 @@
-/* The frame of every kernel: rows of the batch are shared out, each walks through all
- * steps, and a step is what step.h says. See step.h for the order of the slots.
+/* The frame of every kernel: a piece of the batch walks through all steps, block by block,
+ * and what is done with a block is what step.h says. See slots.h for the order of the
+ * slots.
+ *
+ * Threads share the work out in one of two ways. Where there are many rows, each takes
+ * pieces of its own and waits for nobody. Where there are few, all of them walk through
+ * one piece together, and each does its share of every phase: a barrier a phase, but a
+ * thread then reads its share of the weights only.
  */
 #include <math.h>
 #include <stdatomic.h>
@@ -15,24 +21,28 @@
 #include "slots.h"
 #include "products.h"
 #include "rows.h"
+#include "frame.h"
+#include "gang.h"
+
+enum {
+    /* Rows whose sums are added up by themselves. They and their order depend on nothing
+     * but the batch, so all bits are the same for any number of threads. */
+    SUM_ROWS = 8,
+    /* Rows of one piece at most: what it reads and writes in a step stays in the cache. */
+    PIECE_ROWS = 48,
+    /* Rows that a stage of a block sees, those of all its steps. */
+    BLOCK_ROWS = 48,
+};
+
 #include "step.h"
 
-/* Rows of one piece of work. It depends on nothing but the batch, so that partial sums,
- * and with them all bits, are the same for any number of threads. */
-enum { ROWS = 6 };
-
-static int64_t piece_count(int64_t rows)
-{
-    int64_t pieces = (rows + ROWS - 1) / ROWS;
-    /* An odd number leaves one of two threads idle at the end. */
-    return rows >= 4 && pieces % 2 ? pieces + 1 : pieces;
-}
-
 typedef struct {
-    int64_t pieces;
+    int64_t pieces, steps; /* of a block */
     real *packed[RUNS + 1];
-    real *sums; /* [pieces][sums_size] */
+    real *sums; /* [rows / SUM_ROWS][sums_size] */
     int64_t sums_size;
+    real *scratch; /* of all threads, where they share every phase */
+    Gang gang;
 } Job;
 
 static int64_t padded(int64_t length)
@@ -46,36 +56,75 @@ static real *allocate(int64_t count)
     return aligned_alloc(64, (bytes + 63) / 64 * 64);
 }
 
-static int64_t scratch_size(const int64_t *slot)
+/* The place of a piece in the batch: it begins with a row whose sums begin there too. */
+static int64_t first_row(const Job *job, const int64_t *slot, int64_t piece)
 {
-    int64_t count = 0;
+    int64_t groups = (slot[SLOT_ROWS] + SUM_ROWS - 1) / SUM_ROWS;
+    return smaller(slot[SLOT_ROWS], groups * piece / job->pieces * SUM_ROWS);
+}
+
+static int64_t most_rows(const Job *job, const int64_t *slot)
+{
+    int64_t most = 0;
+    for (int64_t piece = 0; piece < job->pieces; piece++) {
+        int64_t rows = first_row(job, slot, piece + 1) - first_row(job, slot, piece);
+        most = rows > most ? rows : most;
+    }
+    return most;
+}
+
+/* How many pieces there are at least, in equal shares of a number of threads. */
+static int64_t piece_count(int64_t rows, int64_t threads)
+{
+    int64_t groups = (rows + SUM_ROWS - 1) / SUM_ROWS;
+    int64_t pieces = (groups + PIECE_ROWS / SUM_ROWS - 1) / (PIECE_ROWS / SUM_ROWS);
+    pieces = (pieces + threads - 1) / threads * threads;
+    return smaller(pieces, groups);
+}
+
+static int64_t scratch_size(const Job *job, const int64_t *slot)
+{
+    int64_t count = 0, rows = most_rows(job, slot);
     for (int i = 0; i < STATES; i++)
-        count += 2 * ROWS * padded(slot[state_size[i]]);
+        count += 2 * rows * padded(slot[state_size[i]]);
     for (int i = 0; i < KEPT; i++)
-        count += ROWS * padded(slot[kept_size[i]]);
+        count += rows * padded(slot[kept_size[i]]);
+    for (int i = 0; i < BLOCKS; i++)
+        count += job->steps * rows * padded(slot[block_size[i]]);
     return count;
 }
 
-/* Lay the memory of a thread out: both values of every state, and what is kept. */
-static void lay_out(Frame *frame, const int64_t *slot, real *scratch)
+/* Lay the memory of a piece out: both values of every state, and what is kept. */
+static void lay_out(Frame *frame, const Job *job, real *scratch)
 {
+    const int64_t *slot = frame->slot;
+    int64_t rows = most_rows(job, slot);
     for (int i = 0; i < STATES; i++) {
         frame->state_row[i] = padded(slot[state_size[i]]);
         frame->before[i] = scratch;
-        scratch += ROWS * frame->state_row[i];
+        scratch += rows * frame->state_row[i];
         frame->after[i] = scratch;
-        scratch += ROWS * frame->state_row[i];
+        scratch += rows * frame->state_row[i];
     }
     for (int i = 0; i < KEPT; i++) {
         frame->kept_row[i] = padded(slot[kept_size[i]]);
         frame->kept[i] = scratch;
-        scratch += ROWS * frame->kept_row[i];
+        scratch += rows * frame->kept_row[i];
+    }
+    for (int i = 0; i < BLOCKS; i++) {
+        frame->block_row[i] = padded(slot[block_size[i]]);
+        frame->block_start[i] = scratch;
+        scratch += job->steps * rows * frame->block_row[i];
     }
 }
 
-/* Point at the values of step t. An input with a first value lags one step behind. */
-static void point_at(Frame *frame, const int64_t *slot, int64_t t, int64_t row)
+/* Point at the values of a step, t of the sequence and `step` of its block. An input with
+ * a first value lags one step behind. */
+static void point_at(Frame *frame, int64_t t, int64_t step)
 {
+    const int64_t *slot = frame->slot;
+    int64_t row = frame->first_row;
+    frame->rows = frame->piece_rows;
     for (int i = 0; i < INPUTS; i++) {
         const int64_t *s = slot + SLOT_INPUTS + INPUT_SLOTS * i;
         int64_t late = s[3] != 0;
@@ -92,63 +141,132 @@ static void point_at(Frame *frame, const int64_t *slot, int64_t t, int64_t row)
         frame->out[i] = (real *)(intptr_t)s[0] + (t - slot[SLOT_BEGIN]) * s[1] + row * s[2];
         frame->out_row[i] = s[2];
     }
+    for (int i = 0; i < BLOCKS; i++)
+        frame->block[i] = frame->block_start[i] + step * frame->rows * frame->block_row[i];
 }
 
-static void run_piece(const Job *job, const int64_t *slot, Frame *frame, int64_t piece)
+/* See all steps of a block as so many rows. */
+static void point_at_block(Frame *frame, int64_t steps)
 {
-    int64_t row = slot[SLOT_ROWS] * piece / job->pieces;
-    frame->rows = (int)(slot[SLOT_ROWS] * (piece + 1) / job->pieces - row);
-    real *sums = job->sums + piece * job->sums_size;
-    for (int i = 0; i < SUMS; i++) {
-        frame->sum[i] = sums;
-        sums += padded(slot[sum_size[i]]);
-    }
+    frame->rows = (int)steps * frame->piece_rows;
+    for (int i = 0; i < BLOCKS; i++)
+        frame->block[i] = frame->block_start[i];
+}
+
+static void read_states(const Frame *frame, int share, int shares)
+{
     for (int i = 0; i < STATES; i++) {
-        const int64_t *s = slot + SLOT_STATES + STATE_SLOTS * i;
-        for (int r = 0; r < frame->rows; r++)
+        const int64_t *s = frame->slot + SLOT_STATES + STATE_SLOTS * i;
+        size_t size = (size_t)frame->slot[state_size[i]] * sizeof(real);
+        for (int r = share; r < frame->piece_rows; r += shares)
             memcpy(frame->before[i] + r * frame->state_row[i],
-                   (const real *)(intptr_t)s[0] + (row + r) * s[1],
-                   (size_t)slot[state_size[i]] * sizeof(real));
+                   (const real *)(intptr_t)s[0] + (frame->first_row + r) * s[1], size);
     }
-    int64_t begin = slot[SLOT_BEGIN], end = slot[SLOT_END];
-    for (int64_t i = begin; i < end; i++) {
-        point_at(frame, slot, BACKWARDS ? end - 1 - (i - begin) : i, row);
-        step(frame);
-        for (int k = 0; k < STATES; k++) {
-            real *old = frame->before[k];
-            frame->before[k] = frame->after[k];
-            frame->after[k] = old;
-        }
-    }
+}
+
+static void write_states(const Frame *frame, int share, int shares)
+{
     for (int i = 0; i < STATES; i++) {
-        const int64_t *s = slot + SLOT_STATES + STATE_SLOTS * i;
-        int64_t size = slot[state_size[i]];
-        for (int r = 0; r < frame->rows; r++)
-            memcpy((real *)(intptr_t)s[2] + (row + r) * size,
+        const int64_t *s = frame->slot + SLOT_STATES + STATE_SLOTS * i;
+        int64_t size = frame->slot[state_size[i]];
+        for (int r = share; r < frame->piece_rows; r += shares)
+            memcpy((real *)(intptr_t)s[2] + (frame->first_row + r) * size,
                    frame->before[i] + r * frame->state_row[i], (size_t)size * sizeof(real));
     }
 }
 
-/* What every thread does: its memory is laid out once, for all its pieces. */
-static void work(void *data)
+static void swap_states(Frame *frame)
 {
-    Team *team = data;
-    const Job *job = team->data;
-    const int64_t *slot = team->slot;
-    real *scratch = allocate(scratch_size(slot));
-    if (!scratch) {
-        atomic_store(&team->failed, 1);
-        return;
+    for (int k = 0; k < STATES; k++) {
+        real *old = frame->before[k];
+        frame->before[k] = frame->after[k];
+        frame->after[k] = old;
     }
-    Frame frame = {.slot = slot};
+}
+
+/* Run the steps from `begin` on, a block of them, in the order in which they come. */
+static void run_block(Frame *frame, Member *member, int64_t begin, int64_t steps)
+{
+    const int64_t *slot = frame->slot;
+    int64_t first = BACKWARDS ? slot[SLOT_END] - 1 - (begin - slot[SLOT_BEGIN]) : begin;
+    int64_t way = BACKWARDS ? -1 : 1;
+    for (int64_t i = 0; LAYS && i < steps; i++) {
+        point_at(frame, first + way * i, i);
+        lay(frame, member);
+    }
+    if (AHEADS) {
+        point_at_block(frame, steps);
+        ahead(frame, member);
+    }
+    for (int64_t i = 0; i < steps; i++) {
+        point_at(frame, first + way * i, i);
+        step(frame, member);
+        swap_states(frame);
+    }
+    if (BEHINDS) {
+        point_at_block(frame, steps);
+        behind(frame, member);
+    }
+    for (int64_t i = 0; PUTS && i < steps; i++) {
+        point_at(frame, first + way * i, i);
+        put(frame, member);
+    }
+}
+
+static void run_piece(const Job *job, Frame *frame, Member *member, int64_t piece)
+{
+    const int64_t *slot = frame->slot;
+    frame->first_row = first_row(job, slot, piece);
+    frame->piece_rows = (int)(first_row(job, slot, piece + 1) - frame->first_row);
+    real *sums = job->sums + frame->first_row / SUM_ROWS * job->sums_size;
+    for (int i = 0; i < SUMS; i++) {
+        frame->sum[i] = sums;
+        sums += padded(slot[sum_size[i]]);
+    }
+    run_phase(read_states, frame, member);
+    int64_t end = slot[SLOT_END];
+    for (int64_t i = slot[SLOT_BEGIN]; i < end; i += job->steps)
+        run_block(frame, member, i, smaller(job->steps, end - i));
+    run_phase(write_states, frame, member);
+}
+
+static Frame new_frame(const Job *job, const int64_t *slot, real *scratch)
+{
+    Frame frame = {.slot = slot, .sum_row = job->sums_size};
     for (int i = 0; i < RUNS; i++)
         frame.packed[i] = job->packed[i];
     for (int i = 0; i < ROOTS; i++)
         frame.root[i] = (const real *)(intptr_t)slot[SLOT_ROOTS + ROOT_SLOTS * i];
-    lay_out(&frame, slot, scratch);
+    lay_out(&frame, job, scratch);
+    return frame;
+}
+
+/* What every thread does alone: its memory is laid out once, for all its pieces. */
+static void work(void *data)
+{
+    Team *team = data;
+    const Job *job = team->data;
+    real *scratch = allocate(scratch_size(job, team->slot));
+    if (!scratch) {
+        atomic_store(&team->failed, 1);
+        return;
+    }
+    Frame frame = new_frame(job, team->slot, scratch);
+    Member member = {0};
     for (int64_t piece; (piece = next_piece(team)) >= 0;)
-        run_piece(job, slot, &frame, piece);
+        run_piece(job, &frame, &member, piece);
     free(scratch);
+}
+
+/* What every thread does together with the others: each walks through all pieces. */
+static void work_together(void *data)
+{
+    Team *team = data;
+    Job *job = team->data;
+    Frame frame = new_frame(job, team->slot, job->scratch);
+    Member member = join_gang(&job->gang);
+    for (int64_t piece = 0; piece < job->pieces; piece++)
+        run_piece(job, &frame, &member, piece);
 }
 
 static void pack(void *data)
@@ -171,16 +289,16 @@ static int64_t packed_total(const int64_t *slot)
     return total;
 }
 
-/* Add the pieces' sums up, in their order. */
+/* Add the sums of all rows up, in their order. */
 static void finish_sums(const Job *job, const int64_t *slot)
 {
-    int64_t at = 0;
+    int64_t at = 0, groups = (slot[SLOT_ROWS] + SUM_ROWS - 1) / SUM_ROWS;
     for (int i = 0; i < SUMS; i++) {
         int64_t size = slot[sum_size[i]];
         real *to = (real *)(intptr_t)slot[SLOT_SUMS + i];
-        for (int64_t piece = 0; piece < job->pieces; piece++)
+        for (int64_t group = 0; group < groups; group++)
             for (int64_t k = 0; k < size; k++)
-                to[k] += job->sums[piece * job->sums_size + at + k];
+                to[k] += job->sums[group * job->sums_size + at + k];
         at += padded(size);
     }
 }
@@ -194,6 +312,17 @@ static int64_t step_cost(const int64_t *slot)
     return cost;
 }
 
+static int run_together(Job *job, const int64_t *slot, int64_t cost)
+{
+    job->scratch = allocate(scratch_size(job, slot));
+    if (!job->scratch)
+        return 1;
+    const int64_t *threads = slot + SLOT_THREADS;
+    int failed = in_parallel(slot, threads, work_together, job, job->gang.shares, cost);
+    free(job->scratch);
+    return failed;
+}
+
 static int run_job(Job *job, const int64_t *slot)
 {
     int64_t tiles = 0;
@@ -204,12 +333,34 @@ static int run_job(Job *job, const int64_t *slot)
         tiles += tile_count(&runs[i], slot);
     }
     const int64_t *threads = slot + SLOT_THREADS;
-    in_parallel(slot, threads, pack, job, tiles, packed_total(slot));
-    int64_t steps = slot[SLOT_ROWS] * (slot[SLOT_END] - slot[SLOT_BEGIN]);
-    int failed = in_parallel(slot, threads, work, job, job->pieces, steps * step_cost(slot));
+    /* Moving an entry takes as long as sixteen multiply-adds. */
+    in_parallel(slot, threads, pack, job, tiles, 16 * packed_total(slot));
+    int64_t cost = slot[SLOT_ROWS] * (slot[SLOT_END] - slot[SLOT_BEGIN]) * step_cost(slot);
+    int failed = job->gang.shares > 1
+                     ? run_together(job, slot, cost)
+                     : in_parallel(slot, threads, work, job, job->pieces, cost);
     if (!failed)
         finish_sums(job, slot);
     return failed;
+}
+
+/* Decide how the work is shared out. Nothing of it changes a bit of the result. */
+static Job plan(const int64_t *slot)
+{
+    Job job = {0};
+    int64_t rows = slot[SLOT_ROWS], threads = team_size(slot + SLOT_THREADS);
+    int64_t cost = rows * step_cost(slot), steps = slot[SLOT_END] - slot[SLOT_BEGIN];
+    int few = rows < threads * (packed_total(slot) < LARGE ? SUM_ROWS : TOGETHER_ROWS);
+    int pays = cost >= TOGETHER_FROM && cost * steps >= SERIAL_BELOW;
+    job.gang.shares = few && pays ? (int)smaller(threads, MOST_SHARES) : 1;
+    job.pieces = piece_count(rows, job.gang.shares > 1 ? 1 : threads);
+    int64_t most = most_rows(&job, slot);
+    job.steps = AHEADS || BEHINDS ? BLOCK_ROWS / (most > 0 ? most : 1) : 1;
+    job.steps = smaller(job.steps, slot[SLOT_END] - slot[SLOT_BEGIN]);
+    job.steps = job.steps < 1 ? 1 : job.steps;
+    for (int i = 0; i < SUMS; i++)
+        job.sums_size += padded(slot[sum_size[i]]);
+    return job;
 }
 
 __attribute__((visibility("default"))) const char *cellwright_abi(void)
@@ -220,15 +371,14 @@ __attribute__((visibility("default"))) const char *cellwright_abi(void)
 /* Run all steps. Returns 0, or 1 when there was no memory. */
 __attribute__((visibility("default"))) int cellwright_run(const int64_t *slot)
 {
-    Job job = {.pieces = piece_count(slot[SLOT_ROWS])};
-    for (int i = 0; i < SUMS; i++)
-        job.sums_size += padded(slot[sum_size[i]]);
+    Job job = plan(slot);
+    int64_t groups = (slot[SLOT_ROWS] + SUM_ROWS - 1) / SUM_ROWS;
     real *packed = allocate(packed_total(slot));
     job.packed[0] = packed;
-    job.sums = allocate(job.pieces * job.sums_size);
+    job.sums = allocate(groups * job.sums_size);
     int failed = !packed || !job.sums;
     if (!failed) {
-        memset(job.sums, 0, (size_t)(job.pieces * job.sums_size) * sizeof(real));
+        memset(job.sums, 0, (size_t)(groups * job.sums_size) * sizeof(real));
         failed = run_job(&job, slot);
     }
     free(packed);

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import torch
@@ -17,6 +18,7 @@ from .emit import Source, outer_text
 from .errors import BuildError
 from .levels import Level, best_level
 from .sidecar import Description
+from .slots import resolved
 from .threads import team
 from .toolchain import find_compiler
 
@@ -62,18 +64,28 @@ def steps_of(given: Tensor | Window, begin: int, end: int) -> Tensor:
     return given[begin:end]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Kernel:
     """A compiled direction of a cell, for one dtype."""
 
     run_function: Callable[..., int]
     sizes: tuple[Size, ...]
+    _lengths: dict[tuple[int, ...], list[int]] = field(
+        default_factory=dict[tuple[int, ...], list[int]], init=False
+    )
+
+    def lengths(self, sizes: Mapping[str, int]) -> list[int]:
+        """Return the kernel's lengths at every named size; these come in one order."""
+        key = tuple(sizes.values())
+        if key not in self._lengths:
+            self._lengths[key] = resolved(self.sizes, sizes)
+        return self._lengths[key]
 
     def run(
         self,
         sizes: Sequence[int],
         span: tuple[int, int, int],
-        roots: Sequence[Tensor],
+        roots: Sequence[int],
         inputs: Sequence[Given],
         states: Sequence[tuple[Tensor, Tensor]],
         outputs: Sequence[tuple[Tensor, int]],
@@ -84,7 +96,7 @@ class Kernel:
         Args:
             sizes: the kernel's lengths.
             span: rows of the batch, the first step and the one behind the last.
-            roots: matrices, vectors with their entries side by side, scalars.
+            roots: their slots.
             inputs: ``[T, B, n]`` with entries side by side, or ``[T, B]``.
             states: first and last values, ``[B, n]``; the last lie side by side.
             outputs: ``[T, B, n]``, and the step that their first one is.
@@ -95,8 +107,7 @@ class Kernel:
         """
         rows, begin, end = span
         slots = [rows, begin, end, torch.get_num_threads(), *team()]
-        for root in roots:
-            slots += _root_slots(root)
+        slots += roots
         for given in inputs:
             slots += _input_slots(given)
         for first, last in states:
@@ -105,7 +116,9 @@ class Kernel:
             slots += _place(output, at - begin)
         slots += [total.data_ptr() for total in sums]
         slots += sizes
-        if self.run_function((ctypes.c_int64 * len(slots))(*slots)):
+        # Faster than an array of ctypes.
+        block = array("q", slots)
+        if self.run_function(block.buffer_info()[0]):
             raise MemoryError("a kernel found no memory for its packed weights")
 
 
@@ -182,7 +195,8 @@ def add_outer_products(
         entries = (left.shape[1] // heads, right.shape[1] // heads)
         slots += (len(left), heads, *entries, total.data_ptr())
     function = _outer_function(products[0][0].dtype, best_level())
-    if function((ctypes.c_int64 * len(slots))(*slots)):
+    block = array("q", slots)
+    if function(block.buffer_info()[0]):
         raise MemoryError("a kernel found no memory for its packed rows")
     add_outer_products(later)
 
@@ -190,16 +204,6 @@ def add_outer_products(
 def text_at(source: Source, double: bool, level: Level) -> str:
     """Return a kernel's C for a dtype and a level."""
     return source.text(double, level.vector_bytes, level.accumulators)
-
-
-def _root_slots(root: Tensor) -> tuple[int, ...]:
-    match root.dim():
-        case 3:
-            return (root.data_ptr(), *root.stride())
-        case 2:
-            return (root.data_ptr(), 0, *root.stride())
-        case _:
-            return (root.data_ptr(), 0, 0, 0)
 
 
 def _input_slots(given: Given) -> tuple[int, int, int, int, int]:

@@ -62,7 +62,12 @@ def best_level() -> Level:
     Raises:
         LevelError: CELLWRIGHT_LEVEL names no level, or one that does not run here.
     """
-    asked = os.environ.get(VARIABLE)
+    return _level_of(os.environ.get(VARIABLE), _cpu_flags())
+
+
+@cache
+def _level_of(asked: str | None, _: frozenset[str]) -> Level:
+    # A layer asks at every call.
     if not asked:
         return runnable_levels()[0]
     for level in LEVELS:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cellwright.ir.graph import Binding, bindings
 from cellwright.ir.ops import OPS
 from cellwright.ir.sizes import ZERO, Shape, Size
-from cellwright.passes.schedule import Schedule
+from cellwright.passes.phases import Schedule
 
 from .slots import Slots
 
@@ -27,13 +27,21 @@ class Place:
 
 
 class Memory:
-    """Places of nodes: roots, inputs, states, outputs, and what is kept."""
+    """Places of nodes: roots, inputs, states, outputs, and what is kept.
+
+    Attributes:
+        of_block: whether the phase that looks runs over all steps of a block. It sees
+            inputs and states as they were laid out for the block.
+    """
+
+    of_block = False
 
     def __init__(self, slots: Slots):
         graph = slots.schedule.graph
         self._graph = graph
         self._slots = slots
         self._kept = {node: i for i, node in enumerate(slots.schedule.kept)}
+        self._blocks = {node: i for i, node in enumerate(slots.schedule.blocks)}
         self._roots = {node: i for i, node in enumerate(slots.schedule.roots)}
         self._outputs = _computed_outputs(slots.schedule)
         self._binding = bindings(graph)
@@ -51,6 +59,11 @@ class Memory:
     def is_root(self, node: int) -> bool:
         """Tell whether a node is given, computed once a call."""
         return node in self._roots
+
+    def in_block(self, node: int) -> Place:
+        """Return where a node lies that is kept for all steps of a block."""
+        i = self._blocks[node]
+        return Place(f"frame->block[{i}]", f"frame->block_row[{i}]")
 
     def load(self, node: int, shape: Shape) -> str:
         """Return a node's value in a loop over vectors of a shape."""
@@ -75,7 +88,8 @@ class Memory:
     def _source(self, node: int) -> tuple[int, Size]:
         """Return the node behind slices and fills, and where in it to begin."""
         start = ZERO
-        while node not in self._kept and self._binding[node] > Binding.WEIGHTS:
+        laid = self._kept.keys() | self._blocks.keys()
+        while node not in laid and self._binding[node] > Binding.WEIGHTS:
             at = self._graph.nodes[node]
             if at.op == "slice":
                 assert isinstance(at.attr, tuple)
@@ -90,6 +104,8 @@ class Memory:
         if node in self._kept:
             i = self._kept[node]
             return Place(f"frame->kept[{i}]", f"frame->kept_row[{i}]")
+        if node in self._blocks and (self.of_block or found.op not in _LEAVES):
+            return self.in_block(node)
         if node in self._roots:
             return Place(f"frame->root[{self._roots[node]}]", "0")
         if found.op == "input":
@@ -101,6 +117,9 @@ class Memory:
         assert node in self._outputs, (self._graph.name, node, found)
         i = self._outputs[node]
         return Place(f"frame->out[{i}]", f"frame->out_row[{i}]")
+
+
+_LEAVES = ("input", "state")
 
 
 def _computed_outputs(schedule: Schedule) -> dict[int, int]:

@@ -4,19 +4,28 @@
  */
 
 /* acc[r * stride + j] += sum over k of x[r * row + k * step] * w[k][j], for R rows, W vectors.
- * The sum over k has one order whatever R is: a permuted batch gives the same bits. */
+ * The sum over k has one order whatever R is: a permuted batch gives the same bits. From
+ * `next` on lies what is multiplied soon, a line for every k; it comes closer meanwhile. */
 #define MULTIPLY(W, R)                                                                   \
     static void multiply_##W##_##R(vec *acc, int64_t stride, const real *w, const real *x, \
-                                   int64_t row, int64_t step, int64_t depth)             \
+                                   int64_t row, int64_t step, int64_t depth,             \
+                                   const real *next)                                     \
     {                                                                                    \
         vec sum[R][W];                                                                   \
         _Pragma("GCC unroll 8") for (int r = 0; r < R; r++)                              \
             _Pragma("GCC unroll 8") for (int j = 0; j < W; j++)                          \
                 sum[r][j] = acc[r * stride + j];                                         \
-        for (int64_t k = 0; k < depth; k++, w += W * LANES, x += step) {                 \
+        for (int64_t k = 0; k < depth; k++, w += W * LANES, x += step, next += LANES) {  \
             vec b[W];                                                                    \
+            /* A single row waits for memory in any case. */                             \
+            if (R > 1)                                                                   \
+                __builtin_prefetch(next, 0, 2);                                          \
             _Pragma("GCC unroll 8") for (int j = 0; j < W; j++)                          \
+            {                                                                            \
                 b[j] = *(const vec *)(w + j * LANES);                                    \
+                if (R > 1 && W * R + W < REGISTERS)                                      \
+                    IN_REGISTER(b[j]);                                                   \
+            }                                                                            \
             _Pragma("GCC unroll 8") for (int r = 0; r < R; r++)                          \
             {                                                                            \
                 vec value = splat(x[r * row]);                                           \
@@ -36,16 +45,10 @@
     MULTIPLY(W, 1) MULTIPLY(W, 2) MULTIPLY(W, 3) MULTIPLY(W, 4) MULTIPLY(W, 5) MULTIPLY(W, 6)
 WIDTHS(MULTIPLY_ROWS)
 
-typedef void Multiply(vec *, int64_t, const real *, const real *, int64_t, int64_t, int64_t);
+typedef void Multiply(vec *, int64_t, const real *, const real *, int64_t, int64_t, int64_t,
+                      const real *);
 
 #define MULTIPLY_TABLE(W)                                                                \
     [W] = {0,                multiply_##W##_1, multiply_##W##_2, multiply_##W##_3,       \
            multiply_##W##_4, multiply_##W##_5, multiply_##W##_6},
 static Multiply *const multiply_table[5][7] = {{0}, WIDTHS(MULTIPLY_TABLE)};
-
-/* Rows are shared out evenly: five on a level that takes three are three and two. */
-static inline int rows_at_once(int rows, int most)
-{
-    int parts = (rows + most - 1) / most;
-    return (rows + parts - 1) / parts;
-}

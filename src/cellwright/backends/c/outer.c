@@ -14,9 +14,14 @@
 #include "multiply.h"
 #include "threads.h"
 
-/* Rows whose right sides are packed at a time, and left entries of one piece: small
- * enough for the first caches, large enough to make up for the packing. */
-enum { BLOCK = 256, LEFTS = 96, WIDEST = 4 };
+/* Rows that are packed at a time, and entries of one piece. A tile of right sides,
+ * BLOCK * WIDEST vectors, stays in the first cache, all else of a piece in the second. */
+enum { NEAR = 256, BLOCK = 192, LEFTS = 144, WIDEST = 4, TILES = 4, RIGHTS = TILES * WIDEST * LANES };
+
+typedef struct {
+    real left[BLOCK * LEFTS]; /* [rows][lefts] */
+    vec right[TILES][BLOCK * WIDEST];
+} Packed;
 
 typedef struct {
     const real *left, *right;
@@ -34,6 +39,11 @@ static Outer outer_at(const int64_t *slot, int64_t i)
                    s[1], s[3], s[4], s[5], s[6], s[7], (real *)(intptr_t)s[8]};
 }
 
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 static int64_t parts(int64_t whole, int64_t part)
 {
     return (whole + part - 1) / part;
@@ -41,7 +51,7 @@ static int64_t parts(int64_t whole, int64_t part)
 
 static int64_t pieces_of(const Outer *outer)
 {
-    return outer->heads * parts(outer->lefts, LEFTS) * parts(outer->rights, WIDEST * LANES);
+    return outer->heads * parts(outer->lefts, LEFTS) * parts(outer->rights, RIGHTS);
 }
 
 /* The right sides of some rows, one vector beside the other, filled up with zeros. */
@@ -56,53 +66,81 @@ static void pack_rights(const real *from, int64_t row, int64_t rows, int64_t cou
         }
 }
 
-static void add_block(const Outer *outer, const real *left, int64_t rows, int64_t lefts,
-                      int64_t rights, int width, const vec *packed, real *out)
+/* The left sides of some rows, close together: where they lie far apart, at equal
+ * distances, the first cache cannot hold them. */
+static void pack_lefts(const real *from, int64_t row, int64_t rows, int64_t count, real *packed)
 {
-    /* Each block's sum begins anew, which keeps its rounding small. */
+    for (int64_t i = 0; i < rows; i++, from += row, packed += count)
+        memcpy(packed, from, (size_t)count * sizeof(real));
+}
+
+/* Add a tile of products to the result. Each block's sum begins anew, which keeps its
+ * rounding small. */
+static void add_tile(const vec *packed, const real *left, int64_t left_row, int now,
+                     int64_t rows, int width, int64_t rights, real *out, int64_t out_row)
+{
     vec acc[6 * WIDEST];
-    int most = rows_at_once((int)(lefts < 6 ? lefts : 6), ROWS_OF(WIDEST));
-    for (int64_t m = 0; m < lefts; m += most) {
-        int now = (int)(lefts - m < most ? lefts - m : most);
-        for (int k = 0; k < now * width; k++)
-            acc[k] = splat(0);
-        multiply_table[width][now](acc, width, (const real *)packed, left + m, 1,
-                                   outer->left_row, rows);
-        for (int r = 0; r < now; r++)
-            for (int j = 0; j < width; j++) {
-                real *to = out + (m + r) * outer->rights + j * LANES;
-                int64_t rest = rights - j * LANES;
-                int lanes = rest < LANES ? (int)rest : LANES;
-                store(to, load(to, lanes) + acc[r * width + j], lanes);
-            }
+    for (int k = 0; k < now * width; k++)
+        acc[k] = splat(0);
+    multiply_table[width][now](acc, width, (const real *)packed, left, 1, left_row, rows,
+                               (const real *)packed);
+    for (int r = 0; r < now; r++)
+        for (int j = 0; j < width; j++) {
+            real *to = out + r * out_row + j * LANES;
+            int lanes = (int)smaller(rights - j * LANES, LANES);
+            store(to, load(to, lanes) + acc[r * width + j], lanes);
+        }
+}
+
+static void add_block(const Packed *packed, const real *left, int64_t left_row,
+                      int64_t lefts, int64_t rows, int64_t rights, real *out, int64_t out_row)
+{
+    for (int tile = 0; tile * WIDEST * LANES < rights; tile++) {
+        int64_t count = smaller(rights - tile * WIDEST * LANES, WIDEST * LANES);
+        int width = (int)parts(count, LANES);
+        int64_t groups = parts(lefts, ROWS_OF(width));
+        for (int64_t group = 0; group < groups; group++) {
+            int64_t m = lefts * group / groups;
+            int now = (int)(lefts * (group + 1) / groups - m);
+            add_tile(packed->right[tile], left + m, left_row, now, rows, width, count,
+                     out + m * out_row + tile * WIDEST * LANES, out_row);
+        }
     }
 }
 
-static void run_piece(const Outer *outer, int64_t piece, vec *packed)
+static void run_piece(const Outer *outer, int64_t piece, Packed *packed)
 {
-    int64_t columns = parts(outer->rights, WIDEST * LANES);
-    int64_t n = piece % columns * WIDEST * LANES;
-    int64_t m = piece / columns % parts(outer->lefts, LEFTS) * LEFTS;
-    int64_t head = piece / columns / parts(outer->lefts, LEFTS);
-    int64_t rights = outer->rights - n < WIDEST * LANES ? outer->rights - n : WIDEST * LANES;
-    int64_t lefts = outer->lefts - m < LEFTS ? outer->lefts - m : LEFTS;
-    int width = (int)parts(rights, LANES);
+    int64_t columns = parts(outer->rights, RIGHTS), lines = parts(outer->lefts, LEFTS);
+    int64_t n = piece % columns * RIGHTS, m = piece / columns % lines * LEFTS;
+    int64_t head = piece / columns / lines;
+    int64_t rights = smaller(outer->rights - n, RIGHTS);
+    int64_t lefts = smaller(outer->lefts - m, LEFTS);
     const real *left = outer->left + head * outer->lefts + m;
     const real *right = outer->right + head * outer->rights + n;
     real *out = outer->out + (head * outer->lefts + m) * outer->rights + n;
     for (int64_t row = 0; row < outer->rows; row += BLOCK) {
-        int64_t rows = outer->rows - row < BLOCK ? outer->rows - row : BLOCK;
-        pack_rights(right + row * outer->right_row, outer->right_row, rows, rights, width,
-                    packed);
-        add_block(outer, left + row * outer->left_row, rows, lefts, rights, width, packed,
-                  out);
+        int64_t rows = smaller(outer->rows - row, BLOCK);
+        const real *from = left + row * outer->left_row;
+        int64_t step = outer->left_row;
+        if (step > NEAR) {
+            pack_lefts(from, step, rows, lefts, packed->left);
+            from = packed->left;
+            step = lefts;
+        }
+        for (int tile = 0; tile * WIDEST * LANES < rights; tile++) {
+            int64_t count = smaller(rights - tile * WIDEST * LANES, WIDEST * LANES);
+            pack_rights(right + row * outer->right_row + tile * WIDEST * LANES,
+                        outer->right_row, rows, count, (int)parts(count, LANES),
+                        packed->right[tile]);
+        }
+        add_block(packed, from, step, lefts, rows, rights, out, outer->rights);
     }
 }
 
 static void work(void *data)
 {
     Team *team = data;
-    vec *packed = aligned_alloc(64, sizeof(vec) * BLOCK * WIDEST);
+    Packed *packed = aligned_alloc(64, sizeof(Packed));
     if (!packed) {
         atomic_store(&team->failed, 1);
         return;

@@ -57,6 +57,22 @@ static inline void tile_range(const Run *run, const int64_t *slot, int64_t unit,
     *to = (last / units + 1) * depth;
 }
 
+/* Rows of a matrix that begin at `row`, as columns: to[k * step + lane] = row lane's k-th
+ * entry for k < depth, and 0 for lanes from `lanes` on. */
+static void turn_rows(const real *row, int64_t row_step, int lanes, int64_t depth, real *to,
+                      int64_t step)
+{
+    for (int64_t k = 0; k < depth; k += LANES) {
+        int now = (int)smaller(LANES, depth - k);
+        vec block[LANES];
+        UNROLLED for (int lane = 0; lane < LANES; lane++)
+            block[lane] = lane < lanes ? load(row + lane * row_step + k, now) : splat(0);
+        turn(block);
+        for (int i = 0; i < now; i++)
+            *(vec *)(to + (k + i) * step) = block[i];
+    }
+}
+
 /* One vector of units of one matrix: to[k * step + lane] = matrix[unit + lane][from + k].
  *
  * slots of a root: pointer, strides of block, row and column. */
@@ -70,10 +86,19 @@ static void pack_vector(const Run *run, const int64_t *slot, const int64_t *root
         block_depth = slot[run->depth] / slot[run->heads];
     }
     int plain = run->heads < 0;
-    int whole = unit + LANES <= units;
-    if (plain && whole && root[2] == 1) {
+    int lanes = (int)smaller(LANES, units - unit);
+    if (lanes <= 0) {
+        for (int64_t k = from; k < to; k++)
+            *(vec *)(packed + (k - from) * step) = splat(0);
+        return;
+    }
+    if (plain && root[2] == 1) {
         for (int64_t k = 0; k < to; k++)
-            memcpy(packed + k * step, matrix + unit + k * root[3], sizeof(vec));
+            *(vec *)(packed + k * step) = load(matrix + unit + k * root[3], lanes);
+        return;
+    }
+    if (plain && root[3] == 1) {
+        turn_rows(matrix + unit * root[2], root[2], lanes, to, packed, step);
         return;
     }
     for (int lane = 0; lane < LANES; lane++) {
@@ -89,16 +114,25 @@ static void pack_vector(const Run *run, const int64_t *slot, const int64_t *root
     }
 }
 
+/* Vectors of units in a tile: where one accumulator has them all, the last tile may have
+ * fewer than the others. */
+static inline int tile_vectors(const Run *run, const int64_t *slot, int64_t unit)
+{
+    int64_t left = (slot[run->units] - unit + LANES - 1) / LANES;
+    return run->count > 1 ? run->spread : (int)smaller(run->spread, left);
+}
+
 static void pack_tile(const Run *run, const int64_t *slot, int64_t tile, real *packed)
 {
     int64_t unit = tile * run->spread * LANES, from, to;
-    int64_t step = run->count * run->spread * LANES;
+    int vectors = tile_vectors(run, slot, unit);
+    int64_t step = (int64_t)run->count * vectors * LANES;
     tile_range(run, slot, unit, &from, &to);
     packed += tile * tile_size(run, slot);
     for (int i = 0; i < run->count; i++) {
         const int64_t *root = slot + SLOT_ROOTS + ROOT_SLOTS * run->root[i];
-        for (int v = 0; v < run->spread; v++) {
-            int64_t at = (int64_t)(i * run->spread + v) * LANES;
+        for (int v = 0; v < vectors; v++) {
+            int64_t at = (int64_t)(i * vectors + v) * LANES;
             pack_vector(run, slot, root, unit + v * LANES, from, to, packed + at, step);
         }
     }
@@ -107,46 +141,60 @@ static void pack_tile(const Run *run, const int64_t *slot, int64_t tile, real *p
 /* Add a run's products for units from `unit` on to the accumulators of `rows` rows. */
 static inline void multiply(const Run *run, const int64_t *slot, const real *packed,
                             int64_t unit, int rows, const real *x, int64_t row, vec *acc,
-                            int64_t stride)
+                            int64_t stride, int group)
 {
-    int64_t from, to, width = run->count * run->spread;
+    int64_t from, to;
+    int width = run->count * tile_vectors(run, slot, unit);
     tile_range(run, slot, unit, &from, &to);
     packed += unit / (run->spread * LANES) * tile_size(run, slot);
-    multiply_table[width][rows](acc, stride, packed, x + from, row, 1, to - from);
+    const real *next = packed + tile_size(run, slot) + group * (to - from) * LANES;
+    multiply_table[width][rows](acc, stride, packed, x + from, row, 1, to - from, next);
 }
 
 #define BODY inline __attribute__((always_inline))
 
+/* The part of `count` that a share of them is: [*from, *to). */
+static inline void part_of(int64_t count, int share, int shares, int64_t *from, int64_t *to)
+{
+    *from = count * share / shares;
+    *to = count * (share + 1) / shares;
+}
+
 /* A loop without products: body_I for every vector of every row. */
 #define LOOP_PHASE(I, SIZE)                                                              \
-    static void phase_##I(const Frame *frame)                                            \
+    static void phase_##I(const Frame *frame, int share, int shares)                     \
     {                                                                                    \
-        int64_t size = frame->slot[SIZE];                                                \
+        int64_t size = frame->slot[SIZE], from, to;                                      \
+        part_of((size + LANES - 1) / LANES, share, shares, &from, &to);                  \
+        int64_t end = smaller(to * LANES, size);                                         \
         for (int row = 0; row < frame->rows; row++) {                                    \
-            int64_t unit = 0;                                                            \
-            for (; unit + LANES <= size; unit += LANES)                                  \
+            int64_t unit = from * LANES;                                                 \
+            for (; unit + LANES <= end; unit += LANES)                                   \
                 body_##I(frame, row, unit, LANES, 0);                                    \
-            if (unit < size)                                                             \
-                body_##I(frame, row, unit, (int)(size - unit), 0);                       \
+            if (unit < end)                                                              \
+                body_##I(frame, row, unit, (int)(end - unit), 0);                        \
         }                                                                                \
     }
 
 #define PRODUCT(RUN, X, STRIDE, FIRST)                                                   \
     multiply(&runs[RUN], frame->slot, frame->packed[RUN], unit, now, X + row * (STRIDE), \
-             STRIDE, acc + FIRST, stride);
+             STRIDE, acc + FIRST, stride, group);
 
 /* A loop with products: for every tile of units and every few rows the accumulators are
  * filled, and body_I is run on them while they are at hand. */
 #define PRODUCT_PHASE(I, SIZE, COUNT, WIDEST, ...)                                       \
-    static void phase_##I(const Frame *frame)                                            \
+    static void phase_##I(const Frame *frame, int share, int shares)                     \
     {                                                                                    \
         enum { stride = COUNT };                                                         \
         vec acc[6 * stride];                                                             \
-        int64_t size = frame->slot[SIZE];                                                \
-        int most = rows_at_once(frame->rows, ROWS_OF(WIDEST));                           \
-        for (int64_t unit = 0; unit < size; unit += SPREAD_##I * LANES)                  \
-            for (int row = 0; row < frame->rows; row += most) {                          \
-                int now = frame->rows - row < most ? frame->rows - row : most;           \
+        int64_t size = frame->slot[SIZE], from, to;                                      \
+        part_of((size + SPREAD_##I * LANES - 1) / (SPREAD_##I * LANES), share, shares,   \
+                &from, &to);                                                             \
+        int rows = frame->rows, groups = (rows + ROWS_OF(WIDEST) - 1) / ROWS_OF(WIDEST); \
+        for (int64_t tile = from; tile < to; tile++)                                     \
+            for (int group = 0; group < groups; group++) {                               \
+                int64_t unit = tile * SPREAD_##I * LANES;                                \
+                int row = rows * group / groups, now = rows * (group + 1) / groups - row; \
                 for (int k = 0; k < now * stride; k++)                                   \
                     acc[k] = splat(0);                                                   \
                 __VA_ARGS__                                                              \

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 from torch import Tensor
@@ -12,10 +12,12 @@ from torch import Tensor
 from cellwright.backends.reference.interpret import Arguments, Weights
 from cellwright.passes.pipeline import Back, Forward
 
-from .admit import Expected, flat, laid_out
+from .admit import Expected, flat
 from .backward_run import BackwardRun, Kept, Stored
 from .forward_run import ForwardRun, Segments
 from .kernel import Kernel
+from .outer_plan import OuterPlan
+from .roots import RootMemory, Roots
 from .segments import segment_steps
 from .slots import resolved
 
@@ -33,11 +35,13 @@ class Program:
     back: Back | None
     kernel: Kernel
     back_kernel: Kernel | None
+    _memory: RootMemory = field(default_factory=RootMemory, init=False)
+    _back_memory: RootMemory = field(default_factory=RootMemory, init=False)
 
     def forward(
         self,
         sizes: Mapping[str, int],
-        roots: Sequence[Tensor],
+        roots: Roots,
         inputs: Sequence[Tensor],
         states: Sequence[Tensor],
     ) -> tuple[list[Tensor], list[Tensor]]:
@@ -45,7 +49,7 @@ class Program:
 
         Args:
             sizes: every named size.
-            roots: values of the schedule's roots.
+            roots: of the call.
             inputs: ``[T, B, n]`` or ``[T, B]``, in the order of the graph.
             states: first values, ``[B, n]`` or ``[B]``.
 
@@ -65,7 +69,7 @@ class Program:
     def forward_in_segments(
         self,
         sizes: Mapping[str, int],
-        roots: Sequence[Tensor],
+        roots: Roots,
         inputs: Sequence[Tensor],
         states: Sequence[Tensor],
     ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
@@ -94,7 +98,7 @@ class Program:
     def backward(
         self,
         sizes: Mapping[str, int],
-        roots: Sequence[Tensor],
+        roots: Roots,
         inputs: Sequence[Tensor],
         states: Sequence[Tensor],
         saved: Mapping[int, Tensor],
@@ -105,7 +109,7 @@ class Program:
 
         Args:
             sizes: every named size.
-            roots: values of the forward schedule's roots.
+            roots: of the call.
             inputs: as in `forward`.
             states: as in `forward`.
             saved: the forward arrays that the backward step reads, by their nodes.
@@ -116,14 +120,12 @@ class Program:
             Gradients of inputs and roots by name, and of the first states.
         """
         kept = Stored(self.ahead, saved, [flat(state) for state in states])
-        return self._back_run(sizes, inputs, arriving, kept).through(
-            self._weights(sizes, roots, inputs[0]), adjoints
-        )
+        return self._through(sizes, roots, inputs, arriving, kept, adjoints)
 
     def backward_in_segments(
         self,
         sizes: Mapping[str, int],
-        roots: Sequence[Tensor],
+        roots: Roots,
         inputs: Sequence[Tensor],
         states: Sequence[Tensor],
         between: Sequence[Tensor],
@@ -146,45 +148,62 @@ class Program:
         """
         run = self._run(sizes, roots, inputs, states)
         kept = Segments(run, between, self.segment(sizes, run.steps, run.rows))
-        return self._back_run(sizes, inputs, arriving, kept).through(
-            self._weights(sizes, roots, inputs[0]), adjoints
-        )
+        return self._through(sizes, roots, inputs, arriving, kept, adjoints)
 
     def _run(
         self,
         sizes: Mapping[str, int],
-        roots: Sequence[Tensor],
+        roots: Roots,
         inputs: Sequence[Tensor],
         states: Sequence[Tensor],
     ) -> ForwardRun:
         expected = _expected(self, tuple(sizes.items()))
+        kernel, memory = self.kernel, self._memory
         return ForwardRun(
-            self.ahead, self.kernel, expected, sizes, roots, inputs, states
+            self.ahead, kernel, expected, sizes, roots, memory, inputs, states
         )
 
-    def _back_run(
+    def _through(
         self,
         sizes: Mapping[str, int],
+        roots: Roots,
         inputs: Sequence[Tensor],
         arriving: Mapping[str, Tensor],
         kept: Kept,
-    ) -> BackwardRun:
+        adjoints: Sequence[Tensor],
+    ) -> tuple[dict[str, Tensor], list[Tensor]]:
         assert self.back is not None
         assert self.back_kernel is not None
-        names = [each.name for each in self.ahead.schedule.graph.inputs]
+        ahead, x = self.ahead, inputs[0]
+        names = [each.name for each in ahead.schedule.graph.inputs]
         given = dict(zip(names, inputs, strict=True))
-        return BackwardRun(
-            self.back, self.back_kernel, sizes, {**given, **arriving}, kept, inputs[0]
-        )
 
-    def _weights(
-        self, sizes: Mapping[str, int], roots: Sequence[Tensor], like: Tensor
-    ) -> list[Tensor]:
-        ahead = self.ahead
-        names = [ahead.names[node] for node in ahead.schedule.roots]
-        given = dict(zip(names, roots, strict=True))
-        values = self._back_roots.values(Arguments(sizes, given, {}), like)
-        return laid_out(values)
+        def read(values: Sequence[Tensor]) -> Sequence[Tensor]:
+            names = [ahead.names[node] for node in ahead.schedule.roots]
+            named = dict(zip(names, values, strict=True))
+            return self._back_roots.values(Arguments(sizes, named, {}), x)
+
+        slots, held = self._back_memory.slots(roots, sizes, read)
+        run = BackwardRun(
+            self.back,
+            self.back_kernel,
+            self._plan,
+            sizes,
+            {**given, **arriving},
+            kept,
+            x,
+        )
+        found = run.through(slots, adjoints)
+        del held  # Until here a kernel may have read them.
+        return found
+
+    @cached_property
+    def _plan(self) -> OuterPlan:
+        assert self.back is not None
+        back = self.back
+        learned = [n for name, n in back.gradients.items() if name not in back.inputs]
+        matrices = [n for n in learned if n not in back.schedule.sums]
+        return OuterPlan(back.schedule, matrices, back.whole)
 
     @cached_property
     def _back_roots(self) -> Weights:

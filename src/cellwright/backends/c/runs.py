@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from cellwright.ir.graph import Graph
 from cellwright.ir.sizes import Size
-from cellwright.passes.schedule import Loop
+from cellwright.passes.phases import Loop
 
 WIDTH = 4
 """Vectors of one tile: enough to use a value of the operand four times."""
@@ -37,6 +37,13 @@ class Run:
     units: Size
     depth: Size
     heads: Size | None
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """How many vectors its tiles have; the last one of a lone matrix has less."""
+        if len(self.matrices) > 1:
+            return (len(self.matrices) * self.spread,)
+        return tuple(range(1, self.spread + 1))
 
 
 def spread_of(loop: Loop) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cellwright.ir.sizes import ONE, Shape, Size
-from cellwright.passes.schedule import Schedule
+from cellwright.passes.phases import Schedule
 
 HEAD = ("rows", "begin", "end", "threads", "team", "inside")
 ROOT, INPUT, STATE, OUTPUT = 4, 5, 3, 3

@@ -20,23 +20,39 @@ static inline int64_t next_piece(Team *team)
     return piece < team->pieces ? piece : -1;
 }
 
-/* Below this many multiply-adds a second thread costs more than it brings. */
-#define SERIAL_BELOW 1000000
+/* Below this many multiply-adds, about a tenth of a millisecond, a second thread costs more
+ * than it brings: it sleeps by then, and takes half of that to wake. */
+#define SERIAL_BELOW 8000000
 
-/* Run `work` until no piece is left, in several threads if it pays and we are not in one
- * of a team already. Returns 1 if a thread found no memory.
+/* From this many multiply-adds of a step on, threads that do it together gain more than
+ * they lose by waiting for one another. */
+#define TOGETHER_FROM 30000
+
+/* Below this many rows for each thread, all weights are read for too few of them where
+ * these are LARGE: more than the second cache holds. */
+#define TOGETHER_ROWS 16
+#define LARGE 1000000
+
+/* How many threads may work: one where we are in one of a team already.
  *
  * threads: how many, the address of GOMP_parallel, that of omp_in_parallel; 0 for none. */
+static inline int64_t team_size(const int64_t *threads)
+{
+    int (*inside)(void);
+    memcpy(&inside, &threads[2], sizeof inside);
+    return threads[0] > 1 && threads[1] && !(inside && inside()) ? threads[0] : 1;
+}
+
+/* Run `work` until no piece is left, in several threads if it pays. Returns 1 if a thread
+ * found no memory. `threads` as in team_size. */
 static int in_parallel(const int64_t *slot, const int64_t *threads, void (*work)(void *),
                        void *data, int64_t pieces, int64_t cost)
 {
     Team team = {.slot = slot, .data = data, .pieces = pieces};
     void (*start)(void (*)(void *), void *, unsigned, unsigned);
-    int (*inside)(void);
     memcpy(&start, &threads[1], sizeof start);
-    memcpy(&inside, &threads[2], sizeof inside);
-    int64_t count = threads[0] < pieces ? threads[0] : pieces;
-    if (count > 1 && start && cost >= SERIAL_BELOW && !(inside && inside()))
+    int64_t most = team_size(threads), count = most < pieces ? most : pieces;
+    if (count > 1 && cost >= SERIAL_BELOW)
         start(work, &team, (unsigned)count, 0);
     else
         work(&team);

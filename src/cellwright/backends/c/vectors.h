@@ -106,6 +106,19 @@ INLINE ivec first_lanes(int n) {
     return lane < (integer)n;
 }
 
+/* Keep v in a register. GCC would rather read it from memory once for every use, and from
+ * the second cache that takes as often as long. */
+#if CW_BYTES == 64 && defined __AVX512F__
+#define IN_REGISTER(v) __asm__("" : "+v"(v))
+enum { REGISTERS = 32 };
+#elif defined __SSE2__
+#define IN_REGISTER(v) __asm__("" : "+x"(v))
+enum { REGISTERS = 16 };
+#else
+#define IN_REGISTER(v) ((void)0)
+enum { REGISTERS = 0 };
+#endif
+
 /* Whether m is all ones in every lane. */
 INLINE int in_all_lanes(ivec m) {
     typedef int64_t pair __attribute__((vector_size(16)));
@@ -163,4 +176,36 @@ INLINE real max_lanes(vec v, int n) {
     for (int i = 1; i < n; i++)
         if (v[i] > largest || v[i] != v[i]) largest = v[i];
     return largest;
+}
+
+/* a[0], b[0], a[1], b[1] and so on, of the lower and of the upper halves. */
+#if CW_BYTES / 16 * (2 - CW_DOUBLE) == 8
+#define LOWER 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define UPPER 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#elif CW_BYTES / 16 * (2 - CW_DOUBLE) == 4
+#define LOWER 0, 8, 1, 9, 2, 10, 3, 11
+#define UPPER 4, 12, 5, 13, 6, 14, 7, 15
+#elif CW_BYTES / 16 * (2 - CW_DOUBLE) == 2
+#define LOWER 0, 4, 1, 5
+#define UPPER 2, 6, 3, 7
+#else
+#define LOWER 0, 2
+#define UPPER 1, 3
+#endif
+#ifdef __clang__
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (ivec){__VA_ARGS__})
+#endif
+
+/* Turn LANES rows into columns: as many perfect shuffles as LANES has binary digits. */
+INLINE void turn(vec *rows) {
+    UNROLLED for (int round = 1; round < LANES; round *= 2) {
+        vec other[LANES];
+        UNROLLED for (int i = 0; i < LANES / 2; i++) {
+            other[2 * i] = SHUFFLE(rows[i], rows[i + LANES / 2], LOWER);
+            other[2 * i + 1] = SHUFFLE(rows[i], rows[i + LANES / 2], UPPER);
+        }
+        UNROLLED for (int i = 0; i < LANES; i++) rows[i] = other[i];
+    }
 }

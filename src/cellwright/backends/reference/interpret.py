@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,8 +22,7 @@ from .frozen import Frozen
 from .ops import TORCH, Implementation, Resolved, number
 
 
-@dataclass(frozen=True)
-class Arguments:
+class Arguments(NamedTuple):
     """What a graph runs on; every tensor has one dtype and one device.
 
     Args:
@@ -36,8 +36,7 @@ class Arguments:
     constants: Mapping[str, Tensor]
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """What a run gives.
 
     Args:
