@@ -258,6 +258,16 @@ def wrong_level(request: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     compiler._choose.cache_clear()
 
 
+def test_a_compiler_is_looked_for_where_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Who follows an error's advice need not begin again."""
+    monkeypatch.setenv("CC", "/nowhere/cc")
+    assert compiler.choose("auto").backend == "reference"
+    monkeypatch.delenv("CC")
+    assert compiler.choose("auto").backend == "c"
+
+
 def test_any_cell_at_a_level_that_cannot_be_warns(wrong_level: str):
     """The reference runs, the warning and the report say why."""
     layer = cw.nn.Recurrent("gru", 3, 4)

@@ -539,3 +539,12 @@ h' = f * h + (1 - f) * tanh(W @ x)
 """
     made = cw.nn.Recurrent(text, 3, 4, forget_bias=7.0)
     assert (made.get_parameter("b_l0") + made.get_parameter("d_l0")).tolist() == [7] * 4
+
+
+def test_messages_name_the_layer_as_it_is_set():
+    """What was set anew since it was made is told."""
+    layer = cw.nn.Recurrent("lstm", 3, 5)
+    layer(torch.randn(2, 1, 3))
+    layer.batch_first = True
+    with pytest.raises(ShapeError, match=r"Recurrent\('lstm', .*batch_first=True\)"):
+        layer(torch.randn(2, 1, 4))

@@ -7,7 +7,7 @@ until somebody asks for them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -35,24 +35,42 @@ from .packed import Packed
 
 @dataclass(frozen=True)
 class _Call(Compiled):
-    """What one call's functions share that is no tensor."""
+    """What one call's functions share that is no tensor.
 
-    spec: str = ""
+    Args:
+        graph: the cell, for the name of its operators.
+        plain: whether nothing traces the call.
+    """
+
+    graph: Graph | None = None
+    plain: bool = True
 
     def forward(self, tensors: Sequence[Tensor]) -> Forwarded:
         """Run the forward kernel, by its operator where something traces."""
-        if are_plain(tensors):
+        if self.plain:
             return forward_arrays(self, tensors)
-        found = forward_operator(list(tensors), self.spec, list(self.sizes.values()))
+        found = forward_operator(*self._asked(tensors))
         arrays, states = len(self.out_nodes), self.counts[1]
         behind = len(found) - states
         return Forwarded(found[:arrays], found[arrays:behind], found[behind:])
 
     def backward(self, tensors: Sequence[Tensor]) -> list[Tensor]:
-        """Run the backward kernel, likewise."""
-        if are_plain(tensors):
+        """Run the backward kernel, likewise: something may have come to look on."""
+        if self.plain and are_plain(tensors):
             return backward_arrays(self, tensors)
-        return backward_operator(list(tensors), self.spec, list(self.sizes.values()))
+        inputs, states, weights, _ = self.split(tensors)
+        found = backward_operator(*self._asked(tensors))
+        own = len(inputs) + len(states)
+        return [*found[:own], *self.weights(found[own:], weights)]
+
+    def _asked(self, tensors: Sequence[Tensor]) -> tuple[list[Tensor], str, list[int]]:
+        """Return what an operator is called with: it takes each root by itself."""
+        assert self.graph is not None
+        inputs, states, weights, rest = self.split(tensors)
+        roots = self.roots(weights).tensors()
+        dtype, names = inputs[0].dtype, tuple(self.sizes)
+        spec = spec_of(self.graph, self.trace, dtype, names, self.memory)
+        return [*inputs, *states, *roots, *rest], spec, list(self.sizes.values())
 
 
 def are_plain(tensors: Sequence[Tensor]) -> bool:
@@ -96,24 +114,34 @@ def run(
     if torch.is_grad_enabled():
         _refuse_learned_constants(arguments)
     names = tuple(trace)
-    x = inputs[0]
+    x, sizes = inputs[0], arguments.sizes
+    plain = are_plain([*inputs, *states, *_given(arguments)])
+    if not plain and _is_exporting():
+        # An exported program gives no gradients, and runs for any number of steps.
+        memory = "store"
     if torch.is_grad_enabled():
         compiled = program(graph, names, True, x.dtype)
         weights, places = _weights(compiled, arguments, x)
         tensors = (*inputs, *states, *weights)
         if any(t.requires_grad for t in tensors):
-            spec, memory = _traced(graph, arguments.sizes, names, memory, x)
-            call = _Call(compiled, arguments.sizes, names, memory, places, spec)
+            call = _Call(compiled, sizes, names, memory, places, graph, plain)
             return _result(call, _Forward.apply(call, *tensors))
+    if plain:
+        # Where no gradient is asked for, the kernel writes nothing to be kept.
+        memory = "store"
     # A traced graph has one operator for both cases, the one that keeps more.
-    compiled = program(graph, names, not are_plain([x]), x.dtype)
-    # Where no gradient is asked for, the kernel writes nothing to be kept.
-    kept: Memory = "store" if are_plain([x]) else memory
-    spec, kept = _traced(graph, arguments.sizes, names, kept, x)
+    compiled = program(graph, names, not plain, x.dtype)
     weights, places = _weights(compiled, arguments, x)
-    call = _Call(compiled, arguments.sizes, names, kept, places, spec)
+    call = _Call(compiled, sizes, names, memory, places, graph, plain)
     found = call.forward([*inputs, *states, *weights])
     return _result(call, (*_given_out(call, found.arrays), *found.last))
+
+
+def _given(arguments: Arguments) -> Sequence[Tensor]:
+    """Return the tensors that weights and constants come in."""
+    packed = arguments.parameters
+    weights = packed.sources if isinstance(packed, Packed) else packed.values()
+    return [*weights, *arguments.constants.values()]
 
 
 def _weights(
@@ -121,7 +149,7 @@ def _weights(
 ) -> tuple[Sequence[Tensor], tuple[Place, ...] | None]:
     """Return the roots, or what they are packed in, and their places there."""
     packed = arguments.parameters
-    if isinstance(packed, Packed) and are_plain(packed.sources):
+    if isinstance(packed, Packed):
         places = _places(compiled, tuple(packed.places.items()))
         if places is not None:
             return packed.sources, places
@@ -139,22 +167,6 @@ def _places(
     if len(own) < len(nodes) or own != dict(known).keys():
         return None
     return tuple(dict(known)[str(node.attr)] for node in nodes)
-
-
-def _traced(
-    graph: Graph,
-    sizes: Mapping[str, int],
-    trace: tuple[str, ...],
-    memory: Memory,
-    x: Tensor,
-) -> tuple[str, Memory]:
-    """Return what an operator is called by, empty where none is, and what it keeps."""
-    if are_plain([x]):
-        return "", memory
-    if _is_exporting():
-        # An exported program gives no gradients, and runs for any number of steps.
-        memory = "store"
-    return spec_of(graph, trace, x.dtype, tuple(sizes), memory), memory
 
 
 def _is_exporting() -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -21,6 +21,8 @@ from cellwright.backends.c.segments import boundary_count
 from cellwright.passes.differentiate import OUTPUT
 
 from .packed import together
+
+Gradient = TypeVar("Gradient", bound=Tensor | None)
 
 Memory = Literal["store", "recompute"]
 """What a forward pass keeps for the backward one."""
@@ -73,8 +75,8 @@ class Compiled:
         return Roots(weights, self.places)
 
     def weights(
-        self, gradients: Sequence[Tensor | None], weights: Sequence[Tensor]
-    ) -> Sequence[Tensor | None]:
+        self, gradients: Sequence[Gradient], weights: Sequence[Tensor]
+    ) -> Sequence[Gradient | Tensor]:
         """Return the gradients of the weights as they come, from those of the roots."""
         if self.places is None:
             return gradients

@@ -48,7 +48,8 @@ def choose(
         BackendError: for a name that is no backend, or for ``"c"`` where it cannot run.
     """
     where = None if device is None else device.type
-    return _choose(backend, torch_has_it, where, dtype, os.environ.get(VARIABLE))
+    words = os.environ.get(VARIABLE), os.environ.get("CC"), os.environ.get("PATH")
+    return _choose(backend, torch_has_it, where, dtype, words)
 
 
 @lru_cache(maxsize=256)
@@ -57,9 +58,9 @@ def _choose(
     torch_has_it: bool,
     device: str | None,
     dtype: torch.dtype | None,
-    _: str | None,
+    _: tuple[str | None, ...],
 ) -> Choice:
-    # A layer asks at every call. The answer hangs on the level that is asked for too.
+    # A layer asks at every call; the answer hangs on these words of the environment.
     known = (*BACKENDS, "torch") if torch_has_it else BACKENDS
     if backend not in known:
         listed = ", ".join(map(repr, known))

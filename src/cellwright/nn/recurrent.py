@@ -274,9 +274,16 @@ class Recurrent(HasMemory, ExactConstants):
     _run_apart = eager(_run)
 
     def _form(self) -> Form:
+        settings = [getattr(self, name) for name in _DEFAULTS]
+        if settings != self._form_settings:
+            self._form_settings, self._form_words = settings, self._words()
         return _form_of(
             self._form_words, self.graph, self._form_sizes, self.bidirectional
         )
+
+    def _words(self) -> str:
+        """Return the layer in words, for messages."""
+        return f"{type(self).__name__}({self.extra_repr()})"
 
     def _weights(self) -> dict[str, Tensor]:
         """Return parameters and constants as they are now, for one may be replaced."""
@@ -312,7 +319,7 @@ class Recurrent(HasMemory, ExactConstants):
 
     def __prepare_scriptable__(self) -> NoReturn:
         fix = "torch.export.export records it"
-        refuse_script(f"{type(self).__name__}({self.extra_repr()})", fix)
+        refuse_script(self._words(), fix)
 
     def _places(self) -> list[tuple[str, dict[str, int]]]:
         """Return the suffix and the sizes of every layer and direction."""
@@ -328,7 +335,8 @@ class Recurrent(HasMemory, ExactConstants):
         names = [x.name for x in (*graph.parameters, *graph.constants)]
         found = [name + suffix for suffix, _ in self._places() for name in names]
         self._weight_names = found or ["_empty"]
-        self._form_words = f"{type(self).__name__}({self.extra_repr()})"
+        self._form_settings: list[Any] = []
+        self._form_words = ""
         self._form_sizes = tuple(tuple(sizes.items()) for sizes in self._sizes)
         self._form_text = form_text(self._form())
 

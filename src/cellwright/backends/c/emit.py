@@ -123,7 +123,7 @@ class _Writer:
         self.schedule = schedule
         self.graph = schedule.graph
         self.slots = Slots(schedule)
-        self.memory = Memory(self.slots)
+        self.memories = [Memory(self.slots, of_block) for of_block in (False, True)]
         self.said = names
         self.names = identifiers(names)
         self.runs: list[Run] = []
@@ -175,20 +175,20 @@ class _Writer:
         """Yield the functions of all phases, and of each stage, which runs its own."""
         index = 0
         for stage, phases in self.schedule.phases.items():
-            self.memory.of_block = stage.is_of_block
+            memory = self.memories[stage.is_of_block]
             calls: list[str] = []
             for phase in phases:
-                yield from self._phase(index, phase)
+                yield from self._phase(index, phase, memory)
                 calls.append(f"    run_phase(phase_{index}, frame, member);")
                 index += 1
             name = stage.name.lower()
             yield f"static void {name}(const Frame *frame, Member *member)"
             yield from ["{", *(calls or ["    (void)frame, (void)member;"]), "}"]
 
-    def _phase(self, index: int, phase: Loop | Whole) -> Iterable[str]:
+    def _phase(self, index: int, phase: Loop | Whole, memory: Memory) -> Iterable[str]:
         if isinstance(phase, Whole):
-            return self._whole(index, phase)
-        return self._loop(index, phase)
+            return self._whole(index, phase, memory)
+        return self._loop(index, phase, memory)
 
     def run_table(self) -> list[str]:
         """Return the table of all runs of products."""
@@ -213,25 +213,25 @@ class _Writer:
     def _equation(self, node: int) -> str:
         return f"{self.said[node]} = {formula(self.graph, node, self.said)}"
 
-    def _whole(self, index: int, phase: Whole) -> Iterable[str]:
+    def _whole(self, index: int, phase: Whole, memory: Memory) -> Iterable[str]:
         node = self.graph.nodes[phase.node]
         function = WHOLE[node.op]
-        to = self.memory.place(phase.node).entry("row")
+        to = memory.place(phase.node).entry("row")
         lines: list[str] = []
         at = "0"
         for arg in node.args:
-            size = self.memory.size(length(self.graph.nodes[arg].shape))
-            place = self.memory.place(arg).entry("row")
+            size = memory.size(length(self.graph.nodes[arg].shape))
+            place = memory.place(arg).entry("row")
             match node.op:
                 case "concat":
                     lines.append(f"{function}({place}, {size}, {to} + {at});")
                     at += f" + {size}"
                 case "repeat":
                     assert isinstance(node.attr, Size)
-                    times = self.memory.size(node.attr)
+                    times = memory.size(node.attr)
                     lines.append(f"{function}({place}, {size}, {times}, {to});")
                 case _:
-                    groups = self.memory.size(length(node.shape))
+                    groups = memory.size(length(node.shape))
                     lines.append(f"{function}({place}, {size}, {groups}, {to});")
         return [
             f"/* {self._equation(phase.node)} */",
@@ -243,17 +243,17 @@ class _Writer:
             "}",
         ]
 
-    def _loop(self, index: int, loop: Loop) -> Iterable[str]:
+    def _loop(self, index: int, loop: Loop, memory: Memory) -> Iterable[str]:
         nodes = {a.node for a in loop.accumulators} | set(loop.nodes)
         named = [n for n in sorted(nodes) if not self.said[n].startswith("%")]
         comments = {n: self._equation(n) for n in named}
         spread = spread_of(loop)
-        statements = Statements(self.graph, loop, self.memory, self.names, self.said)
+        statements = Statements(self.graph, loop, memory, self.names, self.said)
         lines = statements.print(comments)
         for accumulator in loop.accumulators:
             if accumulator.node in comments:
                 lines.append(f"/* {comments[accumulator.node]} */")
-        lines += self._stores(loop, statements)
+        lines += self._stores(loop, statements, memory)
         yield f"enum {{ SPREAD_{index} = {spread} }};"
         yield f"#define SPREAD SPREAD_{index}"
         yield f"static BODY void body_{index}("
@@ -266,16 +266,18 @@ class _Writer:
         yield "#undef SPREAD"
         size = self.slots.size(length(loop.shape))
         if loop.accumulators:
-            yield from self._product_phase(index, loop, size, spread)
+            yield from self._product_phase(index, loop, size, spread, memory)
         else:
             yield f"LOOP_PHASE({index}, {size} /* {length(loop.shape)} */)"
 
-    def _stores(self, loop: Loop, statements: Statements) -> Iterable[str]:
+    def _stores(
+        self, loop: Loop, statements: Statements, memory: Memory
+    ) -> Iterable[str]:
         schedule = self.schedule
         for node in loop.kept:
-            found = self.memory.place(node)
+            found = memory.place(node)
             if node in schedule.blocks:
-                found = self.memory.in_block(node)
+                found = memory.in_block(node)
             place = found.entry("row", "unit")
             yield f"store({place}, {statements.value(node)}, lanes);"
         for node in loop.written:
@@ -294,12 +296,12 @@ class _Writer:
                     yield f"store({place}, {value}, lanes);"
 
     def _product_phase(
-        self, index: int, loop: Loop, size: int, spread: int
+        self, index: int, loop: Loop, size: int, spread: int, memory: Memory
     ) -> Iterable[str]:
         calls: list[str] = []
         widest = 1
         for run in runs_of(self.graph, loop, spread):
-            place = self.memory.place(run.operand)
+            place = memory.place(run.operand)
             calls.append(
                 f"PRODUCT({len(self.runs)}, {place.pointer}, {place.stride}, "
                 f"{run.first * spread})"

@@ -7,7 +7,7 @@
 #include <sched.h>
 
 enum {
-    MOST_SHARES = 64,
+    MOST_SHARES = 16,
     LATE = 200,    /* turns of waiting for a share before it is taken over */
     SPINS = 20000, /* turns before the machine may have the core */
 };

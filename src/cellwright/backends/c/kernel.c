@@ -37,6 +37,7 @@ enum {
 #include "step.h"
 
 typedef struct {
+    int64_t cost; /* multiply-adds of all steps, roughly */
     int64_t pieces, steps; /* of a block */
     real *packed[RUNS + 1];
     real *sums; /* [rows / SUM_ROWS][sums_size] */
@@ -312,13 +313,14 @@ static int64_t step_cost(const int64_t *slot)
     return cost;
 }
 
-static int run_together(Job *job, const int64_t *slot, int64_t cost)
+static int run_together(Job *job, const int64_t *slot)
 {
     job->scratch = allocate(scratch_size(job, slot));
     if (!job->scratch)
         return 1;
     const int64_t *threads = slot + SLOT_THREADS;
-    int failed = in_parallel(slot, threads, work_together, job, job->gang.shares, cost);
+    int failed =
+        in_parallel(slot, threads, work_together, job, job->gang.shares, job->cost);
     free(job->scratch);
     return failed;
 }
@@ -335,32 +337,28 @@ static int run_job(Job *job, const int64_t *slot)
     const int64_t *threads = slot + SLOT_THREADS;
     /* Moving an entry takes as long as sixteen multiply-adds. */
     in_parallel(slot, threads, pack, job, tiles, 16 * packed_total(slot));
-    int64_t cost = slot[SLOT_ROWS] * (slot[SLOT_END] - slot[SLOT_BEGIN]) * step_cost(slot);
     int failed = job->gang.shares > 1
-                     ? run_together(job, slot, cost)
-                     : in_parallel(slot, threads, work, job, job->pieces, cost);
+                     ? run_together(job, slot)
+                     : in_parallel(slot, threads, work, job, job->pieces, job->cost);
     if (!failed)
         finish_sums(job, slot);
     return failed;
 }
 
 /* Decide how the work is shared out. Nothing of it changes a bit of the result. */
-static Job plan(const int64_t *slot)
+static void plan(Job *job, const int64_t *slot)
 {
-    Job job = {0};
-    int64_t rows = slot[SLOT_ROWS], threads = team_size(slot + SLOT_THREADS);
-    int64_t cost = rows * step_cost(slot), steps = slot[SLOT_END] - slot[SLOT_BEGIN];
+    int64_t rows = slot[SLOT_ROWS], steps = slot[SLOT_END] - slot[SLOT_BEGIN];
+    int64_t threads = team_size(slot + SLOT_THREADS), step = rows * step_cost(slot);
     int few = rows < threads * (packed_total(slot) < LARGE ? SUM_ROWS : TOGETHER_ROWS);
-    int pays = cost >= TOGETHER_FROM && cost * steps >= SERIAL_BELOW;
-    job.gang.shares = few && pays ? (int)smaller(threads, MOST_SHARES) : 1;
-    job.pieces = piece_count(rows, job.gang.shares > 1 ? 1 : threads);
-    int64_t most = most_rows(&job, slot);
-    job.steps = AHEADS || BEHINDS ? BLOCK_ROWS / (most > 0 ? most : 1) : 1;
-    job.steps = smaller(job.steps, slot[SLOT_END] - slot[SLOT_BEGIN]);
-    job.steps = job.steps < 1 ? 1 : job.steps;
+    job->cost = step * steps;
+    int pays = step >= TOGETHER_FROM && job->cost >= SERIAL_BELOW;
+    job->gang.shares = few && pays ? (int)smaller(threads, MOST_SHARES) : 1;
+    job->pieces = piece_count(rows, job->gang.shares > 1 ? 1 : threads);
+    int64_t most = most_rows(job, slot), in_block = BLOCK_ROWS / (most > 0 ? most : 1);
+    job->steps = (AHEADS || BEHINDS) && in_block > 1 ? smaller(in_block, steps) : 1;
     for (int i = 0; i < SUMS; i++)
-        job.sums_size += padded(slot[sum_size[i]]);
-    return job;
+        job->sums_size += padded(slot[sum_size[i]]);
 }
 
 __attribute__((visibility("default"))) const char *cellwright_abi(void)
@@ -371,7 +369,8 @@ __attribute__((visibility("default"))) const char *cellwright_abi(void)
 /* Run all steps. Returns 0, or 1 when there was no memory. */
 __attribute__((visibility("default"))) int cellwright_run(const int64_t *slot)
 {
-    Job job = plan(slot);
+    Job job = {0};
+    plan(&job, slot);
     int64_t groups = (slot[SLOT_ROWS] + SUM_ROWS - 1) / SUM_ROWS;
     real *packed = allocate(packed_total(slot));
     job.packed[0] = packed;

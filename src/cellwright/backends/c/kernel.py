@@ -5,8 +5,8 @@ from __future__ import annotations
 import ctypes
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor
@@ -70,16 +70,15 @@ class Kernel:
 
     run_function: Callable[..., int]
     sizes: tuple[Size, ...]
-    _lengths: dict[tuple[int, ...], list[int]] = field(
-        default_factory=dict[tuple[int, ...], list[int]], init=False
-    )
 
     def lengths(self, sizes: Mapping[str, int]) -> list[int]:
-        """Return the kernel's lengths at every named size; these come in one order."""
-        key = tuple(sizes.values())
-        if key not in self._lengths:
-            self._lengths[key] = resolved(self.sizes, sizes)
-        return self._lengths[key]
+        """Return the kernel's lengths at every named size."""
+        return self._lengths_at(tuple(sizes.items()))
+
+    @cached_property
+    def _lengths_at(self) -> Callable[[tuple[tuple[str, int], ...]], list[int]]:
+        own = self.sizes
+        return lru_cache(maxsize=64)(lambda sizes: resolved(own, dict(sizes)))
 
     def run(
         self,
@@ -103,7 +102,7 @@ class Kernel:
             sums: ``[n]``; what they hold is added to.
 
         Raises:
-            MemoryError: when there was none for the packed weights.
+            MemoryError: when there was none to work in.
         """
         rows, begin, end = span
         slots = [rows, begin, end, torch.get_num_threads(), *team()]
@@ -119,7 +118,7 @@ class Kernel:
         # Faster than an array of ctypes.
         block = array("q", slots)
         if self.run_function(block.buffer_info()[0]):
-            raise MemoryError("a kernel found no memory for its packed weights")
+            raise MemoryError("a kernel found no memory to work in")
 
 
 def build(source: Source, parts: Sequence[str], what: Description) -> Kernel:
@@ -176,7 +175,7 @@ def add_outer_products(
             heads, 1 for a plain matrix.
 
     Raises:
-        MemoryError: when there was none to pack the right sides.
+        MemoryError: when there was none to work in.
     """
     # Pieces of work are done at the same time, so those that add to one sum are not
     # among the same ones: the second of them comes when the first is done.
@@ -197,7 +196,7 @@ def add_outer_products(
     function = _outer_function(products[0][0].dtype, best_level())
     block = array("q", slots)
     if function(block.buffer_info()[0]):
-        raise MemoryError("a kernel found no memory for its packed rows")
+        raise MemoryError("a kernel found no memory to work in")
     add_outer_products(later)
 
 

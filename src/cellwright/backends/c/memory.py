@@ -29,14 +29,14 @@ class Place:
 class Memory:
     """Places of nodes: roots, inputs, states, outputs, and what is kept.
 
-    Attributes:
-        of_block: whether the phase that looks runs over all steps of a block. It sees
+    Args:
+        slots: of the kernel.
+        of_block: whether the phases that look run over all steps of a block. They see
             inputs and states as they were laid out for the block.
     """
 
-    of_block = False
-
-    def __init__(self, slots: Slots):
+    def __init__(self, slots: Slots, of_block: bool):
+        self.of_block = of_block
         graph = slots.schedule.graph
         self._graph = graph
         self._slots = slots

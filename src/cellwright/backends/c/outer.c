@@ -14,9 +14,14 @@
 #include "multiply.h"
 #include "threads.h"
 
-/* Rows that are packed at a time, and entries of one piece. A tile of right sides,
- * BLOCK * WIDEST vectors, stays in the first cache, all else of a piece in the second. */
-enum { NEAR = 256, BLOCK = 192, LEFTS = 144, WIDEST = 4, TILES = 4, RIGHTS = TILES * WIDEST * LANES };
+enum {
+    BLOCK = 256,  /* rows that are packed at a time */
+    LEFTS = 288,  /* left entries of a piece */
+    WIDEST = 4,   /* vectors of right entries in a tile, */
+    TILES = 4,    /* and tiles of a piece: with BLOCK, what the second cache holds */
+    RIGHTS = TILES * WIDEST * LANES,
+    NEAR = 256,   /* left entries that rows may lie apart without being packed */
+};
 
 typedef struct {
     real left[BLOCK * LEFTS]; /* [rows][lefts] */
@@ -82,6 +87,7 @@ static void add_tile(const vec *packed, const real *left, int64_t left_row, int 
     vec acc[6 * WIDEST];
     for (int k = 0; k < now * width; k++)
         acc[k] = splat(0);
+    /* All of it is near already: there is nothing to fetch. */
     multiply_table[width][now](acc, width, (const real *)packed, left, 1, left_row, rows,
                                (const real *)packed);
     for (int r = 0; r < now; r++)

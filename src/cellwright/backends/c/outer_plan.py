@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cellwright.ir.ops import Attr
 from cellwright.ir.sizes import Size
@@ -94,14 +95,11 @@ class OuterPlan:
             for which, members in enumerate(by_length.values())
             for at, node in enumerate(members)
         }
-        self._found: dict[tuple[int, ...], Layout] = {}
+        self._at = lru_cache(maxsize=64)(lambda key: self._laid_out(dict(key)))
 
     def at(self, sizes: Mapping[str, int]) -> Layout:
-        """Return the layout at some sizes; they come in one order."""
-        key = tuple(sizes.values())
-        if key not in self._found:
-            self._found[key] = self._laid_out(sizes)
-        return self._found[key]
+        """Return the layout at some sizes."""
+        return self._at(tuple(sizes.items()))
 
     def _laid_out(self, sizes: Mapping[str, int]) -> Layout:
         nodes, schedule = self._nodes, self._schedule

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from .admit import laid_out
@@ -43,26 +44,27 @@ class Roots(NamedTuple):
         return self.weights if self.places is None else apart(self.weights, self.places)
 
 
+MOST_FORMS = 16
+"""How many forms are remembered: layers of all sizes share a kernel."""
+
+
 class _Told(NamedTuple):
-    """What a kernel was told.
+    """What a kernel was told of weights of some form.
 
     Args:
-        key: sizes, and the forms of the weights.
         slots: in their order.
         pointers: the slots that are addresses: of which weight, and how far behind it.
     """
 
-    key: Any
     slots: list[int]
     pointers: list[tuple[int, int, int]]
 
 
 class RootMemory:
-    """What a kernel was told of its roots the last time, but for their addresses."""
+    """What a kernel was told of its roots, but for their addresses."""
 
     def __init__(self) -> None:
-        # Replaced as a whole: another thread may look.
-        self._last = _Told(None, [], [])
+        self._told: dict[Any, _Told] = {}
 
     def slots(
         self,
@@ -74,29 +76,34 @@ class RootMemory:
 
         Args:
             roots: of the call.
-            sizes: every named size; layers of all sizes share a kernel.
+            sizes: every named size.
             read: returns what the kernel reads of them, after a look at each.
         """
         weights = roots.weights
-        key = [roots.places, sizes, *map(_form_of, weights)]
-        last = self._last
-        if key == last.key:
-            slots = last.slots.copy()
+        key = (roots.places, *sizes.items(), *map(_form_of, weights))
+        told = self._told.get(key)
+        if told is not None:
+            slots = told.slots.copy()
             addresses = [weight.data_ptr() for weight in weights]
-            for at, which, offset in last.pointers:
+            for at, which, offset in told.pointers:
                 slots[at] = addresses[which] + offset
             return slots, weights
         tensors = laid_out(read(roots.tensors()))
         slots = [number for tensor in tensors for number in _slots_of(tensor)]
         pointers = _pointers_among(weights, tensors)
         if pointers is not None:
-            self._last = _Told(key, slots, pointers)
+            if len(self._told) >= MOST_FORMS:
+                self._told.clear()
+            self._told[key] = _Told(slots, pointers)
         return slots, tensors
 
 
 def _form_of(weight: Tensor) -> tuple[Any, ...]:
+    """Return all that decides whether and how a kernel reads a tensor."""
+    if weight.layout is not torch.strided:
+        return (weight.layout,)
     odd = weight.is_neg() or weight._is_zerotensor()
-    return weight.shape, weight.stride(), weight.dtype, odd
+    return weight.shape, weight.stride(), weight.dtype, weight.device, odd
 
 
 def _pointers_among(
