@@ -80,7 +80,7 @@ def test_other_sizes_are_looked_at():
     small, large = (cw.nn.Recurrent("elman", 3, n, backend="c") for n in (4, 64))
     x = torch.randn(2, 1, 3)
     small(x)
-    away = {"U_l0": small.U_l0.to("meta")}
+    away = {"U_l0": small.get_parameter("U_l0").to("meta")}
     with pytest.raises(TensorError, match=r"U: a kernel takes .* on cpu; found .*meta"):
         functional_call(small, away, x)
     with pytest.raises(TensorError, match=r"W: a kernel takes .*64, 3.* found .*4, 3"):
