@@ -5,7 +5,7 @@
 
 from .autocast import is_autocast as is_autocast
 from .autocast import without_autocast as without_autocast
-from .function import are_plain as are_plain
+from .doors import are_plain as are_plain
 from .function import is_transformed as is_transformed
 from .function import run as run
 from .kernels import Memory as Memory

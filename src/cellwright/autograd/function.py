@@ -16,7 +16,6 @@ import torch
 from torch import _C, Tensor
 from torch._C import _functorch  # pyright: ignore[reportAttributeAccessIssue]
 from torch.autograd import forward_ad
-from torch.nn import Parameter
 
 from cellwright.backends.c.errors import TensorError
 from cellwright.backends.c.program import Program
@@ -28,6 +27,7 @@ from cellwright.ir.graph import Graph
 from cellwright.passes.rooted import rooted
 
 from .autocast import without_autocast
+from .doors import are_plain
 from .kernels import Compiled, Forwarded, Memory, backward_arrays, forward_arrays
 from .operators import backward_operator, forward_operator, spec_of
 from .packed import Packed
@@ -71,16 +71,6 @@ class _Call(Compiled):
         dtype, names = inputs[0].dtype, tuple(self.sizes)
         spec = spec_of(self.graph, self.trace, dtype, names, self.memory)
         return [*inputs, *states, *roots, *rest], spec, list(self.sizes.values())
-
-
-def are_plain(tensors: Sequence[Tensor]) -> bool:
-    """Whether tensors are numbers in memory, and nobody records what is done to them.
-
-    Tracers pass tensors of their own round, or look on, as make_fx does, and as
-    torch.jit.trace, which notes operators and takes all else for constants.
-    """
-    recorded = _C._len_torch_dispatch_stack() > 0 or _C._is_tracing()
-    return not recorded and all(type(each) in (Tensor, Parameter) for each in tensors)
 
 
 def run(

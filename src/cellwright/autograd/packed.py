@@ -15,6 +15,8 @@ from torch import Tensor
 
 from cellwright.backends.c.roots import Place, apart
 
+from .doors import are_plain
+
 
 class Packed(Mapping[str, Tensor]):
     """A cell's parameters by name: views of packed tensors, taken when they are read.
@@ -69,7 +71,9 @@ def _whole(found: Sequence[Tensor | None], like: Tensor) -> Tensor:
     pieces = [
         like.new_zeros((each, *like.shape[1:])) if p is None else p for p in found
     ]
-    joined = None if torch.is_grad_enabled() else _side_by_side(pieces)
+    # What traces has no memory to look at.
+    look = not torch.is_grad_enabled() and are_plain(pieces)
+    joined = _side_by_side(pieces) if look else None
     return torch.cat(pieces) if joined is None else joined
 
 
