@@ -47,6 +47,18 @@ def value_args(node: Node) -> tuple[int, ...]:
     return node.args[:1] if node.op == "surrogate" else node.args
 
 
+def made_of(graph: Graph, nodes: Iterable[int]) -> set[int]:
+    """Return the nodes whose values some nodes are made of, themselves included."""
+    seen: set[int] = set()
+    stack = list(nodes)
+    while stack:
+        node = stack.pop()
+        if node not in seen:
+            seen.add(node)
+            stack += value_args(graph.nodes[node])
+    return seen
+
+
 def live_nodes(graph: Graph, wanted: Iterable[int]) -> list[int]:
     """Return what a step computes for ``wanted`` and the next states, in order."""
     return sorted(reachable(graph.nodes, {*wanted, *_nexts(graph)}))

@@ -22,7 +22,7 @@ from cellwright.ir.ops import OPS
 from cellwright.ir.sizes import Shape
 
 from .phases import Accumulator, Loop, Phase, Product, Schedule, Whole
-from .roots import roots_among, value_args
+from .roots import made_of, roots_among, value_args
 from .stages import Stage, stages
 
 
@@ -131,15 +131,11 @@ class _Scheduler:
 
     def _in_loop(self) -> list[int]:
         """Return the nodes that a step computes, leaves and roots left out."""
-        seen: set[int] = set()
-        stack = list(self.written)
-        while stack:
-            node = stack.pop()
-            leaf = not self.nodes[node].args or self.binding[node] == Binding.WEIGHTS
-            if node not in seen and not leaf:
-                seen.add(node)
-                stack += value_args(self.nodes[node])
-        return sorted(seen)
+        return sorted(
+            node
+            for node in made_of(self.graph, self.written)
+            if self.nodes[node].args and self.binding[node] > Binding.WEIGHTS
+        )
 
     def _find_products(self) -> None:
         """Find the accumulators: products, and sums of nothing but products."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import IntEnum
 
 from cellwright.ir.graph import Binding, Graph, bindings
 from cellwright.ir.ops import OPS
 
-from .roots import value_args
+from .roots import made_of, value_args
 
 
 class Stage(IntEnum):
@@ -43,7 +43,7 @@ def stages(graph: Graph, nodes: Sequence[int]) -> dict[int, Stage]:
         nodes: in order; leaves and roots left out.
     """
     ahead = _ahead(graph, nodes)
-    reaching = _reaching(graph, {state.next for state in graph.states})
+    reaching = made_of(graph, [state.next for state in graph.states])
     found: dict[int, Stage] = {}
     for node in nodes:
         late = graph.nodes[node].op == "matmul" or any(
@@ -66,7 +66,7 @@ def _ahead(graph: Graph, nodes: Sequence[int]) -> set[int]:
         for n in given
         if graph.nodes[n].op == "matmul" or OPS[graph.nodes[n].op].kind == "row"
     }
-    found = _reaching(graph, heavy) & given
+    found = made_of(graph, heavy) & given
     sums = {n for n in heavy if graph.nodes[n].op == "matmul"}
     for node in nodes:
         # A sum of products is one with them.
@@ -74,15 +74,3 @@ def _ahead(graph: Graph, nodes: Sequence[int]) -> set[int]:
         if graph.nodes[node].op == "add" and sums.issuperset(args):
             sums.add(node)
     return found | sums
-
-
-def _reaching(graph: Graph, ends: Iterable[int]) -> set[int]:
-    """Return the nodes whose values some nodes are made of, themselves included."""
-    seen: set[int] = set()
-    stack = list(ends)
-    while stack:
-        node = stack.pop()
-        if node not in seen:
-            seen.add(node)
-            stack += value_args(graph.nodes[node])
-    return seen
