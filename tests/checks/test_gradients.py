@@ -8,6 +8,7 @@ from torch import Tensor
 
 import cellwright as cw
 from cellwright.backends.reference.ops import TORCH
+from cellwright.checks.differences import quiet
 from cellwright.checks.gradients import SKIPPED_AT_MOST, GradientRow, check_gradients
 from cellwright.checks.tolerances import TOLERANCES
 
@@ -118,6 +119,20 @@ def test_kinks_are_counted():
     assert report.worst.error <= report.bound
     assert not report, "a share this large must not pass"
     assert "6 skipped" in str(report)
+
+
+def test_noise_excuses_no_noise():
+    """The largest slope is one of the decided: a noisy giant hides nothing below it."""
+    slope = torch.tensor([1e6, 90.0, 1.0, 0.5], dtype=torch.float64)
+    spread = torch.tensor([1e3, 1e-5, 1e-9, 1e-9], dtype=torch.float64)
+    decided, noise = quiet(slope, spread, torch.ones(4, dtype=torch.bool), 1e-8)
+    assert decided.tolist() == [False, False, True, True]
+    assert noise.tolist() == [1e3, 1e-5, 1e-9, 1e-9]
+    decided, _ = quiet(slope, spread, torch.tensor([False, True, True, True]), 1e-7)
+    assert decided.tolist() == [False, False, True, True]
+    decided, noise = quiet(slope, spread, torch.tensor([False, True, True, True]), 1e-6)
+    assert decided.tolist() == [False, True, True, True]
+    assert noise[1] == spread[1] / 90
 
 
 def test_nothing_compared_is_no_success():

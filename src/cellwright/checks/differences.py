@@ -110,11 +110,9 @@ class Differences:
             wide, wide_crossed = self._central(some, step)
             near, near_crossed = self._central(some, step / 2)
             best = (4 * near - wide) / 3
-            spread = (near - wide).abs() / best.abs().nan_to_num().max().clamp(min=1.0)
             # The first step's crossing is the larger one, so the smaller is kept.
             crossed[left] = wide_crossed | near_crossed
-            noise[left] = spread.nan_to_num(nan=torch.inf)
-            fine = ~crossed[left] & (noise[left] <= bound)
+            fine, noise[left] = quiet(best, (near - wide).abs(), ~crossed[left], bound)
             slope[left[fine]] = best[fine]
         return Slopes(slope, crossed, noise)
 
@@ -143,6 +141,31 @@ class Differences:
             moved_by = torch.where(result == base, 0.0, result - base)
             total = total + (moved_by * weight).sum()
         return total, self._frozen.crossed
+
+
+def quiet(
+    slope: Tensor, spread: Tensor, smooth: Tensor, bound: float
+) -> tuple[Tensor, Tensor]:
+    """Return which slopes are decided, and the noise of each as a share of the largest.
+
+    The largest of the decided ones, that is: noise itself makes the largest slopes, and
+    must not excuse the noise of the others. So whatever is too noisy leaves, and the
+    rest is measured again.
+
+    Args:
+        slope: ``[N]``.
+        spread: ``[N]``, what two steps differ by.
+        smooth: ``[N]``, which of them crossed no kink.
+        bound: the noise below which a slope is decided.
+    """
+    decided = smooth & slope.isfinite()
+    while True:
+        largest = torch.where(decided, slope.abs(), 0.0).max().clamp(min=1.0)
+        noise = (spread / largest).nan_to_num(nan=torch.inf)
+        fewer = decided & (noise <= bound)
+        if torch.equal(fewer, decided):
+            return decided, noise
+        decided = fewer
 
 
 def single_entries(value: Tensor) -> Tensor:
