@@ -19,14 +19,21 @@ import torch
 from cellwright.autograd import function
 from cellwright.backends.c import toolchain
 from cellwright.backends.c.emit import Source, configuration, included
-from cellwright.backends.c.kernel import DTYPES, Kernel
+from cellwright.backends.c.kernel import DTYPES, kernel_of
 from cellwright.backends.c.levels import Level
 from cellwright.backends.c.program import Program
 from cellwright.compiler.plan import pipeline, source
 from cellwright.ir.graph import Graph
 from cellwright.passes.pipeline import Pipeline
 
-SHARED = ("configuration.h", "vectors.h", "functions.h", "multiply.h", "threads.h")
+SHARED = (
+    "configuration.h",
+    "vectors.h",
+    "functions.h",
+    "multiply.h",
+    "pairs.h",
+    "threads.h",
+)
 """The parts of a kernel that no cell changes."""
 STANDARD = "\n".join(f"#include <{name}.h>" for name in ("math", "stdatomic", "stdlib"))
 
@@ -121,7 +128,7 @@ def compile_many(
         written.write_text(unit(sources, DTYPES[dtype], level), encoding="utf-8")
         toolchain.compile(written, built, compiler, level, [f"-O{optimise}"])
         library = ctypes.CDLL(str(built))
-    kernels = iter([_kernel(library, i, one) for i, one in enumerate(sources)])
+    kernels = iter([kernel_of(library, one, f"_{i}") for i, one in enumerate(sources)])
     return [
         Program(
             each.forward,
@@ -145,13 +152,6 @@ def source_of(passes: Pipeline, direction: str) -> Source:
     step = passes.forward if direction == "forward" else passes.backward
     assert step is not None
     return source(passes.forward.schedule.graph, step, direction)
-
-
-def _kernel(library: ctypes.CDLL, number: int, one: Source) -> Kernel:
-    function = library[f"cellwright_run_{number}"]
-    function.argtypes = [ctypes.c_void_p]
-    function.restype = ctypes.c_int
-    return Kernel(function, one.sizes)
 
 
 @contextmanager

@@ -47,10 +47,17 @@ class Story:
         self.outputs: dict[Hashable, list[Tensor]] = {}
         self.done: list[tuple[list[dict[str, Tensor]], list[Tensor]]] = []
         self.count = 0
+        self.last: list[Hashable] = []
 
     def step(self) -> None:
-        """Step with all streams, or some in any order, and with new ones."""
+        """Step with all streams, or some in any order, and with new ones.
+
+        More often than not it is with those of the last time, as streams do.
+        """
         ids = list(self.inputs)
+        if self.last and set(self.last) <= set(ids) and self.random.random() < 0.6:
+            self._step_with(self.last)
+            return
         if self.random.random() < 0.5 and ids:
             ids = self.random.sample(ids, self.random.randint(1, len(ids)))
         while len(self.inputs) < self.size and (not ids or self.random.random() < 0.7):
@@ -58,6 +65,10 @@ class Story:
             ids.insert(self.random.randint(0, len(ids)), name)
             self.inputs[name] = []
             self.count += 1
+        self._step_with(ids)
+
+    def _step_with(self, ids: list[Hashable]) -> None:
+        self.last = ids
         draws = torch.Generator().manual_seed(self.random.getrandbits(30))
         given: dict[str, Tensor] = {}
         for name, wide in self.widths.items():

@@ -10,3 +10,4 @@ from .function import is_transformed as is_transformed
 from .function import run as run
 from .kernels import Memory as Memory
 from .packed import Packed as Packed
+from .steps import stepper as stepper

@@ -19,16 +19,22 @@ from torch.autograd import forward_ad
 
 from cellwright.backends.c.errors import TensorError
 from cellwright.backends.c.program import Program
-from cellwright.backends.c.roots import Place
 from cellwright.backends.reference import interpret
-from cellwright.backends.reference.interpret import Arguments, Result, Weights
+from cellwright.backends.reference.interpret import Arguments, Result
 from cellwright.compiler.programs import program
 from cellwright.ir.graph import Graph
 from cellwright.passes.rooted import rooted
 
 from .autocast import without_autocast
 from .doors import are_plain
-from .kernels import Compiled, Forwarded, Memory, backward_arrays, forward_arrays
+from .kernels import (
+    Compiled,
+    Forwarded,
+    Memory,
+    backward_arrays,
+    forward_arrays,
+    weights_of,
+)
 from .operators import backward_operator, forward_operator, spec_of
 from .packed import Packed
 
@@ -111,7 +117,7 @@ def run(
         memory = "store"
     if torch.is_grad_enabled():
         compiled = program(graph, names, True, x.dtype)
-        weights, places = _weights(compiled, arguments, x)
+        weights, places = weights_of(compiled, arguments, x)
         tensors = (*inputs, *states, *weights)
         if any(t.requires_grad for t in tensors):
             call = _Call(compiled, sizes, names, memory, places, graph, plain)
@@ -121,7 +127,7 @@ def run(
         memory = "store"
     # A traced graph has one operator for both cases, the one that keeps more.
     compiled = program(graph, names, not plain, x.dtype)
-    weights, places = _weights(compiled, arguments, x)
+    weights, places = weights_of(compiled, arguments, x)
     call = _Call(compiled, sizes, names, memory, places, graph, plain)
     found = call.forward([*inputs, *states, *weights])
     return _result(call, (*_given_out(call, found.arrays), *found.last))
@@ -132,31 +138,6 @@ def _given(arguments: Arguments) -> Sequence[Tensor]:
     packed = arguments.parameters
     weights = packed.sources if isinstance(packed, Packed) else packed.values()
     return [*weights, *arguments.constants.values()]
-
-
-def _weights(
-    compiled: Program, arguments: Arguments, x: Tensor
-) -> tuple[Sequence[Tensor], tuple[Place, ...] | None]:
-    """Return the roots, or what they are packed in, and their places there."""
-    packed = arguments.parameters
-    if isinstance(packed, Packed):
-        places = _places(compiled, tuple(packed.places.items()))
-        if places is not None:
-            return packed.sources, places
-    return _roots(compiled).values(arguments, x), None
-
-
-@lru_cache(maxsize=256)
-def _places(
-    compiled: Program, known: tuple[tuple[str, Place], ...]
-) -> tuple[Place, ...] | None:
-    """Return the places of the roots, None if these are not all of the parameters."""
-    schedule = compiled.ahead.schedule
-    nodes = [schedule.graph.nodes[root] for root in schedule.roots]
-    own = {str(node.attr) for node in nodes if node.op == "parameter"}
-    if len(own) < len(nodes) or own != dict(known).keys():
-        return None
-    return tuple(dict(known)[str(node.attr)] for node in nodes)
 
 
 def _is_exporting() -> bool:
@@ -183,12 +164,6 @@ def is_transformed() -> bool:
 def _has_memory(tensor: Tensor) -> bool:
     """Whether a tensor has numbers of its own; one of ``is_grads_batched`` has not."""
     return _C._has_storage(tensor)
-
-
-@lru_cache(maxsize=256)
-def _roots(compiled: Program) -> Weights:
-    schedule = compiled.ahead.schedule
-    return Weights(schedule.graph, schedule.roots)
 
 
 def _given_out(call: _Call, arrays: Sequence[Tensor]) -> list[Tensor]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NamedTuple, TypeVar
 
 import torch
@@ -18,9 +19,10 @@ from torch import Tensor
 from cellwright.backends.c.program import Program
 from cellwright.backends.c.roots import Place, Roots
 from cellwright.backends.c.segments import boundary_count
+from cellwright.backends.reference.interpret import Arguments, Weights
 from cellwright.passes.differentiate import OUTPUT
 
-from .packed import together
+from .packed import Packed, together
 
 Gradient = TypeVar("Gradient", bound=Tensor | None)
 
@@ -156,3 +158,34 @@ def backward_arrays(compiled: Compiled, tensors: Sequence[Tensor]) -> list[Tenso
     learned = compiled.weights(roots, weights)
     pairs = zip(tensors, [*slopes, *first, *learned], strict=False)
     return [torch.zeros_like(t) if g is None else g for t, g in pairs]
+
+
+def weights_of(
+    compiled: Program, arguments: Arguments, x: Tensor
+) -> tuple[Sequence[Tensor], tuple[Place, ...] | None]:
+    """Return the roots, or what they are packed in, and their places there."""
+    packed = arguments.parameters
+    if isinstance(packed, Packed):
+        places = _places(compiled, tuple(packed.places.items()))
+        if places is not None:
+            return packed.sources, places
+    return _roots(compiled).values(arguments, x), None
+
+
+@lru_cache(maxsize=256)
+def _places(
+    compiled: Program, known: tuple[tuple[str, Place], ...]
+) -> tuple[Place, ...] | None:
+    """Return the places of the roots, None if these are not all of the parameters."""
+    schedule = compiled.ahead.schedule
+    nodes = [schedule.graph.nodes[root] for root in schedule.roots]
+    own = {str(node.attr) for node in nodes if node.op == "parameter"}
+    if len(own) < len(nodes) or own != dict(known).keys():
+        return None
+    return tuple(dict(known)[str(node.attr)] for node in nodes)
+
+
+@lru_cache(maxsize=256)
+def _roots(compiled: Program) -> Weights:
+    schedule = compiled.ahead.schedule
+    return Weights(schedule.graph, schedule.roots)

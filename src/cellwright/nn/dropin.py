@@ -288,6 +288,14 @@ class DropIn(HasMemory, nn.RNNBase):
         output, last = run_torch_packed(self, weights, packed, given, hx is not None)
         return output, tuple(last) if len(last) > 1 else last[0]
 
+    def _step_form(self) -> tuple[Form, Weights] | None:
+        """Return what runs the layer's bare calls, None where no kernel does."""
+        choice = choose_engine(self.backend, self._beyond(), self._like())
+        if choice.backend != "c":
+            return None
+        weights = {name: getattr(self, name) for name in self._flat_weights_names}
+        return dropin_form(self._words(), *self._kind()), weights
+
     def backend_report(self) -> BackendReport:
         """Return what runs this layer, and why; one row for torch.nn's calls.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NoReturn
@@ -39,8 +38,8 @@ from .regularise import (
     REGULARISERS,
     Draws,
     Zoneout,
+    dropout_share,
     infinite_states,
-    read_share,
     set_regularisers,
 )
 from .report import BackendReport, Row
@@ -150,7 +149,7 @@ class Recurrent(HasMemory, ExactConstants):
         self.num_layers = whole_number(name, "num_layers", num_layers)
         self.bias = flag(name, "bias", bias)
         self.batch_first = flag(name, "batch_first", batch_first)
-        self.dropout = _dropout(name, dropout, self.num_layers)
+        self.dropout = dropout_share(name, dropout, self.num_layers)
         self.bidirectional = flag(name, "bidirectional", bidirectional)
         choose(backend, False, torch.device(device or "cpu"), dtype)
         self._asked = backend
@@ -273,6 +272,10 @@ class Recurrent(HasMemory, ExactConstants):
 
     _run_apart = eager(_run)
 
+    def _step_form(self) -> tuple[Form, dict[str, Tensor]] | None:
+        """Return what runs the layer's bare calls, None where no kernel does."""
+        return (self._form(), self._weights()) if self.backend == "c" else None
+
     def _form(self) -> Form:
         settings = [getattr(self, name) for name in _DEFAULTS]
         if settings != self._form_settings:
@@ -385,14 +388,3 @@ _DEFAULTS = {
     "chrono": None,
     **REGULARISERS,
 }
-
-
-def _dropout(owner: str, dropout: float, num_layers: int) -> float:
-    share = read_share(owner, "dropout", dropout)
-    if share > 0 and num_layers == 1:
-        warnings.warn(
-            "dropout acts between layers, so with num_layers=1 it does nothing; "
-            "variational_dropout acts inside of one",
-            stacklevel=3,
-        )
-    return share

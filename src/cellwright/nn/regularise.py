@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from numbers import Real
@@ -193,3 +194,15 @@ def hold_draws(layers: Iterable[Regularised]) -> Iterator[None]:
     finally:
         for layer, before in dropping:
             layer.held = before
+
+
+def dropout_share(owner: str, dropout: float, num_layers: int) -> float:
+    """Return the dropout between layers; it warns where there is nothing between."""
+    share = read_share(owner, "dropout", dropout)
+    if share > 0 and num_layers == 1:
+        warnings.warn(
+            "dropout acts between layers, so with num_layers=1 it does nothing; "
+            "variational_dropout acts inside of one",
+            stacklevel=3,
+        )
+    return share

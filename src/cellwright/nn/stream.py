@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from .carried import CarriedStates
 from .errors import StateError
+from .kernel_steps import KernelSteps, kernel_steps
 from .stateful import first_states
 from .step_form import StepForm, call, find_form
 from .step_input import FIRST, read_step
@@ -57,6 +58,8 @@ class Stream:
         self._carried = CarriedStates(layer_or_model, "Stream")
         self._batch_first = batch_first
         self._form: StepForm | None = None
+        # Has the states, where kernels alone go on with the same streams.
+        self._steps: KernelSteps | None = None
         self._placed = self._places()
         # Row of the carried states by stream, and the streams in the order of the rows.
         self._rows: dict[Hashable, int] = {}
@@ -118,6 +121,13 @@ class Stream:
         """
         if self._model.training:
             raise self._in_training("the model")
+        if self._steps is not None:
+            same = self._numbered if streams is None else self._are_the_same(streams)
+            if same and not inputs:
+                value = self._steps.step(x)
+                if value is not None:
+                    return value
+            self._gather()
         with torch.no_grad():
             given, batched = read_step(self._words, x, inputs, self._model)
             self._follow()
@@ -127,6 +137,9 @@ class Stream:
             if ids is self._order:
                 with self._carried:
                     value = call(self._model, [given], self._form.batch_first)
+                if not inputs and len(self._carried.values) == 1:
+                    (states,) = self._carried.values.values()
+                    self._steps = kernel_steps(self._model, states)
             else:
                 value = self._step_some(ids, given, self._form)
             value = self._form.output(value)
@@ -150,6 +163,7 @@ class Stream:
             raise self._error(
                 "who leaves was there", f"{', '.join(unknown)}; {self._there()}"
             )
+        self._gather()
         gone = set(streams)
         stay = [stream for stream in self._order if stream not in gone]
         self._carried.select([self._rows[stream] for stream in stay])
@@ -157,6 +171,7 @@ class Stream:
 
     def reset(self) -> None:
         """Forget all streams."""
+        self._steps = None
         self._settle(())
 
     def snapshot(self) -> dict[str, Any]:
@@ -165,6 +180,7 @@ class Stream:
         Returns:
             ``{"streams": names, "states": tensors by layer and name}``.
         """
+        self._gather()
         self._follow()
         rows = torch.tensor([*self._rows.values()], dtype=torch.long)
         states = self._carried.state_dict()
@@ -192,6 +208,7 @@ class Stream:
         if not isinstance(states, Mapping):
             found = f"states that are a {type(states).__name__}"
             raise self._error("a snapshot has its states by name", found)
+        self._gather()
         before = self._carried.values
         self._carried.load_state_dict(states)
         size = self._carried.batch_size or 0
@@ -203,6 +220,21 @@ class Stream:
             )
         self._rows = {}
         self._settle(streams)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A compiled function is of one process.
+        self._gather()
+        return self.__dict__
+
+    def _gather(self) -> None:
+        """Take the states back from where kernels alone went on with them."""
+        if self._steps is not None:
+            self._carried.values = {"": self._steps.states()}
+            self._steps = None
+
+    def _are_the_same(self, streams: Iterable[Hashable]) -> bool:
+        """Whether a step's rows are those of the last one, as far as a look tells."""
+        return type(streams) in (list, tuple) and tuple(streams) == self._order
 
     def _named(self, streams: object) -> tuple[Hashable, ...]:
         """Return the streams that a snapshot lists."""

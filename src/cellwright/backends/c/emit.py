@@ -35,12 +35,14 @@ class Source:
         step: what the schedule says, as C.
         sizes: lengths that the kernel is called with, in their order.
         widths: vectors of its tiles.
+        backwards: whether it runs from the last step to the first.
     """
 
     slots: str
     step: str
     sizes: tuple[Size, ...]
     widths: tuple[int, ...]
+    backwards: bool
 
     def text(self, double: bool, vector_bytes: int, accumulators: int) -> str:
         """Return the whole translation unit.
@@ -97,7 +99,7 @@ def emit(
     head = "\n".join(writer.head(title, backwards))
     step = "\n".join([*writer.run_table(), *phases])
     widths = sorted({width for run in writer.runs for width in run.widths})
-    return Source(head, step, tuple(writer.slots.sizes), tuple(widths))
+    return Source(head, step, tuple(writer.slots.sizes), tuple(widths), backwards)
 
 
 @lru_cache(maxsize=16)
@@ -155,8 +157,8 @@ class _Writer:
                 f"    {stage.name}S = {len(phases)},"
                 for stage, phases in schedule.phases.items()
             ),
-            f"    BACKWARDS = {int(backwards)}",
             "};",
+            f"#define BACKWARDS {int(backwards)}",
         ]
         tables = {
             "state_size": [s.shape for s in graph.states],
@@ -299,13 +301,17 @@ class _Writer:
         self, index: int, loop: Loop, size: int, spread: int, memory: Memory
     ) -> Iterable[str]:
         calls: list[str] = []
-        widest = 1
+        widest, begun = 1, set[int]()
         for run in runs_of(self.graph, loop, spread):
             place = memory.place(run.operand)
+            own = set(range(run.first, run.first + len(run.matrices)))
+            if own & begun:
+                calls += [f"CLEAR({k * spread}, {spread})" for k in sorted(own - begun)]
             calls.append(
                 f"PRODUCT({len(self.runs)}, {place.pointer}, {place.stride}, "
-                f"{run.first * spread})"
+                f"{run.first * spread}, {int(not own & begun)})"
             )
+            begun |= own
             self.runs.append(run)
             widest = max(widest, len(run.matrices) * spread)
         count = len(loop.accumulators) * spread

@@ -53,20 +53,20 @@ class ForwardRun:
             admit(given, expected[2], (), dtype)
             return given
 
-        self._roots, self._held = memory.slots(roots, sizes, read)
+        self.roots, self._held = memory.slots(roots, sizes, read)
         self.ahead = ahead
         self.outputs = ahead.schedule.outputs
         self.states = [flat(state) for state in states]
-        self._kernel = kernel
+        self.kernel = kernel
         self._sizes = sizes
-        self._lengths = kernel.lengths(sizes)
-        self._inputs = [flat(given) for given in inputs]
+        self.lengths = kernel.lengths(sizes)
+        self.inputs = [flat(given) for given in inputs]
 
     def array(self, node: int, steps: int) -> Tensor:
         """Return memory for an output at some steps."""
         shape = self.ahead.schedule.graph.nodes[node].shape
         lead = (steps, self.rows)
-        return self._inputs[0].new_empty((*lead, *resolved(shape, self._sizes)))
+        return self.inputs[0].new_empty((*lead, *resolved(shape, self._sizes)))
 
     def new_states(self) -> list[Tensor]:
         """Return memory for the states after some step."""
@@ -89,11 +89,11 @@ class ForwardRun:
             outputs: an array for each of the schedule's, and the step it begins with.
         """
         states = list(zip(first, last, strict=True))
-        self._kernel.run(
-            self._lengths,
+        self.kernel.run(
+            self.lengths,
             (self.rows, *span),
-            self._roots,
-            self._inputs,
+            self.roots,
+            self.inputs,
             states,
             outputs,
             [],

@@ -1,3 +1,9 @@
+/* Entries that a row of so many takes, up to a whole vector. */
+static inline int64_t padded(int64_t length)
+{
+    return (length + LANES - 1) / LANES * LANES;
+}
+
 /* What a phase sees: the places of the values of one step, or of all steps of a block, for
  * the rows of one piece. */
 typedef struct {

@@ -30,6 +30,7 @@
  * also where there is no fused multiply-add. */
 #define LN2_HIGH ((real)0.693359375)
 #define LN2_LOW ((real)-2.1219444005469058277e-4)
+#define LN2 ((real)0.69314718055994530942)
 #define SMALLEST_NORMAL BY_DTYPE(2.2250738585072014e-308, 1.17549435082228751e-38)
 
 /* (exp(r) - 1 - r) / r**2 = 1/2! + r/3! + ... For |r| <= log(2)/2, 6 terms leave 2e-8
@@ -69,9 +70,9 @@ INLINE vec with_sign(vec x, vec sign) {
     return (vec)((ivec)x | ((ivec)sign & (ivec)splat((real)-0.0)));
 }
 
-/* The smaller of x and a limit. NaN stays, here and below. */
-INLINE vec at_most(vec x, real limit) { return choose(x > limit, splat(limit), x); }
-INLINE vec at_least(vec x, real limit) { return choose(x < limit, splat(limit), x); }
+/* The smaller of x and a limit. NaN stays, here and below: it compares with nothing. */
+INLINE vec at_most(vec x, real limit) { return SMALLER(splat(limit), x); }
+INLINE vec at_least(vec x, real limit) { return LARGER(splat(limit), x); }
 
 INLINE vec v_relu(vec x) { return at_least(x, 0); }
 /* NaN if either is NaN: the first one compares with nothing and is kept. */
@@ -101,11 +102,13 @@ INLINE vec v_floor(vec x) {
 /* 2**k for the whole number k that was rounded by ROUNDER + EXPONENT_BIAS. */
 INLINE vec power_of_two(uvec rounded) { return (vec)(rounded << MANTISSA_BITS); }
 
-/* exp(x - k log(2)) - 1, for a difference of at most log(2)/2 either way. */
-INLINE vec reduced_expm1(vec x, vec k) {
-    const vec r = (x - k * LN2_HIGH) - k * LN2_LOW;
+/* exp(r) - 1, for a difference of at most log(2)/2 either way. */
+INLINE vec small_expm1(vec r) {
     return r + (r * r) * series(EXP_SERIES, EXP_TERMS, r);
 }
+
+/* x - k log(2) */
+INLINE vec reduced(vec x, vec k) { return (x - k * LN2_HIGH) - k * LN2_LOW; }
 
 /* 2**k goes on in two halves, because the results reach from 2**-149 to 2**128. */
 INLINE vec v_exp(vec x) {
@@ -113,30 +116,33 @@ INLINE vec v_exp(vec x) {
     const vec y = at_least(at_most(x, BY_DTYPE(710, 89)), BY_DTYPE(-746, -104));
     const vec rounded = y * LOG2_E + rounder;
     const uvec all = (uvec)rounded, half = all >> 1;
-    const vec small = 1 + reduced_expm1(y, rounded - rounder);
+    const vec small = 1 + small_expm1(reduced(y, rounded - rounder));
     return (small * power_of_two(half)) * power_of_two(all - half);
 }
 
-/* 1 / (1 + exp(-x)). The power is half of what it should be, so that 2**128 fits. */
+/* In the next two what waits for nothing stands beside what everything waits for: a small
+ * cell's step is as long as they are. */
+
+/* 1 / (1 + exp(-x)). Beyond the lower limit 2**k has no room, and the result is 0. */
 INLINE vec v_sigmoid(vec x) {
-    const real rounder = ROUNDER + (EXPONENT_BIAS - 1);
-    const vec y = at_least(at_most(-x, BY_DTYPE(710, 89)), -50);
-    const vec rounded = y * LOG2_E + rounder;
+    const real rounder = ROUNDER + EXPONENT_BIAS, lowest = BY_DTYPE(-709.4, -88.3);
+    const vec y = at_least(at_most(x, 50), lowest);
+    const vec rounded = rounder - y * LOG2_E;
     const vec power = power_of_two((uvec)rounded);
-    const vec half = power + power * reduced_expm1(y, rounded - rounder);
-    return 1 / (1 + 2 * half);
+    const vec expm1 = small_expm1(reduced(-y, rounded - rounder));
+    return one_if(x >= lowest) / (power * expm1 + (1 + power));
 }
 
 /* (exp(2|x|) - 1) / (exp(2|x|) + 1), without subtracting nearly equal numbers: for
- * k = 0 the difference is the series alone, so that tanh(1e-30) is 1e-30. */
+ * k = 0 the difference is the series alone, so that tanh(1e-30) is 1e-30. And k is so
+ * small that one part of log(2) will do. */
 INLINE vec v_tanh(vec x) {
     const real rounder = ROUNDER + EXPONENT_BIAS;
-    const vec size = v_abs(x);
-    const vec y = at_most(size + size, BY_DTYPE(44, 22));
-    const vec rounded = y * LOG2_E + rounder;
+    const vec size = at_most(v_abs(x), BY_DTYPE(22, 11));
+    const vec rounded = size * (2 * LOG2_E) + rounder;
     const vec power = power_of_two((uvec)rounded);
-    const vec expm1 = power * reduced_expm1(y, rounded - rounder) + (power - 1);
-    return with_sign(expm1 / (expm1 + 2), x);
+    const vec expm1 = small_expm1(2 * size - (rounded - rounder) * LN2);
+    return with_sign((power * expm1 + (power - 1)) / (power * expm1 + (power + 1)), x);
 }
 
 /* 2 atanh(s), for log(m) with s = (m - 1) / (m + 1). */

@@ -17,6 +17,7 @@
 #include "vectors.h"
 #include "functions.h"
 #include "multiply.h"
+#include "pairs.h"
 #include "threads.h"
 #include "slots.h"
 #include "products.h"
@@ -45,11 +46,6 @@ typedef struct {
     real *scratch; /* of all threads, where they share every phase */
     Gang gang;
 } Job;
-
-static int64_t padded(int64_t length)
-{
-    return (length + LANES - 1) / LANES * LANES;
-}
 
 static real *allocate(int64_t count)
 {
@@ -214,11 +210,18 @@ static void run_block(Frame *frame, Member *member, int64_t begin, int64_t steps
     }
 }
 
-static void run_piece(const Job *job, Frame *frame, Member *member, int64_t piece)
+/* Stand at the rows of a piece. */
+static void place(Frame *frame, const Job *job, int64_t piece)
 {
     const int64_t *slot = frame->slot;
     frame->first_row = first_row(job, slot, piece);
     frame->piece_rows = (int)(first_row(job, slot, piece + 1) - frame->first_row);
+}
+
+static void run_piece(const Job *job, Frame *frame, Member *member, int64_t piece)
+{
+    const int64_t *slot = frame->slot;
+    place(frame, job, piece);
     real *sums = job->sums + frame->first_row / SUM_ROWS * job->sums_size;
     for (int i = 0; i < SUMS; i++) {
         frame->sum[i] = sums;
@@ -325,18 +328,23 @@ static int run_together(Job *job, const int64_t *slot)
     return failed;
 }
 
-static int run_job(Job *job, const int64_t *slot)
+/* Pack all weights into memory of `packed_total` entries. */
+static void pack_all(Job *job, const int64_t *slot, real *packed)
 {
     int64_t tiles = 0;
-    real *at = job->packed[0];
     for (int i = 0; i < RUNS; i++) {
-        job->packed[i] = at;
-        at += tile_count(&runs[i], slot) * tile_size(&runs[i], slot);
+        job->packed[i] = packed;
+        packed += tile_count(&runs[i], slot) * tile_size(&runs[i], slot);
         tiles += tile_count(&runs[i], slot);
     }
-    const int64_t *threads = slot + SLOT_THREADS;
     /* Moving an entry takes as long as sixteen multiply-adds. */
-    in_parallel(slot, threads, pack, job, tiles, 16 * packed_total(slot));
+    int64_t cost = 16 * packed_total(slot);
+    in_parallel(slot, slot + SLOT_THREADS, pack, job, tiles, cost);
+}
+
+static int run_job(Job *job, const int64_t *slot)
+{
+    const int64_t *threads = slot + SLOT_THREADS;
     int failed = job->gang.shares > 1
                      ? run_together(job, slot)
                      : in_parallel(slot, threads, work, job, job->pieces, job->cost);
@@ -373,14 +381,18 @@ __attribute__((visibility("default"))) int cellwright_run(const int64_t *slot)
     plan(&job, slot);
     int64_t groups = (slot[SLOT_ROWS] + SUM_ROWS - 1) / SUM_ROWS;
     real *packed = allocate(packed_total(slot));
-    job.packed[0] = packed;
     job.sums = allocate(groups * job.sums_size);
     int failed = !packed || !job.sums;
     if (!failed) {
         memset(job.sums, 0, (size_t)(groups * job.sums_size) * sizeof(real));
+        pack_all(&job, slot, packed);
         failed = run_job(&job, slot);
     }
     free(packed);
     free(job.sums);
     return failed;
 }
+
+#if !BACKWARDS
+#include "stream.h"
+#endif

@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -64,11 +65,28 @@ def steps_of(given: Tensor | Window, begin: int, end: int) -> Tensor:
     return given[begin:end]
 
 
+class StreamFunctions(NamedTuple):
+    """The functions of a forward kernel that takes one step at a time, see `stream.h`.
+
+    Args:
+        size: takes the address of a block of slots, and returns a number of bytes.
+        open: takes that address, and the one of so much memory, like the rest.
+        step: takes the latter.
+        states: likewise.
+    """
+
+    size: Callable[[int], int]
+    open: Callable[[int, int], None]
+    step: Callable[[int], None]
+    states: Callable[[int], None]
+
+
 @dataclass(frozen=True, eq=False)
 class Kernel:
     """A compiled direction of a cell, for one dtype."""
 
-    run_function: Callable[..., int]
+    run_function: Callable[[int], int]
+    stream: StreamFunctions | None
     sizes: tuple[Size, ...]
 
     def lengths(self, sizes: Mapping[str, int]) -> list[int]:
@@ -104,21 +122,34 @@ class Kernel:
         Raises:
             MemoryError: when there was none to work in.
         """
-        rows, begin, end = span
-        slots = [rows, begin, end, torch.get_num_threads(), *team()]
-        slots += roots
-        for given in inputs:
-            slots += _input_slots(given)
-        for first, last in states:
-            slots += (first.data_ptr(), first.stride(0), last.data_ptr())
-        for output, at in outputs:
-            slots += _place(output, at - begin)
-        slots += [total.data_ptr() for total in sums]
-        slots += sizes
-        # Faster than an array of ctypes.
-        block = array("q", slots)
+        block = slots_of(sizes, span, roots, inputs, states, outputs, sums)
         if self.run_function(block.buffer_info()[0]):
             raise MemoryError("a kernel found no memory to work in")
+
+
+def slots_of(
+    sizes: Sequence[int],
+    span: tuple[int, int, int],
+    roots: Sequence[int],
+    inputs: Sequence[Given],
+    states: Sequence[tuple[Tensor, Tensor]],
+    outputs: Sequence[tuple[Tensor, int]],
+    sums: Sequence[Tensor] = (),
+) -> array[int]:
+    """Return the block of slots that a kernel is called with, see `Kernel.run`."""
+    rows, begin, end = span
+    slots = [rows, begin, end, torch.get_num_threads(), *team()]
+    slots += roots
+    for given in inputs:
+        slots += _input_slots(given)
+    for first, last in states:
+        slots += (first.data_ptr(), first.stride(0), last.data_ptr())
+    for output, at in outputs:
+        slots += _place(output, at - begin)
+    slots += [total.data_ptr() for total in sums]
+    slots += sizes
+    # Faster than an array of ctypes.
+    return array("q", slots)
 
 
 def build(source: Source, parts: Sequence[str], what: Description) -> Kernel:
@@ -138,20 +169,43 @@ def build(source: Source, parts: Sequence[str], what: Description) -> Kernel:
     def text() -> str:
         return text_at(source, double, level)
 
-    return Kernel(_function(parts, what, text, level), source.sizes)
+    library = _library(parts, what, text, level)
+    return kernel_of(library, source)
 
 
-def _function(
+def kernel_of(library: ctypes.CDLL, source: Source, tail: str = "") -> Kernel:
+    """Return a kernel of a library.
+
+    Args:
+        library: what it was built into.
+        source: its C.
+        tail: what the names of its functions end in.
+    """
+
+    def function(name: str, arguments: int, result: Any = None) -> Callable[..., Any]:
+        found = library[f"cellwright_{name}{tail}"]
+        found.argtypes = [ctypes.c_void_p] * arguments
+        found.restype = result
+        return found
+
+    stream = None
+    if not source.backwards:
+        stream = StreamFunctions(
+            function("stream_size", 1, ctypes.c_int64),
+            function("stream_open", 2),
+            function("stream_step", 1),
+            function("stream_states", 1),
+        )
+    return Kernel(function("run", 1, ctypes.c_int), stream, source.sizes)
+
+
+def _library(
     parts: Sequence[str], what: Description, text: Callable[[], str], level: Level
-) -> Callable[..., int]:
+) -> ctypes.CDLL:
     compiler = find_compiler()
     if compiler is None:
         raise BuildError("there is no C compiler")
-    library = cache.load(parts, what, text, level, compiler)
-    function = library.cellwright_run
-    function.argtypes = [ctypes.c_void_p]
-    function.restype = ctypes.c_int
-    return function
+    return cache.load(parts, what, text, level, compiler)
 
 
 @lru_cache(maxsize=len(DTYPES) * 4)
@@ -161,7 +215,10 @@ def _outer_function(dtype: torch.dtype, level: Level) -> Callable[..., int]:
 
     word = str(dtype).removeprefix("torch.")
     what = Description("any", "sums of outer products", word)
-    return _function(["outer", word], what, text, level)
+    function = _library(["outer", word], what, text, level).cellwright_run
+    function.argtypes = [ctypes.c_void_p]
+    function.restype = ctypes.c_int
+    return function
 
 
 def add_outer_products(

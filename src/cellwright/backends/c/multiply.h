@@ -3,18 +3,18 @@
  * WIDTHS(X) is X(W) for every number of vectors that the kernel's tiles have.
  */
 
-/* acc[r * stride + j] += sum over k of x[r * row + k * step] * w[k][j], for R rows, W vectors.
- * The sum over k has one order whatever R is: a permuted batch gives the same bits. From
+/* acc[r * stride + j] += sum over k of x[r * row + k * step] * w[k][j], for R rows, W vectors;
+ * from 0 on where the accumulators are fresh. The sum over k has one order whatever R is: a permuted batch gives the same bits. From
  * `next` on lies what is multiplied soon, a vector for every k; it comes closer meanwhile. */
 #define MULTIPLY(W, R)                                                                   \
     static void multiply_##W##_##R(vec *acc, int64_t stride, const real *w, const real *x, \
                                    int64_t row, int64_t step, int64_t depth,             \
-                                   const real *next)                                     \
+                                   const real *next, int fresh)                          \
     {                                                                                    \
         vec sum[R][W];                                                                   \
         _Pragma("GCC unroll 8") for (int r = 0; r < R; r++)                              \
             _Pragma("GCC unroll 8") for (int j = 0; j < W; j++)                          \
-                sum[r][j] = acc[r * stride + j];                                         \
+                sum[r][j] = fresh ? splat(0) : acc[r * stride + j];                      \
         for (int64_t k = 0; k < depth; k++, w += W * LANES, x += step, next += LANES) {  \
             vec b[W];                                                                    \
             /* A single row waits for memory in any case. */                             \
@@ -46,7 +46,7 @@
 WIDTHS(MULTIPLY_ROWS)
 
 typedef void Multiply(vec *, int64_t, const real *, const real *, int64_t, int64_t, int64_t,
-                      const real *);
+                      const real *, int);
 
 #define MULTIPLY_TABLE(W)                                                                \
     [W] = {0,                multiply_##W##_1, multiply_##W##_2, multiply_##W##_3,       \

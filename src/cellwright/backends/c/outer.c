@@ -85,11 +85,9 @@ static void add_tile(const vec *packed, const real *left, int64_t left_row, int 
                      int64_t rows, int width, int64_t rights, real *out, int64_t out_row)
 {
     vec acc[6 * WIDEST];
-    for (int k = 0; k < now * width; k++)
-        acc[k] = splat(0);
     /* All of it is near already: there is nothing to fetch. */
     multiply_table[width][now](acc, width, (const real *)packed, left, 1, left_row, rows,
-                               (const real *)packed);
+                               (const real *)packed, 1);
     for (int r = 0; r < now; r++)
         for (int j = 0; j < width; j++) {
             real *to = out + r * out_row + j * LANES;

@@ -138,17 +138,36 @@ static void pack_tile(const Run *run, const int64_t *slot, int64_t tile, real *p
     }
 }
 
-/* Add a run's products for units from `unit` on to the accumulators of `rows` rows. */
+/* Add a run's products for units from `unit` on to the accumulators of `rows` rows, or to 0
+ * where these are fresh. */
 static inline void multiply(const Run *run, const int64_t *slot, const real *packed,
                             int64_t unit, int rows, const real *x, int64_t row, vec *acc,
-                            int64_t stride, int group)
+                            int64_t stride, int group, int fresh)
 {
     int64_t from, to;
     int width = run->count * tile_vectors(run, slot, unit);
     tile_range(run, slot, unit, &from, &to);
     packed += unit / (run->spread * LANES) * tile_size(run, slot);
     const real *next = packed + tile_size(run, slot) + group * (to - from) * LANES;
-    multiply_table[width][rows](acc, stride, packed, x + from, row, 1, to - from, next);
+    multiply_table[width][rows](acc, stride, packed, x + from, row, 1, to - from, next,
+                               fresh);
+}
+
+/* The same for one row and two tiles; the second one's accumulators lie a stride behind. */
+static inline void multiply_pair(const Run *run, const int64_t *slot, const real *packed,
+                                 int64_t unit, const real *x, vec *acc, int64_t stride,
+                                 int fresh)
+{
+    int64_t second = unit + run->spread * LANES;
+    int vectors = tile_vectors(run, slot, unit);
+    if (run->heads >= 0 || tile_vectors(run, slot, second) < vectors) {
+        multiply(run, slot, packed, unit, 1, x, 0, acc, stride, 0, fresh);
+        multiply(run, slot, packed, second, 1, x, 0, acc + stride, stride, 0, fresh);
+        return;
+    }
+    packed += unit / (run->spread * LANES) * tile_size(run, slot);
+    two_tiles_table[run->count * vectors](
+        acc, stride, packed, packed + tile_size(run, slot), x, slot[run->depth], fresh);
 }
 
 #define BODY inline __attribute__((always_inline))
@@ -156,8 +175,8 @@ static inline void multiply(const Run *run, const int64_t *slot, const real *pac
 /* The part of `count` that a share of them is: [*from, *to). */
 static inline void part_of(int64_t count, int share, int shares, int64_t *from, int64_t *to)
 {
-    *from = count * share / shares;
-    *to = count * (share + 1) / shares;
+    *from = shares == 1 ? 0 : count * share / shares;
+    *to = shares == 1 ? count : count * (share + 1) / shares;
 }
 
 /* A loop without products: body_I for every vector of every row. */
@@ -176,36 +195,49 @@ static inline void part_of(int64_t count, int share, int shares, int64_t *from, 
         }                                                                                \
     }
 
-#define PRODUCT(RUN, X, STRIDE, FIRST)                                                   \
-    multiply(&runs[RUN], frame->slot, frame->packed[RUN], unit, now, X + row * (STRIDE), \
-             STRIDE, acc + FIRST, stride, group);
+#define PRODUCT(RUN, X, STRIDE, FIRST, FRESH)                                            \
+    if (tiles > 1)                                                                       \
+        multiply_pair(&runs[RUN], frame->slot, frame->packed[RUN], unit,                 \
+                      X + row * (STRIDE), acc + FIRST, stride, FRESH);                   \
+    else                                                                                 \
+        multiply(&runs[RUN], frame->slot, frame->packed[RUN], unit, now,                 \
+                 X + row * (STRIDE), STRIDE, acc + FIRST, stride, group, FRESH);
+
+/* Some accumulators begin at 0. */
+#define CLEAR(FIRST, COUNT)                                                              \
+    for (int k = 0; k < count; k++)                                                      \
+        for (int v = 0; v < COUNT; v++)                                                  \
+            acc[k * stride + FIRST + v] = splat(0);
 
 /* A loop with products: for every tile of units and every few rows the accumulators are
- * filled, and body_I is run on them while they are at hand. */
+ * filled, and body_I is run on them while they are at hand. A single row takes two tiles
+ * at a time. */
 #define PRODUCT_PHASE(I, SIZE, COUNT, WIDEST, ...)                                       \
     static void phase_##I(const Frame *frame, int share, int shares)                     \
     {                                                                                    \
-        enum { stride = COUNT };                                                         \
+        enum { stride = COUNT, units = SPREAD_##I * LANES };                             \
         vec acc[6 * stride];                                                             \
         int64_t size = frame->slot[SIZE], from, to;                                      \
-        part_of((size + SPREAD_##I * LANES - 1) / (SPREAD_##I * LANES), share, shares,   \
-                &from, &to);                                                             \
+        part_of((size + units - 1) / units, share, shares, &from, &to);                  \
         int rows = frame->rows, groups = (rows + ROWS_OF(WIDEST) - 1) / ROWS_OF(WIDEST); \
-        for (int64_t tile = from; tile < to; tile++)                                     \
-            for (int group = 0; group < groups; group++) {                               \
-                int64_t unit = tile * SPREAD_##I * LANES;                                \
-                int row = rows * group / groups, now = rows * (group + 1) / groups - row; \
-                for (int k = 0; k < now * stride; k++)                                   \
-                    acc[k] = splat(0);                                                   \
+        int each = groups > 1 ? rows / groups : rows, more = rows - each * groups;       \
+        for (int64_t tile = from, tiles; tile < to; tile += tiles) {                     \
+            int64_t unit = tile * units;                                                 \
+            tiles = rows == 1 && tile + 1 < to ? 2 : 1;                                  \
+            for (int row = 0, group = 0, now; row < rows; row += now, group++) {         \
+                now = each + (group < more);                                             \
+                int count = now * (int)tiles;                                            \
                 __VA_ARGS__                                                              \
-                for (int r = 0; r < now; r++)                                            \
+                for (int k = 0; k < count; k++)                                          \
                     for (int v = 0; v < SPREAD_##I; v++) {                               \
-                        int64_t at = unit + v * LANES;                                   \
-                        const vec *own = acc + r * stride + v;                           \
+                        int64_t at = unit + (tiles > 1 ? k * units : 0) + v * LANES;     \
+                        const vec *own = acc + k * stride + v;                           \
+                        int own_row = row + (tiles > 1 ? 0 : k);                         \
                         if (at + LANES <= size)                                          \
-                            body_##I(frame, row + r, at, LANES, own);                    \
+                            body_##I(frame, own_row, at, LANES, own);                    \
                         else if (at < size)                                              \
-                            body_##I(frame, row + r, at, (int)(size - at), own);         \
+                            body_##I(frame, own_row, at, (int)(size - at), own);         \
                     }                                                                    \
             }                                                                            \
+        }                                                                                \
     }

@@ -20,6 +20,7 @@ from .outer_plan import OuterPlan
 from .roots import RootMemory, Roots
 from .segments import segment_steps
 from .slots import resolved
+from .stepper import Stepper
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +66,19 @@ class Program:
         whole = [(array, 0) for array in arrays]
         run.walk((0, run.steps), run.states, last, whole)
         return arrays, last
+
+    def stepper(
+        self,
+        sizes: Mapping[str, int],
+        roots: Roots,
+        inputs: Sequence[Tensor],
+        states: Sequence[Tensor],
+    ) -> Stepper:
+        """Return what runs one step after the other.
+
+        Args and Raises as in `forward`; of the inputs there is one step.
+        """
+        return Stepper(self._run(sizes, roots, inputs, states))
 
     def forward_in_segments(
         self,

@@ -11,14 +11,14 @@ import os
 from functools import lru_cache
 
 
-class _Process:
+class Process:
     """Whether this process was forked: a team that is started there never comes."""
 
     forked = False
 
 
 def _mark_forked() -> None:
-    _Process.forked = True
+    Process.forked = True
 
 
 if hasattr(os, "register_at_fork"):
@@ -30,7 +30,7 @@ def team() -> tuple[int, int]:
 
     In a forked child there is none: OpenMP's threads did not come along.
     """
-    return (0, 0) if _Process.forked else _addresses()
+    return (0, 0) if Process.forked else _addresses()
 
 
 @lru_cache(maxsize=1)

@@ -75,6 +75,34 @@ typedef long long mask256 __attribute__((vector_size(32)));
 #endif
 #endif
 
+/* Of a and b the smaller and the larger one, b where one of them is NaN, by one
+ * instruction; named for the same reason. */
+#ifdef __has_builtin
+#if CW_BYTES == 64 && defined __AVX512F__
+#if !CW_DOUBLE && __has_builtin(__builtin_ia32_minps512_mask)
+#define SMALLER(a, b) __builtin_ia32_minps512_mask(a, b, a, 0xffff, 4)
+#define LARGER(a, b) __builtin_ia32_maxps512_mask(a, b, a, 0xffff, 4)
+#elif !CW_DOUBLE && __has_builtin(__builtin_ia32_minps512)
+#define SMALLER(a, b) __builtin_ia32_minps512(a, b, 4)
+#define LARGER(a, b) __builtin_ia32_maxps512(a, b, 4)
+#elif CW_DOUBLE && __has_builtin(__builtin_ia32_minpd512_mask)
+#define SMALLER(a, b) __builtin_ia32_minpd512_mask(a, b, a, 0xff, 4)
+#define LARGER(a, b) __builtin_ia32_maxpd512_mask(a, b, a, 0xff, 4)
+#elif CW_DOUBLE && __has_builtin(__builtin_ia32_minpd512)
+#define SMALLER(a, b) __builtin_ia32_minpd512(a, b, 4)
+#define LARGER(a, b) __builtin_ia32_maxpd512(a, b, 4)
+#endif
+#elif CW_BYTES == 32 && defined __AVX2__
+#if !CW_DOUBLE && __has_builtin(__builtin_ia32_minps256)
+#define SMALLER(a, b) __builtin_ia32_minps256(a, b)
+#define LARGER(a, b) __builtin_ia32_maxps256(a, b)
+#elif CW_DOUBLE && __has_builtin(__builtin_ia32_minpd256)
+#define SMALLER(a, b) __builtin_ia32_minpd256(a, b)
+#define LARGER(a, b) __builtin_ia32_maxpd256(a, b)
+#endif
+#endif
+#endif
+
 /* x in every lane. Subtracting 0 keeps the sign of -0, which adding it would not. */
 INLINE vec splat(real x) { return x - (vec){0}; }
 
@@ -92,6 +120,11 @@ INLINE vec choose(ivec m, vec a, vec b) {
     OPAQUE(m);
     return (vec)((m & (ivec)a) | (~m & (ivec)b));
 }
+
+#ifndef SMALLER
+#define SMALLER(a, b) choose((a) < (b), a, b)
+#define LARGER(a, b) choose((a) > (b), a, b)
+#endif
 
 /* 1 where m is all ones, 0 where it is 0. */
 INLINE vec one_if(ivec m) {
