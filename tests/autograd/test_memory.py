@@ -172,9 +172,9 @@ def test_every_step_runs_twice_and_once_back(monkeypatch: pytest.MonkeyPatch):
     spans: list[tuple[int, int]] = []
     run = Kernel.run
 
-    def noted(self: Kernel, sizes: Any, span: Any, *rest: Any) -> None:
+    def noted(self: Kernel, tape: Any, sizes: Any, span: Any, *rest: Any) -> None:
         spans.append(span[1:])
-        run(self, sizes, span, *rest)
+        run(self, tape, sizes, span, *rest)
 
     monkeypatch.setattr(Kernel, "run", noted)
     layer_of("lstm", "recompute")(sequence(7, B, H))[0].sum().backward()

@@ -10,4 +10,5 @@ from .function import is_transformed as is_transformed
 from .function import run as run
 from .kernels import Memory as Memory
 from .packed import Packed as Packed
+from .planned import Planned as Planned
 from .steps import stepper as stepper

@@ -7,7 +7,7 @@ until somebody asks for them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -40,7 +40,7 @@ from .packed import Packed
 
 
 @dataclass(frozen=True)
-class _Call(Compiled):
+class Call(Compiled):
     """What one call's functions share that is no tensor.
 
     Args:
@@ -60,7 +60,7 @@ class _Call(Compiled):
         behind = len(found) - states
         return Forwarded(found[:arrays], found[arrays:behind], found[behind:])
 
-    def backward(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+    def backward(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
         """Run the backward kernel, likewise: something may have come to look on."""
         if self.plain and are_plain(tensors):
             return backward_arrays(self, tensors)
@@ -77,6 +77,18 @@ class _Call(Compiled):
         dtype, names = inputs[0].dtype, tuple(self.sizes)
         spec = spec_of(self.graph, self.trace, dtype, names, self.memory)
         return [*inputs, *states, *roots, *rest], spec, list(self.sizes.values())
+
+
+def call_of(compiled: Program, sizes: Mapping[str, int], *rest: Any) -> Call:
+    """Return the one call of these that there is, see `Call` and `Compiled`."""
+    return _one_call(compiled, tuple(sizes.items()), *rest)
+
+
+@lru_cache(maxsize=512)
+def _one_call(
+    compiled: Program, sizes: tuple[tuple[str, int], ...], *rest: Any
+) -> Call:
+    return Call(compiled, dict(sizes), *rest)
 
 
 def run(
@@ -120,17 +132,17 @@ def run(
         weights, places = weights_of(compiled, arguments, x)
         tensors = (*inputs, *states, *weights)
         if any(t.requires_grad for t in tensors):
-            call = _Call(compiled, sizes, names, memory, places, graph, plain)
-            return _result(call, _Forward.apply(call, *tensors))
+            call = call_of(compiled, sizes, names, memory, places, graph, plain)
+            return _result(call, Forward.apply(call, *tensors))
     if plain:
         # Where no gradient is asked for, the kernel writes nothing to be kept.
         memory = "store"
     # A traced graph has one operator for both cases, the one that keeps more.
     compiled = program(graph, names, not plain, x.dtype)
     weights, places = weights_of(compiled, arguments, x)
-    call = _Call(compiled, sizes, names, memory, places, graph, plain)
+    call = call_of(compiled, sizes, names, memory, places, graph, plain)
     found = call.forward([*inputs, *states, *weights])
-    return _result(call, (*_given_out(call, found.arrays), *found.last))
+    return _result(call, (*given_out(call, found.arrays), *found.last))
 
 
 def _given(arguments: Arguments) -> Sequence[Tensor]:
@@ -166,7 +178,7 @@ def _has_memory(tensor: Tensor) -> bool:
     return _C._has_storage(tensor)
 
 
-def _given_out(call: _Call, arrays: Sequence[Tensor]) -> list[Tensor]:
+def given_out(call: Call, arrays: Sequence[Tensor]) -> list[Tensor]:
     """Return the output and the traces, each a tensor of its own."""
     ahead = call.program.ahead
     by_node = dict(zip(call.out_nodes, arrays, strict=True))
@@ -177,17 +189,18 @@ def _given_out(call: _Call, arrays: Sequence[Tensor]) -> list[Tensor]:
     ]
 
 
-def _result(call: _Call, found: Sequence[Tensor]) -> Result:
+def _result(call: Call, found: Sequence[Tensor]) -> Result:
     output, *rest = found
     traces = dict(zip(call.trace, rest, strict=False))
     return Result(output, tuple(rest[len(traces) :]), traces)
 
 
-class _Forward(torch.autograd.Function):
+class Forward(torch.autograd.Function):
     """The forward kernel; returns the output, the traces and the last states."""
 
     @staticmethod
-    def forward(ctx: Any, call: _Call, *tensors: Tensor) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, call: Call, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """Run the forward kernel, and keep what the backward one reads."""
         arrays, between, last = call.forward(tensors)
         kept = between
         if not call.anew:
@@ -196,10 +209,11 @@ class _Forward(torch.autograd.Function):
         ctx.call = call
         ctx.save_for_backward(*tensors, *kept)
         ctx.set_materialize_grads(False)
-        return (*_given_out(call, arrays), *last)
+        return (*given_out(call, arrays), *last)
 
     @staticmethod
     def backward(ctx: Any, *arriving: Tensor | None) -> tuple[Tensor | None, ...]:
+        """Run the backward kernel, or what stands in for it."""
         needs = tuple(ctx.needs_input_grad[1:])
         present = tuple(gradient is not None for gradient in arriving)
         given = [gradient for gradient in arriving if gradient is not None]
@@ -207,7 +221,11 @@ class _Forward(torch.autograd.Function):
             with torch.enable_grad():
                 own = [_apart(tensor) for tensor in ctx.saved_tensors]
             return (None, *_by_reference(ctx.call, own, needs, present, given))
-        found = _Backward.apply(ctx.call, needs, present, *ctx.saved_tensors, *given)
+        tensors = (*ctx.saved_tensors, *given)
+        if torch.is_grad_enabled():
+            found = _Backward.apply(ctx.call, needs, present, *tensors)
+        else:
+            found = _gradients_of(ctx.call, needs, present, tensors)
         gradients = iter(found)
         return (None, *(next(gradients) if need else None for need in needs))
 
@@ -218,23 +236,14 @@ class _Backward(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        call: _Call,
+        call: Call,
         needs: tuple[bool, ...],
         present: tuple[bool, ...],
         *tensors: Tensor,
     ) -> tuple[Tensor, ...]:
         ctx.call, ctx.needs, ctx.present = call, needs, present
         ctx.save_for_backward(*tensors)
-        count = len(tensors) - sum(present)
-        given = iter(tensors[count:])
-        arriving = _arriving(
-            call, [next(given) if p else None for p in present], tensors
-        )
-        # The caller's block may reach as far as here, with its casts.
-        with without_autocast(tensors[0].device.type):
-            found = call.backward([*tensors[:count], *arriving])
-        pairs = zip(found, needs, strict=True)
-        return tuple(gradient for gradient, need in pairs if need)
+        return _gradients_of(call, needs, present, tensors)
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
@@ -267,6 +276,23 @@ class _Backward(torch.autograd.Function):
         return (None, None, None, *head, *kept, *second)
 
 
+def _gradients_of(
+    call: Call,
+    needs: tuple[bool, ...],
+    present: tuple[bool, ...],
+    tensors: Sequence[Tensor],
+) -> tuple[Tensor, ...]:
+    """Return the gradients that are needed, by the backward kernel."""
+    count = len(tensors) - sum(present)
+    given = iter(tensors[count:])
+    arriving = _arriving(call, [next(given) if p else None for p in present], tensors)
+    # The caller's block may reach as far as here, with its casts.
+    with without_autocast(tensors[0].device.type):
+        found = call.backward([*tensors[:count], *arriving])
+    pairs = zip(found, needs, strict=True)
+    return tuple(gradient for gradient, need in pairs if need)
+
+
 def _apart(tensor: Tensor) -> Tensor:
     """Return a tensor that hangs on the given one, and on which nothing hangs yet.
 
@@ -291,25 +317,28 @@ def _gradients(
 
 
 def _arriving(
-    call: _Call, gradients: Sequence[Tensor | None], tensors: Sequence[Tensor]
+    call: Call, gradients: Sequence[Tensor | None], tensors: Sequence[Tensor]
 ) -> list[Tensor]:
     """Return gradients of output, traces and last states, 0 where none came."""
     inputs, states, _, _ = call.split(tensors)
-    ahead = call.program.ahead
-    graph = ahead.schedule.graph
-    like, lead = inputs[0], inputs[0].shape[:2]
-    shapes = [
-        (*lead, *(size.evaluate(call.sizes) for size in graph.nodes[node].shape))
-        for node in (graph.output, *ahead.traced)
-    ]
-    zeros = [like.new_zeros((1, 1, *shape[2:])).expand(shape) for shape in shapes]
-    zeros += [torch.zeros_like(state) for state in states]
-    pairs = zip(gradients, zeros, strict=True)
-    return [zero if gradient is None else gradient for gradient, zero in pairs]
+    graph, traced = call.program.ahead.schedule.graph, call.program.ahead.traced
+    x, outputs = inputs[0], [graph.output, *traced]
+    found: list[Tensor] = []
+    for i, gradient in enumerate(gradients):
+        if gradient is not None:
+            found.append(gradient)
+        elif i < len(outputs):
+            shape = graph.nodes[outputs[i]].shape
+            size = tuple(each.evaluate(call.sizes) for each in shape)
+            zero = x.new_zeros((1, 1, *size))
+            found.append(zero.expand((*x.shape[:2], *size)))
+        else:
+            found.append(torch.zeros_like(states[i - len(outputs)]))
+    return found
 
 
 def _by_reference(
-    call: _Call,
+    call: Call,
     tensors: Sequence[Tensor],
     needs: Sequence[bool],
     present: Sequence[bool],

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Literal, NamedTuple, TypeVar
+from functools import cached_property, lru_cache, partial
+from typing import Any, Literal, NamedTuple, TypeVar
 
-import torch
 from torch import Tensor
 
+from cellwright.backends.c.admit import flat
 from cellwright.backends.c.program import Program
 from cellwright.backends.c.roots import Place, Roots
 from cellwright.backends.c.segments import boundary_count
+from cellwright.backends.c.tape import Tape
 from cellwright.backends.reference.interpret import Arguments, Weights
 from cellwright.passes.differentiate import OUTPUT
 
@@ -39,9 +40,9 @@ class Forwarded(NamedTuple):
         last: the last states.
     """
 
-    arrays: list[Tensor]
-    between: list[Tensor]
-    last: list[Tensor]
+    arrays: Sequence[Tensor]
+    between: Sequence[Tensor]
+    last: Sequence[Tensor]
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,12 @@ class Compiled:
     memory: Memory
     places: tuple[Place, ...] | None = None
 
-    @property
+    @cached_property
+    def key(self) -> tuple[Any, ...]:
+        """What a pass hangs on beside its tensors."""
+        return self.trace, self.places, *self.sizes.items()
+
+    @cached_property
     def counts(self) -> tuple[int, int, int]:
         """Numbers of inputs, states and weights: roots, or what they are packed in."""
         schedule = self.program.ahead.schedule
@@ -77,25 +83,28 @@ class Compiled:
         return Roots(weights, self.places)
 
     def weights(
-        self, gradients: Sequence[Gradient], weights: Sequence[Tensor]
+        self,
+        gradients: Sequence[Gradient],
+        weights: Sequence[Tensor],
+        tape: Tape | None = None,
     ) -> Sequence[Gradient | Tensor]:
         """Return the gradients of the weights as they come, from those of the roots."""
         if self.places is None:
             return gradients
-        return together(gradients, self.places, weights)
+        return together(gradients, self.places, weights, tape)
 
-    @property
+    @cached_property
     def anew(self) -> bool:
         """Whether the backward pass runs the forward kernel once more."""
         return self.memory == "recompute"
 
-    @property
+    @cached_property
     def out_nodes(self) -> list[int]:
         """The outputs whose arrays leave the forward kernel, in their order."""
         ahead = self.program.ahead
         return ahead.given_out if self.anew else list(ahead.schedule.outputs)
 
-    @property
+    @cached_property
     def saved_nodes(self) -> list[int]:
         """The outputs that the backward kernel reads, in the order of the outputs."""
         ahead = self.program.ahead
@@ -130,34 +139,54 @@ def forward_shapes(compiled: Compiled, tensors: Sequence[Tensor]) -> Forwarded:
 def forward_arrays(compiled: Compiled, tensors: Sequence[Tensor]) -> Forwarded:
     """Run the forward kernel."""
     inputs, states, weights, _ = compiled.split(tensors)
-    given = compiled.sizes, compiled.roots(weights), inputs, states
+    inputs, states = [*map(flat, inputs)], [*map(flat, states)]
+    program, given = compiled.program, [*inputs, *states, *weights]
+    own = compiled.sizes, compiled.roots(weights), inputs, states
     if compiled.anew:
-        return Forwarded(*compiled.program.forward_in_segments(*given))
-    arrays, last = compiled.program.forward(*given)
-    return Forwarded(arrays, [], last)
+        return Forwarded(*program.forward_in_segments(Tape(inputs[0]), *own))
+
+    def run(tape: Tape) -> list[Tensor]:
+        arrays, last = program.forward(tape, *own)
+        return [*arrays, *last]
+
+    found = program.scripts.run(("forward", compiled.key), given, run)
+    behind = len(found) - len(states)
+    return Forwarded(found[:behind], [], found[behind:])
 
 
-def backward_arrays(compiled: Compiled, tensors: Sequence[Tensor]) -> list[Tensor]:
+def backward_arrays(compiled: Compiled, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
     """Return the gradients of inputs, first states and weights."""
     inputs, states, weights, rest = compiled.split(tensors)
+    given = [*map(flat, (*inputs, *states)), *weights, *map(flat, rest)]
+    run = partial(_backward_pass, compiled, given)
+    if compiled.anew:
+        return run(Tape(given[0]))
+    return compiled.program.scripts.run(("backward", compiled.key), given, run)
+
+
+def _backward_pass(
+    compiled: Compiled, given: Sequence[Tensor], tape: Tape
+) -> Sequence[Tensor]:
+    inputs, states, weights, rest = compiled.split(given)
     program, ahead = compiled.program, compiled.program.ahead
     nodes = compiled.saved_nodes
     kept = len(states) if compiled.anew else len(nodes)
-    output, *given = rest[kept:]
+    output, *more = rest[kept:]
     names = [OUTPUT, *(f"d.{name}" for name in compiled.trace)]
-    arriving = dict(zip(names, [output, *given], strict=False))
-    last = given[len(compiled.trace) :]
+    arriving = dict(zip(names, [output, *more], strict=False))
+    last = more[len(compiled.trace) :]
     own = compiled.sizes, compiled.roots(weights), inputs, states
     if compiled.anew:
-        found, first = program.backward_in_segments(*own, rest[:kept], arriving, last)
+        run = program.backward_in_segments
+        found, first = run(tape, *own, rest[:kept], arriving, last)
     else:
         saved = dict(zip(nodes, rest, strict=False))
-        found, first = program.backward(*own, saved, arriving, last)
+        found, first = program.backward(tape, *own, saved, arriving, last)
     slopes = [found.get(i.name) for i in ahead.schedule.graph.inputs]
     roots = [found.get(ahead.names[root]) for root in ahead.schedule.roots]
-    learned = compiled.weights(roots, weights)
-    pairs = zip(tensors, [*slopes, *first, *learned], strict=False)
-    return [torch.zeros_like(t) if g is None else g for t, g in pairs]
+    learned = compiled.weights(roots, weights, tape)
+    pairs = zip(given, [*slopes, *first, *learned], strict=False)
+    return [tape.zeros(t.shape) if g is None else g for t, g in pairs]
 
 
 def weights_of(

@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 
 from cellwright.backends.c.roots import Place, apart
-
-from .doors import are_plain
+from cellwright.backends.c.tape import Tape
 
 
 class Packed(Mapping[str, Tensor]):
@@ -57,24 +56,43 @@ def together(
     gradients: Sequence[Tensor | None],
     places: Sequence[Place],
     sources: Sequence[Tensor],
+    tape: Tape | None = None,
 ) -> list[Tensor]:
-    """Return the gradients of packed tensors from those of their parts."""
+    """Return the gradients of packed tensors from those of their parts.
+
+    Args:
+        gradients: of the parts.
+        places: of the parts.
+        sources: the packed tensors.
+        tape: puts them together; None where something traces, which sees torch's
+            operations only.
+    """
     counts = {which: of for which, _, of in places}
     found: list[list[Tensor | None]] = [[None] * counts[i] for i in range(len(sources))]
     for (which, part, _), gradient in zip(places, gradients, strict=True):
         found[which][part] = gradient
-    return [_whole(*pair) for pair in zip(found, sources, strict=True)]
+    if tape is None:
+        return [torch.cat(_pieces(*pair)) for pair in zip(found, sources, strict=True)]
+    return [_whole(tape, *pair) for pair in zip(found, sources, strict=True)]
 
 
-def _whole(found: Sequence[Tensor | None], like: Tensor) -> Tensor:
+def _pieces(found: Sequence[Tensor | None], like: Tensor) -> list[Tensor]:
     each = like.shape[0] // len(found)
-    pieces = [
-        like.new_zeros((each, *like.shape[1:])) if p is None else p for p in found
-    ]
-    # What traces has no memory to look at.
-    look = not torch.is_grad_enabled() and are_plain(pieces)
-    joined = _side_by_side(pieces) if look else None
-    return torch.cat(pieces) if joined is None else joined
+    zeros = like.new_zeros((each, *like.shape[1:]))
+    return [zeros if piece is None else piece for piece in found]
+
+
+def _whole(tape: Tape, found: Sequence[Tensor | None], like: Tensor) -> Tensor:
+    pieces = [piece for piece in found if piece is not None]
+    if len(pieces) == len(found):
+        joined = _side_by_side(pieces)
+        if joined is not None:
+            return joined
+    whole = (tape.empty if len(pieces) == len(found) else tape.zeros)(like.shape)
+    for to, piece in zip(whole.chunk(len(found)), found, strict=True):
+        if piece is not None:
+            tape.move(to, piece)
+    return whole
 
 
 def _side_by_side(pieces: Sequence[Tensor]) -> Tensor | None:

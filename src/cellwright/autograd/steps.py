@@ -8,6 +8,7 @@ from torch import Tensor
 
 from cellwright.backends.c.roots import Roots
 from cellwright.backends.c.stepper import Stepper
+from cellwright.backends.c.tape import Tape
 from cellwright.backends.reference.interpret import Arguments
 from cellwright.compiler.programs import program
 from cellwright.ir.graph import Graph
@@ -36,4 +37,5 @@ def stepper(
     compiled = program(graph, (), False, inputs[0].dtype)
     weights, places = weights_of(compiled, arguments, inputs[0])
     roots = Roots(weights, places)
-    return compiled.stepper(arguments.sizes, roots, inputs, states)
+    tape = Tape(inputs[0])
+    return compiled.stepper(tape, arguments.sizes, roots, inputs, states)

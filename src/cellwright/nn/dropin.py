@@ -7,17 +7,17 @@ weight_norm, prune and others replace them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, ClassVar, NoReturn, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from cellwright.cells import load
 from cellwright.compiler.choose import choose
 
+from .bare import bare_call
 from .call import Form, run_layer
+from .dropin_form import dropin_form, dropin_form_text
 from .eager import eager, refuse_script
 from .engine import choose_engine, engine_name
 from .errors import OptionError
@@ -41,49 +41,10 @@ from .steps import Lengths
 from .swap import OWN, become, twin
 from .torch_path import cast_as, is_cast, run_torch, run_torch_packed
 from .torch_weights import RECURRENT, cell_name
-from .traced import form_text, run_in_graph
+from .traced import run_in_graph
 
 Weights = Mapping[str, Tensor]
 D = TypeVar("D", bound="DropIn")
-
-
-@lru_cache(maxsize=256)
-def dropin_form(
-    words: str,
-    mode: str,
-    input_size: int,
-    hidden_size: int,
-    proj_size: int,
-    num_layers: int,
-    bias: bool,
-    bidirectional: bool,
-) -> Form:
-    """Return what a drop-in is, from its attributes.
-
-    Args:
-        words: the layer, for messages.
-        mode: as in torch.nn, like all that follows.
-        input_size: of the lowest layer.
-        hidden_size: of every layer.
-        proj_size: of every layer.
-        num_layers: how many.
-        bias: whether there are biases.
-        bidirectional: whether there are two directions.
-    """
-    width = (proj_size or hidden_size) * (1 + bidirectional)
-    own = {"hidden_size": hidden_size, "proj_size": proj_size}
-    sizes = [
-        {"input_size": width if layer else input_size, **own}
-        for layer in range(num_layers)
-    ]
-    graph = load(cell_name(mode, proj_size)).specialise(bias)
-    return Form(words, graph, sizes, bidirectional, packed=True)
-
-
-@torch.compiler.assume_constant_result
-def dropin_form_text(*made_of: Any) -> str:
-    """Return the same as a text; its arguments are plain, as torch.compile asks."""
-    return form_text(dropin_form(*made_of))
 
 
 class DropIn(HasMemory, nn.RNNBase):
@@ -230,6 +191,16 @@ class DropIn(HasMemory, nn.RNNBase):
             - all states: ``[T, L*D, B, H]`` each, also with batch_first.
             - traces: ``[T, B, H]`` in the layout of the input.
         """
+        weights = {name: getattr(self, name) for name in self._flat_weights_names}
+        bare = lengths is None and mask is None and reset is None and not len(trace)
+        if (
+            bare
+            and return_states == "last"
+            and not torch.compiler.is_dynamo_compiling()
+        ):
+            found = bare_call(self, weights, input, hx, self.backend)
+            if found is not None:
+                return found
         request = {
             "lengths": lengths,
             "mask": mask,
@@ -237,9 +208,13 @@ class DropIn(HasMemory, nn.RNNBase):
             "trace": trace,
             "return_states": return_states,
         }
-        weights = {name: getattr(self, name) for name in self._flat_weights_names}
+        asked = asked_for(request)
+        if not asked and not torch.compiler.is_dynamo_compiling():
+            found = bare_call(self, weights, input, hx, self.backend)
+            if found is not None:
+                return found
         like = next(iter(weights.values()))
-        beyond = ", ".join(asked_for(request) + self._beyond())
+        beyond = ", ".join(asked + self._beyond())
         engine = engine_name(self.backend, beyond, like.device.type, like.dtype)
         if engine == "torch":
             return self._forward_torch(input, hx, weights)

@@ -17,11 +17,12 @@ from cellwright.compiler.choose import Choice, choose
 from cellwright.ir.graph import Graph
 from cellwright.language.cell import Cell
 
+from .bare import bare_call
 from .call import Form, run_layer, suffixes
 from .constants import ExactConstants, is_drawn
 from .eager import eager, refuse_script
 from .engine import has_kernels, warn_of_reference
-from .extras import Request, States
+from .extras import Request, States, asked_for
 from .gate_values import chrono_value, forget_bias_value, gate_values
 from .initialise import Init, init_values, initialised
 from .layer_sizes import numbers, sizes_of_layers
@@ -245,9 +246,12 @@ class Recurrent(HasMemory, ExactConstants):
             "trace": trace,
             "return_states": return_states,
         }
-        if not torch.compiler.is_dynamo_compiling():
-            return self._run(input, hx, request, inputs)
         weights = self._weights()
+        if not torch.compiler.is_dynamo_compiling():
+            found = None
+            if not inputs and not asked_for(request):
+                found = bare_call(self, weights, input, hx, self._asked)
+            return self._run(input, hx, request, inputs) if found is None else found
         like = next(iter(weights.values()))
         known = has_kernels(self._asked, like.device.type, like.dtype)
         if known and self.held is None and not isinstance(input, PackedSequence):

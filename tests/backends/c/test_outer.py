@@ -8,6 +8,7 @@ import torch
 
 from cellwright.backends.c import kernel
 from cellwright.backends.c.kernel import add_outer_products
+from cellwright.backends.c.tape import Tape
 from cellwright.checks.tolerances import TOLERANCES, error
 
 HEAD, EACH, PLACE = 4, 9, 8
@@ -42,7 +43,7 @@ def test_what_adds_to_one_sum_is_never_added_at_the_same_time():
         for rows, which in ((4, 0), (6, 1), (5, 0), (1, 1), (3, 0))
     ]
     with mock.patch.object(kernel, "_outer_function", watched):
-        add_outer_products(products)
+        add_outer_products(Tape(products[0][0]), products)
 
     assert [len(each) for each in sums] == [2, 2, 1]
     assert all(len(each) == len(set(each)) for each in sums)

@@ -15,7 +15,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from cellwright.backends.c import kernel, threads
+from cellwright.backends.c import threads
+from cellwright.backends.c.tape import Tape
 from cellwright.cells import find
 from cellwright.compiler.programs import program as compiled
 from thread_runs import (
@@ -167,7 +168,7 @@ def test_a_team_is_asked_for_where_it_pays(inside: bool):
 
     pair = tuple(ctypes.cast(f, ctypes.c_void_p).value for f in (start, is_inside))
     short = problem("gru", SHAPES[3], torch.float32)
-    with mock.patch.object(kernel, "team", return_value=pair):
+    with mock.patch.object(threads, "team", return_value=pair):
         with_threads(2, lambda: [digest(run(*short)[0])])
         assert asked == []
         for shape in SHARED:
@@ -202,7 +203,7 @@ def test_threads_come_late_or_not_at_all(
             thread.join()
 
     pair = ctypes.cast(start, ctypes.c_void_p).value, 0
-    with mock.patch.object(kernel, "team", return_value=pair):
+    with mock.patch.object(threads, "team", return_value=pair):
         together = digest(with_threads_of(max(2, len(delays)), long))
     assert together == alone
 
@@ -225,4 +226,6 @@ def test_a_thread_without_memory_is_told():
     sizes = [2**44 for _ in forward.sizes]
 
     with pytest.raises(MemoryError):
-        forward.run(sizes, (1, 0, 1), [], [row], [(row[0], row[0])], [(row, 0)], [])
+        forward.run(
+            Tape(row), sizes, (1, 0, 1), [], [row], [(row[0], row[0])], [(row, 0)]
+        )

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 from cellwright.passes.pipeline import Back, Forward
@@ -17,6 +16,7 @@ from .kernel import Given, Kernel, Lagging
 from .outer_plan import OuterPlan
 from .segments import chunk_steps
 from .slots import resolved
+from .tape import Tape
 
 
 class Kept(Protocol):
@@ -62,6 +62,7 @@ class BackwardRun:
         given: inputs, and gradients of the output and of traces, by the graph's names.
         kept: what the forward pass made.
         like: the cell's first input.
+        tape: does what the run asks for.
     """
 
     def __init__(
@@ -73,8 +74,9 @@ class BackwardRun:
         given: Mapping[str, Tensor],
         kept: Kept,
         like: Tensor,
+        tape: Tape,
     ):
-        self.back, self.kernel, self.kept, self.like = back, kernel, kept, like
+        self.back, self.kernel, self.kept, self.tape = back, kernel, kept, tape
         self.plan = plan
         self.schedule = back.schedule
         self.sizes = sizes
@@ -82,28 +84,25 @@ class BackwardRun:
         self.given = {name: flat(value) for name, value in given.items()}
 
     def through(
-        self, roots: Sequence[int], adjoints: Sequence[Tensor]
+        self, roots: Sequence[Tensor], adjoints: Sequence[Tensor]
     ) -> tuple[dict[str, Tensor], list[Tensor]]:
         """Return gradients by name, and of the first states.
 
         Args:
-            roots: their slots.
+            roots: of the backward step, laid out.
             adjoints: gradients of the last states.
         """
         schedule, back = self.schedule, self.back
         chunk = max(1, min(self.steps, chunk_steps(self.rows)))
         whole = {node: self._array(node, self.steps) for node in back.whole}
         layout = self.plan.at(self.sizes)
-        outers = Outers(schedule, layout, self.like, chunk, self.rows)
+        outers = Outers(schedule, layout, self.tape, chunk, self.rows)
         sums = self._zeros(layout.sums)
         lengths = self.kernel.lengths(self.sizes)
         carried = [flat(adjoint) for adjoint in adjoints]
         for begin in reversed(range(0, self.steps, chunk)):
             span = (self.rows, begin, min(begin + chunk, self.steps))
-            last = [
-                torch.empty_like(c, memory_format=torch.contiguous_format)
-                for c in carried
-            ]
+            last = [self.tape.empty(adjoint.shape) for adjoint in carried]
             outputs = [
                 (whole[node], 0) if node in whole else (outers.arrays[node], begin)
                 for node in schedule.outputs
@@ -111,7 +110,9 @@ class BackwardRun:
             states = list(zip(carried, last, strict=True))
             named = {**self.given, **self.kept.at(begin)}
             given = [named[i.name] for i in schedule.graph.inputs]
-            self.kernel.run(lengths, span, roots, given, states, outputs, sums)
+            self.kernel.run(
+                self.tape, lengths, span, roots, given, states, outputs, sums
+            )
             outers.add(begin, span[2], whole, named)
             carried = last
         # One node, such as 0, can be both the gradient of an input and of a root.
@@ -130,10 +131,10 @@ class BackwardRun:
 
     def _array(self, node: int, steps: int) -> Tensor:
         shape = resolved(self.schedule.graph.nodes[node].shape, self.sizes)
-        return self.like.new_empty((steps, self.rows, *shape))
+        return self.tape.empty((steps, self.rows, *shape))
 
     def _zeros(self, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
         """Return zeros for sums, one behind the other in one piece of memory."""
         counts = [math.prod(shape) for shape in shapes]
-        parts = self.like.new_zeros(sum(counts)).split(counts)
+        parts = self.tape.zeros((sum(counts),)).split(counts)
         return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]

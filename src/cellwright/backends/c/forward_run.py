@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import torch
 from torch import Tensor
 
 from cellwright.passes.pipeline import Forward
 
-from .admit import Expected, admit, flat
+from .admit import Expected, admit, flat, laid_out
 from .kernel import Given, Kernel, Lagging, Window
-from .roots import RootMemory, Roots
+from .roots import Roots
 from .segments import boundary_count
 from .slots import resolved
+from .tape import Tape
 
 
 class ForwardRun:
@@ -25,7 +25,7 @@ class ForwardRun:
         expected: what inputs, states and roots are.
         sizes: every named size.
         roots: of the call.
-        memory: of the kernel's roots.
+        tape: does what the run asks for.
         inputs: ``[T, B, n]`` or ``[T, B]``, in the order of the graph.
         states: first values, ``[B, n]`` or ``[B]``.
 
@@ -40,7 +40,7 @@ class ForwardRun:
         expected: Sequence[Sequence[Expected]],
         sizes: Mapping[str, int],
         roots: Roots,
-        memory: RootMemory,
+        tape: Tape,
         inputs: Sequence[Tensor],
         states: Sequence[Tensor],
     ):
@@ -49,15 +49,14 @@ class ForwardRun:
         admit(inputs, expected[0], (self.steps, self.rows), dtype)
         admit(states, expected[1], (self.rows,), dtype)
 
-        def read(given: Sequence[Tensor]) -> Sequence[Tensor]:
-            admit(given, expected[2], (), dtype)
-            return given
-
-        self.roots, self._held = memory.slots(roots, sizes, read)
+        tensors = roots.tensors()
+        admit(tensors, expected[2], (), dtype)
+        self.roots = laid_out(tensors)
         self.ahead = ahead
         self.outputs = ahead.schedule.outputs
         self.states = [flat(state) for state in states]
         self.kernel = kernel
+        self._tape = tape
         self._sizes = sizes
         self.lengths = kernel.lengths(sizes)
         self.inputs = [flat(given) for given in inputs]
@@ -66,12 +65,11 @@ class ForwardRun:
         """Return memory for an output at some steps."""
         shape = self.ahead.schedule.graph.nodes[node].shape
         lead = (steps, self.rows)
-        return self.inputs[0].new_empty((*lead, *resolved(shape, self._sizes)))
+        return self._tape.empty((*lead, *resolved(shape, self._sizes)))
 
     def new_states(self) -> list[Tensor]:
         """Return memory for the states after some step."""
-        like = torch.contiguous_format
-        return [torch.empty_like(s, memory_format=like) for s in self.states]
+        return [self._tape.empty(state.shape) for state in self.states]
 
     def walk(
         self,
@@ -89,15 +87,8 @@ class ForwardRun:
             outputs: an array for each of the schedule's, and the step it begins with.
         """
         states = list(zip(first, last, strict=True))
-        self.kernel.run(
-            self.lengths,
-            (self.rows, *span),
-            self.roots,
-            self.inputs,
-            states,
-            outputs,
-            [],
-        )
+        own = (self.lengths, (self.rows, *span), self.roots, self.inputs)
+        self.kernel.run(self._tape, *own, states, outputs)
 
     def in_segments(
         self, length: int
@@ -119,7 +110,7 @@ class ForwardRun:
             if node not in whole
         }
         count = boundary_count(self.steps, length)
-        between = [s.new_empty((count, *s.shape)) for s in self.states]
+        between = [self._tape.empty((count, *s.shape)) for s in self.states]
         first = last = self.states
         for at, begin in enumerate(range(0, max(1, self.steps), length)):
             inner = at < count

@@ -15,6 +15,7 @@ from cellwright.passes.phases import Schedule
 
 from .kernel import Given, Lagging, add_outer_products, steps_of
 from .outer_plan import Group, Layout
+from .tape import Tape
 
 Product = tuple[Tensor, Tensor, Tensor, int]
 """What `add_outer_products` takes."""
@@ -26,7 +27,7 @@ class Outers:
     Args:
         schedule: of the backward step.
         layout: of its products.
-        like: a tensor of the right dtype and device.
+        tape: does what is asked for.
         steps: of one chunk.
         rows: of the batch.
 
@@ -35,20 +36,20 @@ class Outers:
     """
 
     def __init__(
-        self, schedule: Schedule, layout: Layout, like: Tensor, steps: int, rows: int
+        self, schedule: Schedule, layout: Layout, tape: Tape, steps: int, rows: int
     ):
         self._schedule = schedule
         self._layout = layout
-        self._like = like
+        self._tape = tape
         self._rows = rows
         self._buffers: list[Tensor] = []
         self.arrays: dict[int, Tensor] = {}
         for buffer in layout.buffers:
             members = buffer.members
-            memory = like.new_empty((steps, rows, len(members), buffer.length))
+            memory = tape.empty((steps, rows, len(members), buffer.length))
             self._buffers.append(memory)
             self.arrays.update(zip(members, memory.unbind(2), strict=True))
-        self._totals = [like.new_zeros(group.shape) for group in layout.groups]
+        self._totals = [tape.zeros(group.shape) for group in layout.groups]
 
     def add(
         self,
@@ -84,7 +85,7 @@ class Outers:
             else:
                 rows = _as_rows(steps_of(right, begin, end))
                 products += _products(group, total, left, rows)
-        add_outer_products(products)
+        add_outer_products(self._tape, products)
 
     def _value(
         self, node: int, whole: Mapping[int, Tensor], named: Mapping[str, Given]
@@ -126,7 +127,7 @@ class Outers:
         layout = self._layout
         parts = [self._totals[which][at] for which, at in layout.totals[node]]
         if not parts:
-            return self._like.new_zeros(layout.shapes[node])
+            return self._tape.zeros(layout.shapes[node])
         return sum(parts[1:], start=parts[0])
 
 

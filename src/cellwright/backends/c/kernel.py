@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -14,13 +13,13 @@ from torch import Tensor
 
 from cellwright.ir.sizes import Size
 
-from . import cache
+from . import cache, threads
 from .emit import Source, outer_text
 from .errors import BuildError
 from .levels import Level, best_level
 from .sidecar import Description
 from .slots import resolved
-from .threads import team
+from .tape import Block, Tape
 from .toolchain import find_compiler
 
 DTYPES = {torch.float32: False, torch.float64: True}
@@ -98,58 +97,58 @@ class Kernel:
         own = self.sizes
         return lru_cache(maxsize=64)(lambda sizes: resolved(own, dict(sizes)))
 
-    def run(
-        self,
-        sizes: Sequence[int],
-        span: tuple[int, int, int],
-        roots: Sequence[int],
-        inputs: Sequence[Given],
-        states: Sequence[tuple[Tensor, Tensor]],
-        outputs: Sequence[tuple[Tensor, int]],
-        sums: Sequence[Tensor],
-    ) -> None:
+    def run(self, tape: Tape, *what: Any) -> None:
         """Run some steps; outputs, last states and sums are filled in place.
 
         Args:
-            sizes: the kernel's lengths.
-            span: rows of the batch, the first step and the one behind the last.
-            roots: their slots.
-            inputs: ``[T, B, n]`` with entries side by side, or ``[T, B]``.
-            states: first and last values, ``[B, n]``; the last lie side by side.
-            outputs: ``[T, B, n]``, and the step that their first one is.
-            sums: ``[n]``; what they hold is added to.
+            tape: does it.
+            *what: as for `block_of`.
 
         Raises:
             MemoryError: when there was none to work in.
         """
-        block = slots_of(sizes, span, roots, inputs, states, outputs, sums)
-        if self.run_function(block.buffer_info()[0]):
-            raise MemoryError("a kernel found no memory to work in")
+        tape.call(self.run_function, block_of(*what))
 
 
-def slots_of(
+def block_of(
     sizes: Sequence[int],
     span: tuple[int, int, int],
-    roots: Sequence[int],
+    roots: Sequence[Tensor],
     inputs: Sequence[Given],
     states: Sequence[tuple[Tensor, Tensor]],
     outputs: Sequence[tuple[Tensor, int]],
     sums: Sequence[Tensor] = (),
-) -> array[int]:
-    """Return the block of slots that a kernel is called with, see `Kernel.run`."""
+) -> Block:
+    """Return the slots that a kernel is called with.
+
+    Args:
+        sizes: the kernel's lengths.
+        span: rows of the batch, the first step and the one behind the last.
+        roots: weights and what is made of them, each laid out.
+        inputs: ``[T, B, n]`` with entries side by side, or ``[T, B]``.
+        states: first and last values, ``[B, n]``; the last lie side by side.
+        outputs: ``[T, B, n]``, and the step that their first one is.
+        sums: ``[n]``; what they hold is added to.
+    """
     rows, begin, end = span
-    slots = [rows, begin, end, torch.get_num_threads(), *team()]
-    slots += roots
+    block = Block()
+    block.add(rows, begin, end, torch.get_num_threads(), *threads.team())
+    for root in roots:
+        block.point(root)
+        strides = root.stride() if root.dim() > 1 else (0, 0)
+        block.add(*(0,) * (3 - len(strides)), *strides)
     for given in inputs:
-        slots += _input_slots(given)
+        _add_input(block, given)
     for first, last in states:
-        slots += (first.data_ptr(), first.stride(0), last.data_ptr())
+        block.point(first)
+        block.add(first.stride(0))
+        block.point(last)
     for output, at in outputs:
-        slots += _place(output, at - begin)
-    slots += [total.data_ptr() for total in sums]
-    slots += sizes
-    # Faster than an array of ctypes.
-    return array("q", slots)
+        _add_place(block, output, at - begin)
+    for total in sums:
+        block.point(total)
+    block.add(*sizes)
+    return block
 
 
 def build(source: Source, parts: Sequence[str], what: Description) -> Kernel:
@@ -222,11 +221,13 @@ def _outer_function(dtype: torch.dtype, level: Level) -> Callable[..., int]:
 
 
 def add_outer_products(
+    tape: Tape,
     products: Sequence[tuple[Tensor, Tensor, Tensor, int]],
 ) -> None:
     """Add sums of outer products over all rows to tensors.
 
     Args:
+        tape: does it.
         products: left sides ``[N, m]``, right sides ``[N, n]``, where they are added
             to, ``[m, n]`` or ``[heads, m / heads, n / heads]``, and that number of
             heads, 1 for a plain matrix.
@@ -245,16 +246,17 @@ def add_outer_products(
             now[product[2].data_ptr()] = product
     if not now:
         return
-    slots = [len(now), torch.get_num_threads(), *team()]
+    block = Block()
+    block.add(len(now), torch.get_num_threads(), *threads.team())
     for left, right, total, heads in now.values():
-        slots += (left.data_ptr(), left.stride(0), right.data_ptr(), right.stride(0))
+        for side in (left, right):
+            block.point(side)
+            block.add(side.stride(0))
         entries = (left.shape[1] // heads, right.shape[1] // heads)
-        slots += (len(left), heads, *entries, total.data_ptr())
-    function = _outer_function(products[0][0].dtype, best_level())
-    block = array("q", slots)
-    if function(block.buffer_info()[0]):
-        raise MemoryError("a kernel found no memory to work in")
-    add_outer_products(later)
+        block.add(len(left), heads, *entries)
+        block.point(total)
+    tape.call(_outer_function(products[0][0].dtype, best_level()), block)
+    add_outer_products(tape, later)
 
 
 def text_at(source: Source, double: bool, level: Level) -> str:
@@ -262,17 +264,22 @@ def text_at(source: Source, double: bool, level: Level) -> str:
     return source.text(double, level.vector_bytes, level.accumulators)
 
 
-def _input_slots(given: Given) -> tuple[int, int, int, int, int]:
+def _add_input(block: Block, given: Given) -> None:
+    """Add where an input lies, and where its first value does, 0 for none."""
     if isinstance(given, Lagging):
-        first = given.first
-        place = _place(given.after, given.begin)
-        return (*place, first.data_ptr(), first.stride(0))
+        _add_place(block, given.after, given.begin)
+        block.point(given.first)
+        block.add(given.first.stride(0))
+        return
     if isinstance(given, Window):
-        return (*_place(given.values, given.begin), 0, 0)
-    return (*_place(given, 0), 0, 0)
+        _add_place(block, given.values, given.begin)
+    else:
+        _add_place(block, given, 0)
+    block.add(0, 0)
 
 
-def _place(values: Tensor, begin: int) -> tuple[int, int, int]:
-    """Return where step 0 lies, or would lie, and the ways to the next step and row."""
+def _add_place(block: Block, values: Tensor, begin: int) -> None:
+    """Add where step 0 lies, or would lie, and the ways to the next step and row."""
     step, row, *_ = values.stride()
-    return (values.data_ptr() - begin * step * values.element_size(), step, row)
+    block.point(values, -begin * step * values.element_size())
+    block.add(step, row)

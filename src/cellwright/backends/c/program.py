@@ -12,15 +12,16 @@ from torch import Tensor
 from cellwright.backends.reference.interpret import Arguments, Weights
 from cellwright.passes.pipeline import Back, Forward
 
-from .admit import Expected, flat
+from .admit import Expected, flat, laid_out
 from .backward_run import BackwardRun, Kept, Stored
 from .forward_run import ForwardRun, Segments
 from .kernel import Kernel
 from .outer_plan import OuterPlan
-from .roots import RootMemory, Roots
+from .roots import Roots
 from .segments import segment_steps
 from .slots import resolved
 from .stepper import Stepper
+from .tape import Scripts, Tape
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +37,11 @@ class Program:
     back: Back | None
     kernel: Kernel
     back_kernel: Kernel | None
-    _memory: RootMemory = field(default_factory=RootMemory, init=False)
-    _back_memory: RootMemory = field(default_factory=RootMemory, init=False)
+    scripts: Scripts = field(default_factory=Scripts, init=False)
 
     def forward(
         self,
+        tape: Tape,
         sizes: Mapping[str, int],
         roots: Roots,
         inputs: Sequence[Tensor],
@@ -49,6 +50,7 @@ class Program:
         """Run all steps.
 
         Args:
+            tape: does what the run asks for.
             sizes: every named size.
             roots: of the call.
             inputs: ``[T, B, n]`` or ``[T, B]``, in the order of the graph.
@@ -60,7 +62,7 @@ class Program:
         Raises:
             TensorError: for a tensor of another dtype, shape or device.
         """
-        run = self._run(sizes, roots, inputs, states)
+        run = self._run(tape, sizes, roots, inputs, states)
         arrays = [run.array(node, run.steps) for node in run.outputs]
         last = run.new_states()
         whole = [(array, 0) for array in arrays]
@@ -69,6 +71,7 @@ class Program:
 
     def stepper(
         self,
+        tape: Tape,
         sizes: Mapping[str, int],
         roots: Roots,
         inputs: Sequence[Tensor],
@@ -78,10 +81,11 @@ class Program:
 
         Args and Raises as in `forward`; of the inputs there is one step.
         """
-        return Stepper(self._run(sizes, roots, inputs, states))
+        return Stepper(self._run(tape, sizes, roots, inputs, states))
 
     def forward_in_segments(
         self,
+        tape: Tape,
         sizes: Mapping[str, int],
         roots: Roots,
         inputs: Sequence[Tensor],
@@ -95,7 +99,7 @@ class Program:
             The arrays of what is given out, the states before each segment but the
             first, ``[N, B, n]``, and the last states.
         """
-        run = self._run(sizes, roots, inputs, states)
+        run = self._run(tape, sizes, roots, inputs, states)
         return run.in_segments(self.segment(sizes, run.steps, run.rows))
 
     def segment(self, sizes: Mapping[str, int], steps: int, rows: int) -> int:
@@ -111,6 +115,7 @@ class Program:
 
     def backward(
         self,
+        tape: Tape,
         sizes: Mapping[str, int],
         roots: Roots,
         inputs: Sequence[Tensor],
@@ -122,6 +127,7 @@ class Program:
         """Run all steps backwards.
 
         Args:
+            tape: does what the run asks for.
             sizes: every named size.
             roots: of the call.
             inputs: as in `forward`.
@@ -134,10 +140,11 @@ class Program:
             Gradients of inputs and roots by name, and of the first states.
         """
         kept = Stored(self.ahead, saved, [flat(state) for state in states])
-        return self._through(sizes, roots, inputs, arriving, kept, adjoints)
+        return self._through(tape, sizes, roots, inputs, arriving, kept, adjoints)
 
     def backward_in_segments(
         self,
+        tape: Tape,
         sizes: Mapping[str, int],
         roots: Roots,
         inputs: Sequence[Tensor],
@@ -149,7 +156,8 @@ class Program:
         """Run all steps backwards; what they read is made anew, by segments.
 
         Args:
-            sizes: as in `backward`, like all that is not told here.
+            tape: as in `backward`, like all that is not told here.
+            sizes: likewise.
             roots: likewise.
             inputs: likewise.
             states: likewise.
@@ -160,25 +168,25 @@ class Program:
         Returns:
             What `backward` returns, to the bit.
         """
-        run = self._run(sizes, roots, inputs, states)
+        run = self._run(tape, sizes, roots, inputs, states)
         kept = Segments(run, between, self.segment(sizes, run.steps, run.rows))
-        return self._through(sizes, roots, inputs, arriving, kept, adjoints)
+        return self._through(tape, sizes, roots, inputs, arriving, kept, adjoints)
 
     def _run(
         self,
+        tape: Tape,
         sizes: Mapping[str, int],
         roots: Roots,
         inputs: Sequence[Tensor],
         states: Sequence[Tensor],
     ) -> ForwardRun:
         expected = _expected(self, tuple(sizes.items()))
-        kernel, memory = self.kernel, self._memory
-        return ForwardRun(
-            self.ahead, kernel, expected, sizes, roots, memory, inputs, states
-        )
+        own = (self.ahead, self.kernel, expected)
+        return ForwardRun(*own, sizes, roots, tape, inputs, states)
 
     def _through(
         self,
+        tape: Tape,
         sizes: Mapping[str, int],
         roots: Roots,
         inputs: Sequence[Tensor],
@@ -192,12 +200,9 @@ class Program:
         names = [each.name for each in ahead.schedule.graph.inputs]
         given = dict(zip(names, inputs, strict=True))
 
-        def read(values: Sequence[Tensor]) -> Sequence[Tensor]:
-            names = [ahead.names[node] for node in ahead.schedule.roots]
-            named = dict(zip(names, values, strict=True))
-            return self._back_roots.values(Arguments(sizes, named, {}), x)
-
-        slots, held = self._back_memory.slots(roots, sizes, read)
+        names = [ahead.names[node] for node in ahead.schedule.roots]
+        named = dict(zip(names, roots.tensors(), strict=True))
+        values = self._back_roots.values(Arguments(sizes, named, {}), x)
         run = BackwardRun(
             self.back,
             self.back_kernel,
@@ -206,10 +211,9 @@ class Program:
             {**given, **arriving},
             kept,
             x,
+            tape,
         )
-        found = run.through(slots, adjoints)
-        del held  # Until here a kernel may have read them.
-        return found
+        return run.through(laid_out(values), adjoints)
 
     @cached_property
     def _plan(self) -> OuterPlan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from functools import partial
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .forward_run import ForwardRun
-from .kernel import slots_of
+from .kernel import block_of
 
 
 class Stepper:
@@ -33,14 +34,15 @@ class Stepper:
         self._states = run.new_states()
         output = run.outputs.index(run.ahead.schedule.graph.output)
         self.output = self._outputs[output]
-        self._slots = slots_of(
+        block = block_of(
             run.lengths,
             (run.rows, 0, 1),
             run.roots,
             run.inputs,
             list(zip(run.states, self._states, strict=True)),
-            [(array, 0) for array in self._outputs],
+            [(output, 0) for output in self._outputs],
         )
+        self._slots = array("q", block.slots)
         slots = self._slots.buffer_info()[0]
         # torch's memory begins where vectors may.
         self._memory = torch.empty(functions.size(slots), dtype=torch.uint8)

@@ -1,0 +1,223 @@
+"""A bare call finds once what never changes, and gives what any call gives."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import cellwright as cw
+from any_cell import sizes_for
+from cellwright.backends.c.errors import TensorError
+from cellwright.nn import bare, dropin, recurrent
+from cellwright.nn.errors import DtypeError, ShapeError
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "layers": {"num_layers": 3},
+    "both ways": {"bidirectional": True, "num_layers": 2},
+    "batch first": {"batch_first": True},
+    "no bias": {"bias": False},
+    "recompute": {"memory": "recompute"},
+    "dropout in evaluation": {"num_layers": 2, "dropout": 0.5},
+}
+DROP_INS = {"LSTM": cw.nn.LSTM, "GRU": cw.nn.GRU, "RNN": cw.nn.RNN}
+
+
+def layer_of(name: str, **options: Any) -> Any:
+    """Return a layer of about 5 inputs and 12 units, in evaluation, on kernels."""
+    torch.manual_seed(2)
+    if name in DROP_INS:
+        return DROP_INS[name](5, 12, backend="c", **options).eval()
+    wide, high, more = sizes_for(cw.cells.load(name).graph, 5, 12)
+    layer = cw.nn.Recurrent(name, wide, high, backend="c", **more, **options)
+    return layer.eval()
+
+
+@contextmanager
+def never_bare() -> Iterator[None]:
+    """Let every call go the way of those that ask for more."""
+    with (
+        mock.patch.object(dropin, "bare_call", return_value=None),
+        mock.patch.object(recurrent, "bare_call", return_value=None),
+    ):
+        yield
+
+
+def everything(layer: Any, x: Tensor, hx: Any = None) -> list[Tensor]:
+    """Return what a call gives, and all gradients."""
+    output, state = layer(x, hx)
+    states = [state] if isinstance(state, Tensor) else list(state)
+    loss = output.square().sum() + sum(each.sum() for each in states)
+    leaves = [x, *layer.parameters()]
+    found = torch.autograd.grad(loss, leaves, allow_unused=True)
+    with torch.no_grad():
+        alone, _ = layer(x, hx)
+    return [output, *states, alone, *(g for g in found if g is not None)]
+
+
+def assert_as_ever(layer: Any, x: Tensor, hx: Any = None) -> None:
+    """Fail unless a bare call gives the bits of one that is not."""
+    for _ in range(3):
+        found = everything(layer, x, hx)
+        with never_bare():
+            expected = everything(layer, x, hx)
+        assert len(found) == len(expected)
+        assert all(map(torch.equal, found, expected))
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Return a list that notes of each bare call whether it was answered."""
+    calls: list[bool] = []
+    call = bare.Bare.call
+
+    def noted(self: bare.Bare, *given: Any) -> Any:
+        found = call(self, *given)
+        calls.append(found is not None)
+        return found
+
+    monkeypatch.setattr(bare.Bare, "call", noted)
+    return calls
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("name", ["lstm", "gru", "peephole_lstm", *DROP_INS])
+def test_a_bare_call_is_any_call(
+    name: str, options: str, monkeypatch: pytest.MonkeyPatch
+):
+    """With every option the same bits, with first states and without."""
+    calls = counted(monkeypatch)
+    layer = layer_of(name, **OPTIONS[options])
+    shape = (3, 7, 5) if layer.batch_first else (7, 3, 5)
+    x = torch.randn(shape, requires_grad=True)
+    assert_as_ever(layer, x)
+    count = layer.num_layers * (1 + layer.bidirectional)
+    hx = [torch.randn(count, 3, 12) for _ in range(2 if "lstm" in name.lower() else 1)]
+    assert_as_ever(layer, x, hx[0] if len(hx) == 1 else tuple(hx))
+    assert calls
+    assert all(calls)
+
+
+@pytest.mark.parametrize("name", cw.cells.names())
+def test_every_cell_gives_what_it_gives(name: str):
+    """Scalars, constants, computed weights, declared first states, further inputs."""
+    layer = layer_of(name)
+    if len(layer.graph.inputs) > 1:
+        pytest.skip("it is called with more than one input")
+    assert_as_ever(layer, torch.randn(7, 3, layer.input_size, requires_grad=True))
+
+
+def zoneout(layer: Any) -> None:
+    """Let the states keep some of what they were."""
+    layer.zoneout = 0.4
+
+
+def batch_first(layer: Any) -> None:
+    """Let the batch stand first."""
+    layer.batch_first = True
+
+
+def recompute(layer: Any) -> None:
+    """Keep less for the backward pass."""
+    layer.memory = "recompute"
+
+
+def in_training(layer: Any) -> None:
+    """Let a share of the weights be dropped, all of it."""
+    layer.weight_dropout = 0.9
+    layer.train()
+
+
+def doubled(layer: Any) -> None:
+    """Compute in float64."""
+    layer.double()
+
+
+@pytest.mark.parametrize(
+    "change", [zoneout, batch_first, recompute, in_training, doubled]
+)
+@pytest.mark.parametrize("name", ["lstm", "LSTM"])
+def test_what_is_set_anew_holds_at_once(name: str, change: Callable[[Any], None]):
+    """A layer may be changed between two calls."""
+    layer, x = layer_of(name, num_layers=2), torch.randn(4, 4, 5)
+    before = layer(x)[0]
+    change(layer)
+    x = x.to(next(layer.parameters()).dtype)
+    torch.manual_seed(0)
+    found = layer(x)[0]
+    with never_bare():
+        torch.manual_seed(0)
+        expected = layer(x)[0]
+    assert torch.equal(found, expected)
+    same = found.dtype == before.dtype and torch.equal(found, before)
+    assert same == (change is recompute)
+
+
+def test_a_drop_in_takes_another_backend_at_once(monkeypatch: pytest.MonkeyPatch):
+    """Its backend is an attribute."""
+    calls, layer = counted(monkeypatch), layer_of("LSTM")
+    x = torch.randn(4, 2, 5)
+    layer(x)
+    layer.backend = "torch"
+    layer(x)
+    assert calls == [True]
+
+
+def test_a_replaced_weight_is_the_one_that_is_read():
+    """By a Parameter of its own, by a function, and by what is computed."""
+    layer, x = layer_of("lstm"), torch.randn(4, 2, 5)
+    layer(x)
+    weights = {name: 0.5 * value for name, value in layer.state_dict().items()}
+    other = layer_of("lstm")
+    other.load_state_dict(weights)
+    expected = other(x)[0]
+    assert torch.equal(torch.func.functional_call(layer, weights, x)[0], expected)
+    layer.W_i_l0 = nn.Parameter(weights["W_i_l0"])
+    other.load_state_dict(layer.state_dict())
+    assert torch.equal(layer(x)[0], other(x)[0])
+    nn.utils.parametrize.register_parametrization(layer, "U_f_l0", nn.Tanh())
+    assert not torch.equal(layer(x)[0], other(x)[0])
+
+
+def test_what_does_not_fit_is_told_as_ever():
+    """The errors are those of the call that looks at everything."""
+    layer, x = layer_of("lstm"), torch.randn(4, 2, 5)
+    layer(x)
+    states = [torch.zeros(1, 2, 12), torch.zeros(1, 2, 12)]
+    for wrong in (x[..., :4], x[:0], x[0, 0]):
+        with pytest.raises(ShapeError):
+            layer(wrong)
+    with pytest.raises(DtypeError):
+        layer(x.double())
+    with pytest.raises(ShapeError):
+        layer(x, (states[0], states[1][:, :1]))
+    with pytest.raises(ShapeError):
+        layer(x, states[0])
+    with pytest.raises(DtypeError):
+        layer(x, (states[0], states[1].double()))
+    constant = layer_of("antisymmetric")
+    constant(x)
+    constant.eps_l0.requires_grad_()
+    with pytest.raises(TensorError, match="no gradient of a constant"):
+        constant(x)
+
+
+def test_unbatched_input_and_empty_batches_go_through():
+    """``[T, I]``, and no rows at all."""
+    layer, x = layer_of("GRU"), torch.randn(4, 1, 5)
+    expected = layer(x)[0]
+    assert torch.equal(layer(x[:, 0])[0], expected[:, 0])
+    assert layer(x[:, :0])[0].shape == (4, 0, 12)
+
+
+def test_layers_that_are_gone_are_forgotten():
+    """What is kept of a layer goes with it."""
+    layer = layer_of("lstm")
+    layer(torch.randn(4, 2, 5))
+    assert layer in bare._known
+    before = len(bare._known)
+    del layer
+    assert len(bare._known) == before - 1
