@@ -24,7 +24,7 @@ import torch
 from torch import nn
 
 import cellwright as cw
-from performance import paragraphs
+from scan_page import paragraphs
 
 HERE = Path(__file__).parent
 LENGTHS = (10_000, 100_000, 1_000_000)

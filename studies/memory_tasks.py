@@ -17,10 +17,11 @@ from typing import Any
 
 import cellwright as cw
 from cellwright import train
+from cellwright.bench.machine import machine
 from cellwright.train import AddingSettings, Readout, Run
 from cellwright.train.run import CHECKPOINT_SECONDS, carry_out
 from cellwright.train.task_job import AddingJob
-from performance import machine, paragraphs
+from scan_page import paragraphs
 
 HERE = Path(__file__).parent
 RUNS = HERE.parent / "runs" / "memory_tasks"

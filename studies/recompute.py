@@ -35,7 +35,7 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 import cellwright as cw
-from performance import machine
+from cellwright.bench.machine import machine
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "recompute.json"

@@ -2,7 +2,7 @@
 
 ``python studies/scan.py`` writes ``scan.json`` and ``scan.md`` beside it; ``--write``
 writes the page alone. The section of docs/performance.md is written, from ``scan.json``
-too, by ``python studies/performance.py --write``.
+too, by ``python benchmarks/page.py``.
 
 Three contenders do the same: the layer on its generated kernel, and a prototype
 (``scan.c``) that has the products with x for all steps before the loop, once with a
@@ -33,7 +33,7 @@ import cellwright as cw
 from cellwright.backends.c import toolchain
 from cellwright.backends.c.levels import best_level
 from cellwright.backends.c.threads import team
-from performance import machine
+from cellwright.bench.machine import machine
 from scan_page import BOTH, PAGE, RESULTS, page
 
 HERE = Path(__file__).parent

@@ -21,9 +21,10 @@ from torch import Tensor
 
 import cellwright as cw
 import izhikevich_program
+from cellwright.bench.machine import machine
 from cellwright.networks import IZHIKEVICH_TYPES
 from cellwright.train.plots import COLOURS, DOTS_PER_INCH, STYLE
-from performance import machine, paragraphs
+from scan_page import paragraphs
 
 HERE = Path(__file__).parent
 PICTURES = HERE.parent / "docs" / "pictures"

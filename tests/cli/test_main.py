@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import typer
 
+from cellwright.bench.machine import machine
+from cellwright.cli import bench as bench_module
 from cellwright.cli import train as train_module
 from cellwright.cli.arguments import complete_cell
 from cellwright.cli.commands import SUMMARIES
@@ -22,7 +24,7 @@ from cellwright.tasks import read_series
 from command_runs import Run, write_series
 
 COMMANDS = [
-    *("cells", "show", "new", "diff", "predict", "cite", "cache"),
+    *("cells", "show", "new", "diff", "predict", "bench", "cite", "cache"),
     *("train series", "train sunspots", "train adding", "train periodic"),
 ]
 BAD_CELL = (
@@ -97,6 +99,9 @@ def test_every_example_runs(run: Run, tmp_path, monkeypatch: pytest.MonkeyPatch)
     }
     for real in (series, sunspots, adding, periodic):
         monkeypatch.setattr(training, real.__name__, partial(checked, real))
+    measured = {"machine": {**machine(), "anyway": True, "others": 0.0, "turns": 5}}
+    nothing = {**measured, "rows": []}
+    monkeypatch.setattr(bench_module.benchmarks, "bench", lambda *_, **__: nothing)
     write_series(tmp_path / "new.csv", 60)
     (tmp_path / "my.cell").write_text("extends lstm\nf = 1\n", encoding="utf-8")
     lines = [

@@ -19,6 +19,7 @@ SUMMARIES = {
     "diff": "Compare two cells: equations, declarations and parameters.",
     "train": "Train a network, and measure it beside the simplest answers.",
     "predict": "Forecast what follows a series, with a trained run.",
+    "bench": "Time layers beside their peers, each checked for right numbers first.",
     "cite": "Print what runs used, or what cells cite, as BibTeX; each reference once.",
     "cache": "List the kernels that were built on this machine, or remove them.",
 }
