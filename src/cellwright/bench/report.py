@@ -88,7 +88,7 @@ def _rule(each: Answer) -> Iterator[str]:
     yield rule.name
     yield figure_words(each)
     sign = "≥" if rule.at_least else "≤"
-    yield "–" if rule.bound is None else f"{sign} {rule.bound:g}"
+    yield "–" if rule.bound is None else f"{sign} {rule.asked}"
     yield f"**{met_words(each)}**" if each.met is False else met_words(each)
     yield f"{each.rows}" + (f", {each.wrong} wrong" if each.wrong else "")
     yield each.at

@@ -165,4 +165,4 @@ def bound_words(answer: Answer) -> str:
     rule = answer.rule
     if rule.bound is None:
         return ""
-    return f", asked: {'at least' if rule.at_least else 'at most'} {rule.bound:g}"
+    return f", asked: {'at least' if rule.at_least else 'at most'} {rule.asked}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import torch
@@ -50,9 +51,10 @@ def _program(
         what = Description(graph.name, variant, str(dtype).removeprefix("torch."))
         return build(source(graph, step, direction), parts, what)
 
-    return Program(
-        forward,
-        backward,
-        kernel("forward", forward),
-        None if backward is None else kernel("backward", backward),
-    )
+    if backward is None:
+        return Program(forward, None, kernel("forward", forward), None)
+    # A compiler takes a core for a second; two of them take it together.
+    with ThreadPoolExecutor(2) as pool:
+        ahead = pool.submit(kernel, "forward", forward)
+        back = pool.submit(kernel, "backward", backward)
+        return Program(forward, backward, ahead.result(), back.result())
