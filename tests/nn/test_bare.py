@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 import cellwright as cw
 from any_cell import sizes_for
+from cellwright.autograd import planned
 from cellwright.backends.c.errors import TensorError
 from cellwright.nn import bare, dropin, recurrent
 from cellwright.nn.errors import DtypeError, ShapeError
@@ -211,6 +212,24 @@ def test_unbatched_input_and_empty_batches_go_through():
     expected = layer(x)[0]
     assert torch.equal(layer(x[:, 0])[0], expected[:, 0])
     assert layer(x[:, :0])[0].shape == (4, 0, 12)
+
+
+def test_who_evaluates_builds_no_backward_kernel(monkeypatch: pytest.MonkeyPatch):
+    """A kernel takes a second, so each is built when it is asked for."""
+    asked: list[bool] = []
+    program = planned.program
+
+    def noted(graph: Any, trace: Any, grad: bool, dtype: Any) -> Any:
+        asked.append(grad)
+        return program(graph, trace, grad, dtype)
+
+    monkeypatch.setattr(planned, "program", noted)
+    layer, x = layer_of("gru"), torch.randn(4, 2, 5)
+    with torch.no_grad():
+        layer(x)
+    assert asked == [False]
+    layer(x)
+    assert asked == [False, True]
 
 
 def test_layers_that_are_gone_are_forgotten():

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from cellwright.backends.c.program import Program
 from cellwright.backends.reference.interpret import Arguments
 from cellwright.compiler.programs import program
 from cellwright.ir.graph import Graph
@@ -25,10 +27,17 @@ class Planned:
     """
 
     def __init__(self, graph: Graph, dtype: torch.dtype, memory: Memory):
-        self._graph = graph
+        self._graph, self._dtype = graph, dtype
         self._memory: Memory = memory
-        self._alone = program(graph, (), False, dtype)
-        self._learning = program(graph, (), True, dtype)
+
+    # Each is built when it is asked for: who only evaluates waits for no backward pass.
+    @cached_property
+    def _alone(self) -> Program:
+        return program(self._graph, (), False, self._dtype)
+
+    @cached_property
+    def _learning(self) -> Program:
+        return program(self._graph, (), True, self._dtype)
 
     def run(
         self, arguments: Arguments, inputs: Sequence[Tensor], states: Sequence[Tensor]

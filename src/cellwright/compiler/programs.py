@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import torch
 
-from cellwright.backends.c.kernel import Kernel, build
+from cellwright.backends.c.kernel import Kernel, build, outer_function
 from cellwright.backends.c.levels import Level, best_level
 from cellwright.backends.c.program import Program
 from cellwright.backends.c.sidecar import Description
@@ -38,9 +38,9 @@ _bare = lru_cache(maxsize=256)(without_first_weights)
 
 @lru_cache(maxsize=256)
 def _program(
-    graph: Graph, trace: tuple[str, ...], grad: bool, dtype: torch.dtype, _: Level
+    graph: Graph, trace: tuple[str, ...], grad: bool, dtype: torch.dtype, level: Level
 ) -> Program:
-    # `build` asks for the level itself; here it keeps the programs of two levels apart.
+    # `build` asks for the level itself; the key keeps the programs of two levels apart.
     passes = pipeline(graph, trace, grad)
     forward, backward = passes.forward, passes.backward
     text = print_graph(graph)
@@ -53,8 +53,9 @@ def _program(
 
     if backward is None:
         return Program(forward, None, kernel("forward", forward), None)
-    # A compiler takes a core for a second; two of them take it together.
-    with ThreadPoolExecutor(2) as pool:
+    # A compiler takes a core for a second; several of them take it together.
+    with ThreadPoolExecutor(3) as pool:
         ahead = pool.submit(kernel, "forward", forward)
         back = pool.submit(kernel, "backward", backward)
+        pool.submit(outer_function, dtype, level).result()
         return Program(forward, backward, ahead.result(), back.result())

@@ -18,7 +18,7 @@ HEAD, EACH, PLACE = 4, 9, 8
 def test_what_adds_to_one_sum_is_never_added_at_the_same_time():
     """A call of the kernel, whose pieces run in any order, has each sum once."""
     sums: list[list[int]] = []
-    found = kernel._outer_function
+    found = kernel.outer_function
 
     def watched(*asked: object) -> Callable[..., int]:
         run = found(*asked)
@@ -42,7 +42,7 @@ def test_what_adds_to_one_sum_is_never_added_at_the_same_time():
         )
         for rows, which in ((4, 0), (6, 1), (5, 0), (1, 1), (3, 0))
     ]
-    with mock.patch.object(kernel, "_outer_function", watched):
+    with mock.patch.object(kernel, "outer_function", watched):
         add_outer_products(Tape(products[0][0]), products)
 
     assert [len(each) for each in sums] == [2, 2, 1]

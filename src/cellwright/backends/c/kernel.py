@@ -208,7 +208,9 @@ def _library(
 
 
 @lru_cache(maxsize=len(DTYPES) * 4)
-def _outer_function(dtype: torch.dtype, level: Level) -> Callable[..., int]:
+def outer_function(dtype: torch.dtype, level: Level) -> Callable[..., int]:
+    """Return the kernel of all sums of outer products, built if nobody has yet."""
+
     def text() -> str:
         return outer_text(DTYPES[dtype], level.vector_bytes, level.accumulators)
 
@@ -255,7 +257,7 @@ def add_outer_products(
         entries = (left.shape[1] // heads, right.shape[1] // heads)
         block.add(len(left), heads, *entries)
         block.point(total)
-    tape.call(_outer_function(products[0][0].dtype, best_level()), block)
+    tape.call(outer_function(products[0][0].dtype, best_level()), block)
     add_outer_products(tape, later)
 
 
