@@ -13,6 +13,7 @@ import cellwright as cw
 from any_cell import sizes_for
 from cellwright.autograd import planned
 from cellwright.backends.c.errors import TensorError
+from cellwright.backends.c.levels import VARIABLE
 from cellwright.nn import bare, dropin, recurrent
 from cellwright.nn.errors import DtypeError, ShapeError
 
@@ -157,6 +158,56 @@ def test_what_is_set_anew_holds_at_once(name: str, change: Callable[[Any], None]
     assert same == (change is recompute)
 
 
+def halved(layer: Any) -> None:
+    """Take away half of the units, as pruning by hand does."""
+    layer.hidden_size //= 2
+    half = layer.hidden_size
+    for name, weight in list(layer.named_parameters()):
+        rows = [part[:half] for part in weight.detach().chunk(4)]
+        value = torch.cat(rows)
+        value = value[:, :half] if name.startswith("weight_hh") else value
+        setattr(layer, name, nn.Parameter(value.contiguous()))
+
+
+def without_bias(layer: Any) -> None:
+    """Leave the biases out."""
+    layer.bias = False
+
+
+@pytest.mark.parametrize("change", [halved, without_bias])
+def test_a_layer_may_be_cut(change: Callable[[Any], None]):
+    """Sizes are looked at, whatever was called before."""
+    layer, fresh = layer_of("LSTM"), layer_of("LSTM")
+    x = torch.randn(4, 2, 5)
+    before = layer(x)[0]
+    for each in (layer, fresh):
+        change(each)
+    found = layer(x)[0]
+    with never_bare():
+        assert torch.equal(found, fresh(x)[0])
+    assert not torch.equal(found, before[..., : found.shape[-1]])
+
+
+def test_another_level_holds_at_once(monkeypatch: pytest.MonkeyPatch):
+    """The environment says which instructions kernels take."""
+    made: list[bool] = []
+    of = bare._bare_of
+    monkeypatch.setattr(bare, "_bare_of", lambda one: made.append(True) or of(one))
+    layer, x = layer_of("gru"), torch.randn(4, 2, 5)
+    for level in ("plain", "plain", ""):
+        monkeypatch.setenv(VARIABLE, level)
+        layer(x)
+    assert len(made) == 2
+
+
+def test_shares_of_zoneout_may_be_set_in_place():
+    """A mapping is not looked into, so such a layer's calls are never bare."""
+    layer, x = layer_of("lstm", zoneout={"h": 0.0}), torch.randn(4, 2, 5)
+    before = layer(x)[0]
+    layer.zoneout["h"] = 0.5
+    assert not torch.equal(layer(x)[0], before)
+
+
 def test_a_drop_in_takes_another_backend_at_once(monkeypatch: pytest.MonkeyPatch):
     """Its backend is an attribute."""
     calls, layer = counted(monkeypatch), layer_of("LSTM")
@@ -199,6 +250,8 @@ def test_what_does_not_fit_is_told_as_ever():
         layer(x, states[0])
     with pytest.raises(DtypeError):
         layer(x, (states[0], states[1].double()))
+    with pytest.raises(DtypeError, match="on meta, the layer on cpu"):
+        layer(x.to("meta"))
     constant = layer_of("antisymmetric")
     constant(x)
     constant.eps_l0.requires_grad_()

@@ -5,6 +5,7 @@ import gc
 import pickle
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from torch import Tensor, nn
 from torch.nn.modules import module
 
 import cellwright as cw
+from any_cell import sizes_for
+from cellwright.backends.c.threads import Process
 from cellwright.nn.errors import ShapeError, StateError
 from layer_runs import assert_same
 
@@ -104,7 +107,29 @@ def learned(layer: Any) -> None:
     optimizer.step()
 
 
-@pytest.mark.parametrize("change", [in_place, loaded, replaced, learned])
+def fused(layer: Any) -> None:
+    """Let an optimiser take a step that torch counts for no weight."""
+    optimizer = torch.optim.Adam(layer.parameters(), lr=0.1, fused=True)
+    layer(torch.ones(2, 1, 5))[0].sum().backward()
+    optimizer.step()
+
+
+def swapped(layer: Any) -> None:
+    """Swap what all weights are for something else."""
+    for weight in list(layer.parameters()):
+        torch.utils.swap_tensors(weight, nn.Parameter(0.5 * weight.detach()))
+
+
+def taken_out(layer: Any) -> None:
+    """Let a weight be a tensor that something computes."""
+    last = list(layer._parameters)[-1]
+    value = 0.5 * layer._parameters.pop(last).detach()
+    setattr(layer, last, value)
+
+
+@pytest.mark.parametrize(
+    "change", [in_place, loaded, replaced, learned, fused, swapped, taken_out]
+)
 def test_a_changed_weight_is_read_at_the_next_step(change: Callable[[Any], None]):
     """Weights are packed once, but nobody steps with old ones."""
     layer, x = layer_of("lstm"), torch.randn(4, 1, 5)
@@ -118,6 +143,44 @@ def test_a_changed_weight_is_read_at_the_next_step(change: Callable[[Any], None]
     assert torch.equal(stream.step(x[2]), expected[0])
     stream.step(x[3])
     assert stream._steps is not None
+
+
+@pytest.mark.parametrize("name", ["b_f_l0", "W_i_l0"])
+def test_no_step_reads_memory_that_is_gone(name: str):
+    """A weight may move to other memory, with the same numbers."""
+    layer, x = layer_of("lstm"), torch.randn(8, 1, 5)
+    expected, stream = outputs(layer, x), running(layer, x)
+    weight = layer.get_parameter(name)
+    weight.data = weight.detach().clone()
+    for t in range(2, 8):
+        spoilt = [torch.full((21,), torch.nan) for _ in range(500)]
+        assert torch.equal(stream.step(x[t]), expected[t])
+        assert len(spoilt) == 500
+
+
+@pytest.mark.parametrize(
+    "cell", ["antisymmetric", "clockwork", "janet", "slstm", "lif"]
+)
+def test_cells_with_constants_go_on_by_kernels(cell: str):
+    """Every step, not the first alone."""
+    wide, high, more = sizes_for(cw.cells.load(cell).graph, 5, 16)
+    layer = cw.nn.Recurrent(cell, wide, high, backend="c", **more).eval()
+    x = torch.randn(6, 2, wide)
+    expected, stream = outputs(layer, x), running(layer, x)
+    steps = stream._steps
+    for t in range(2, 6):
+        assert torch.equal(stream.step(x[t]), expected[t])
+        assert stream._steps is steps
+
+
+def test_a_forked_process_asks_for_no_team():
+    """OpenMP's threads did not come along, so the stream is opened anew."""
+    layer, x = layer_of("lstm"), torch.randn(5, 1, 5)
+    stream = running(layer, x)
+    steps = stream._steps
+    with mock.patch.object(Process, "forked", not Process.forked):
+        stream.step(x[2])
+        assert stream._steps is not steps
 
 
 def test_a_snapshot_reads_the_weights_anew():

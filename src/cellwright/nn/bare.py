@@ -13,13 +13,15 @@ from typing import Any, Protocol, cast
 from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cellwright.autograd import Planned, are_plain, is_transformed
 from cellwright.backends.c.levels import VARIABLE
 
 from .call import Form
 from .extras import Settings
+from .regularise import may_zone_out
+from .snapshot import Snapshot
 
 Weights = Mapping[str, Tensor]
 
@@ -58,7 +60,9 @@ class Bare:
             input: as the caller gave it, like the next.
             hx: first values of the states.
         """
-        if input.dim() != 3 or any(weights[n].requires_grad for n in self._fixed):
+        if input.dim() != 3 or not _is_here(input):
+            return None
+        if any(weights[name].requires_grad for name in self._fixed):
             return None
         x = input.transpose(0, 1) if self._batch_axis == 0 else input
         steps, rows, width = x.shape
@@ -88,7 +92,7 @@ class Bare:
         for value, shape in zip(given, shapes, strict=True):
             if not isinstance(value, Tensor) or value.dtype is not x.dtype:
                 return None
-            if value.shape != shape:
+            if value.shape != shape or not _is_here(value):
                 return None
         return given
 
@@ -116,12 +120,17 @@ class Bare:
         ]
 
 
-_known: WeakKeyDictionary[Any, tuple[tuple[Any, ...], Bare | None]]
+def _is_here(value: Tensor) -> bool:
+    """Whether a tensor's numbers lie in the memory that kernels read."""
+    return value.is_cpu and value.layout is torch.strided
+
+
+_known: WeakKeyDictionary[Any, tuple[tuple[Any, ...], Snapshot, Bare | None]]
 _known = WeakKeyDictionary()
 
 
 def bare_call(
-    layer: BareLayer, weights: Weights, input: object, hx: object, backend: str
+    layer: BareLayer, weights: Weights, input: object, hx: object
 ) -> tuple[Any, ...] | None:
     """Return what a bare call of a layer returns; None where it is no such call.
 
@@ -130,26 +139,16 @@ def bare_call(
         weights: of the layer, by name.
         input: as the caller gave it, like the next.
         hx: first values of the states.
-        backend: as the layer was asked to take it.
     """
     like = next(iter(weights.values()))
     if type(input) is not Tensor or input.dtype is not like.dtype or is_transformed():
         return None
-    settings = (
-        like.dtype,
-        like.device,
-        backend,
-        os.environ.get(VARIABLE),
-        layer.batch_first,
-        layer.memory,
-        layer.zoneout,
-        layer.training
-        and (layer.dropout, layer.variational_dropout, layer.weight_dropout),
-    )
+    place = like.dtype, like.device, os.environ.get(VARIABLE)
     known = _known.get(layer)
-    if known is None or known[0] != settings:
-        known = _known[layer] = settings, _bare_of(layer)
-    return None if known[1] is None else known[1].call(weights, input, hx)
+    if known is None or known[0] != place or not known[1].holds(layer):
+        snapshot = Snapshot(cast("nn.Module", layer))
+        known = _known[layer] = place, snapshot, _bare_of(layer)
+    return None if known[2] is None else known[2].call(weights, input, hx)
 
 
 def _bare_of(layer: BareLayer) -> Bare | None:
@@ -159,7 +158,7 @@ def _bare_of(layer: BareLayer) -> Bare | None:
     form, weights = found
     graph = form.graph
     drawn = layer.dropout or layer.variational_dropout or layer.weight_dropout
-    if len(graph.inputs) > 1 or layer.zoneout or (layer.training and drawn):
+    if len(graph.inputs) > 1 or may_zone_out(layer) or (layer.training and drawn):
         return None
     if any(graph.nodes[state.first].op != "const" for state in graph.states):
         return None

@@ -192,15 +192,6 @@ class DropIn(HasMemory, nn.RNNBase):
             - traces: ``[T, B, H]`` in the layout of the input.
         """
         weights = {name: getattr(self, name) for name in self._flat_weights_names}
-        bare = lengths is None and mask is None and reset is None and not len(trace)
-        if (
-            bare
-            and return_states == "last"
-            and not torch.compiler.is_dynamo_compiling()
-        ):
-            found = bare_call(self, weights, input, hx, self.backend)
-            if found is not None:
-                return found
         request = {
             "lengths": lengths,
             "mask": mask,
@@ -210,7 +201,7 @@ class DropIn(HasMemory, nn.RNNBase):
         }
         asked = asked_for(request)
         if not asked and not torch.compiler.is_dynamo_compiling():
-            found = bare_call(self, weights, input, hx, self.backend)
+            found = bare_call(self, weights, input, hx)
             if found is not None:
                 return found
         like = next(iter(weights.values()))

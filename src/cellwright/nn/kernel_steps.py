@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn.modules import module
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from cellwright.autograd import are_plain, stepper
 from cellwright.backends.c.stepper import Stepper
@@ -24,6 +25,8 @@ from cellwright.backends.c.threads import Process
 
 from .dropins import GRU, LSTM, RNN
 from .recurrent import Recurrent
+from .regularise import may_zone_out
+from .snapshot import Snapshot
 
 Array = npt.NDArray[Any]
 Steps = Recurrent | LSTM | GRU | RNN
@@ -53,7 +56,7 @@ class KernelSteps:
         self._output = output[0].numpy()
         self._dtype, rows = x.dtype, self._x_array.shape
         self._shapes = (rows, rows[1:]) if rows[0] == 1 else (rows,)
-        self._own = layer.__dict__
+        self._layer, self._snapshot = layer, Snapshot(layer)
         self._parameters = tuple(layer._parameters.values())
         self._buffers = tuple(layer._buffers.values())
         self._weights = [
@@ -61,7 +64,7 @@ class KernelSteps:
         ]
         self._versions = [weight._version for weight in self._weights]
         self._address = self._weights[0].data_ptr()
-        self._backend = self._own.get("backend")
+        self._optimised = _Optimisers.steps
         self._hooks = _hooks(layer)
         self._forked = Process.forked
 
@@ -87,6 +90,7 @@ class KernelSteps:
             known = x.dtype in FLOATS
         else:
             known = kind is Tensor and x.dtype is self._dtype and x.is_cpu
+            known = known and x.layout is torch.strided
         if not (known and x.shape in self._shapes and self._is_current()):
             return None
         if kind is Tensor:
@@ -105,21 +109,33 @@ class KernelSteps:
 
     def _is_current(self) -> bool:
         """Whether the layer is what it was, as far as torch counts changes."""
-        own = self._own
+        parameters, buffers = self._layer._parameters, self._layer._buffers
         return (
             self._versions == [weight._version for weight in self._weights]
-            and all(map(is_, self._parameters, own["_parameters"].values()))
-            and (
-                not self._buffers
-                or self._buffers == [*map(id, own["_buffers"].values())]
-            )
+            and len(parameters) == len(self._parameters)
+            and all(map(is_, self._parameters, parameters.values()))
+            and len(buffers) == len(self._buffers)
+            and all(map(is_, self._buffers, buffers.values()))
             and self._address == self._weights[0].data_ptr()
-            and self._backend == own.get("backend")
-            and not own["zoneout"]
+            and self._optimised == _Optimisers.steps
+            and self._snapshot.holds(self._layer)
             and not any(self._hooks)
-            and "forward" not in own
             and self._forked is Process.forked
         )
+
+
+class _Optimisers:
+    """How many steps optimisers have taken: torch does not count what a fused one does.
+
+    They are counted from the first stream on.
+    """
+
+    steps = 0
+    counted = False
+
+
+def _count_step(*_: object) -> None:
+    _Optimisers.steps += 1
 
 
 def kernel_steps(model: nn.Module, states: tuple[Tensor, ...]) -> KernelSteps | None:
@@ -135,7 +151,7 @@ def kernel_steps(model: nn.Module, states: tuple[Tensor, ...]) -> KernelSteps | 
     layer = cast("Steps", model)
     found = layer._step_form()
     own = layer.__dict__
-    if found is None or any(_hooks(layer)) or "forward" in own or own["zoneout"]:
+    if found is None or any(_hooks(layer)) or "forward" in own or may_zone_out(layer):
         return None
     form, weights = found
     graph, *further = form.graph, *form.graph.inputs[1:]
@@ -156,6 +172,9 @@ def kernel_steps(model: nn.Module, states: tuple[Tensor, ...]) -> KernelSteps | 
         below = steppers[-1].output
         if not graph.output_shape:
             below = below.unsqueeze(-1)
+    if not _Optimisers.counted:
+        _Optimisers.counted = True
+        register_optimizer_step_post_hook(_count_step)
     return KernelSteps(layer, steppers, x, below)
 
 

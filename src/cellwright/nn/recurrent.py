@@ -250,7 +250,7 @@ class Recurrent(HasMemory, ExactConstants):
         if not torch.compiler.is_dynamo_compiling():
             found = None
             if not inputs and not asked_for(request):
-                found = bare_call(self, weights, input, hx, self._asked)
+                found = bare_call(self, weights, input, hx)
             return self._run(input, hx, request, inputs) if found is None else found
         like = next(iter(weights.values()))
         known = has_kernels(self._asked, like.device.type, like.dtype)

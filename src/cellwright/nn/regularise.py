@@ -128,6 +128,11 @@ def zoneout_shares(zoneout: Zoneout, states: Sequence[str]) -> dict[str, float]:
     return {name: given[name] for name in states if given.get(name)}
 
 
+def may_zone_out(layer: Regularised) -> bool:
+    """Whether a state keeps some of its value; shares by state may be set in place."""
+    return isinstance(layer.zoneout, Mapping) or layer.zoneout > 0
+
+
 def draws_of(layer: Regularised) -> Draws:
     """Return where a call of a layer finds and keeps what it draws once."""
     return {} if layer.held is None else layer.held

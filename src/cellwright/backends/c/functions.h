@@ -135,7 +135,7 @@ INLINE vec v_sigmoid(vec x) {
 
 /* (exp(2|x|) - 1) / (exp(2|x|) + 1), without subtracting nearly equal numbers: for
  * k = 0 the difference is the series alone, so that tanh(1e-30) is 1e-30. And k is so
- * small that one part of log(2) will do. */
+ * small, at most 32, or 64 in double, that one part of log(2) will do. */
 INLINE vec v_tanh(vec x) {
     const real rounder = ROUNDER + EXPONENT_BIAS;
     const vec size = at_most(v_abs(x), BY_DTYPE(22, 11));

@@ -4,8 +4,9 @@
  */
 
 /* acc[r * stride + j] += sum over k of x[r * row + k * step] * w[k][j], for R rows, W vectors;
- * from 0 on where the accumulators are fresh. The sum over k has one order whatever R is: a permuted batch gives the same bits. From
- * `next` on lies what is multiplied soon, a vector for every k; it comes closer meanwhile. */
+ * from 0 on where the accumulators are fresh. The sum over k has one order whatever R is: a
+ * permuted batch gives the same bits. From `next` on lies what is multiplied soon, a vector
+ * for every k; it comes closer meanwhile. */
 #define MULTIPLY(W, R)                                                                   \
     static void multiply_##W##_##R(vec *acc, int64_t stride, const real *w, const real *x, \
                                    int64_t row, int64_t step, int64_t depth,             \

@@ -28,8 +28,10 @@ class Stepper:
     def __init__(self, run: ForwardRun):
         functions = run.kernel.stream
         assert functions is not None, "only forward kernels have streams"
-        # Has what a step reads: the inputs, and weights that are vectors.
-        self._run = run
+        # What a step reads where it lies: the inputs, and the vectors among the
+        # weights, which are copies, as theirs is anybody's memory.
+        self._inputs = run.inputs
+        self._roots = [root.clone() if root.dim() < 2 else root for root in run.roots]
         self._outputs = [run.array(node, 1) for node in run.outputs]
         self._states = run.new_states()
         output = run.outputs.index(run.ahead.schedule.graph.output)
@@ -37,7 +39,7 @@ class Stepper:
         block = block_of(
             run.lengths,
             (run.rows, 0, 1),
-            run.roots,
+            self._roots,
             run.inputs,
             list(zip(run.states, self._states, strict=True)),
             [(output, 0) for output in self._outputs],
@@ -48,6 +50,8 @@ class Stepper:
         self._memory = torch.empty(functions.size(slots), dtype=torch.uint8)
         memory = self._memory.data_ptr()
         functions.open(slots, memory)
+        # The matrices are packed now.
+        self._roots = [root for root in self._roots if root.dim() < 2]
         self.step = partial(functions.step, memory)
         self._write_states = partial(functions.states, memory)
 

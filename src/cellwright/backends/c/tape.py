@@ -97,7 +97,10 @@ class Tape:
         self._calls.append(_Call(function, block))
 
     def move(self, to: Tensor, what: Tensor) -> None:
-        """Copy a tensor to where another one lies; the numbers of both lie in a row."""
+        """Copy a tensor to where another one lies, whose numbers lie in a row.
+
+        If those of the copied one do not, the pass cannot be done again.
+        """
         block = Block()
         block.point(to)
         block.point(what.contiguous())
