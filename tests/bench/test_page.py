@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 
-import pytest
-
 import page
 import scan_page
 from cellwright.bench.registry import OWN
@@ -44,9 +42,14 @@ def test_page_has_all_sections():
     assert "with `lengths=`" in text
 
 
-@pytest.mark.skipif(not page.RESULTS.exists(), reason="nothing is measured yet")
 def test_pages_are_made_from_the_committed_results():
-    """docs/performance.md and the README's table are written by benchmarks/page.py."""
+    """docs/performance.md and the README's table are written by benchmarks/page.py.
+
+    As long as there are no results, the page says that its tables are old.
+    """
+    if not page.RESULTS.exists():
+        assert "await a whole run" in page.PAGE.read_text(encoding="utf-8")
+        return
     found = json.loads(page.RESULTS.read_text(encoding="utf-8"))
     table = page.HEADLINE.search(page.README.read_text(encoding="utf-8"))
 

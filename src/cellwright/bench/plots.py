@@ -12,6 +12,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
+from cellwright.train import plots as train_plots
+
 from .registry import BOTH, FORWARD, OUR_LSTM, OURS, SGEMM
 from .summary import Group, groups, limit_rate, median, time_words
 
@@ -23,23 +25,7 @@ COLOURS = ("#d1495b", "#2a7f9e", "#6a994e", "#b08968", "#7b5ea7", "#8d99ae")
 MARKERS = "osD^vP"
 LIMIT = "#2b2b2b"
 LIMIT_WORDS = "limit: products at the best rate of sgemm"
-STYLE: dict[Any, Any] = {
-    "text.parse_math": False,
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#777777",
-    "axes.titlesize": 9.5,
-    "axes.titlelocation": "left",
-    "axes.grid": True,
-    "grid.color": "#e6e6e6",
-    "grid.linewidth": 0.6,
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "xtick.color": "#555555",
-    "ytick.color": "#555555",
-}
+STYLE = {**train_plots.STYLE, "axes.titlesize": 9.5, "axes.titleweight": "normal"}
 AXES = {"H": "units H", "B": "rows B", "T": "steps T"}
 
 
