@@ -1,6 +1,6 @@
 """A bare call finds once what never changes, and gives what any call gives."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from unittest import mock
@@ -14,6 +14,7 @@ from any_cell import sizes_for
 from cellwright.autograd import planned
 from cellwright.backends.c.errors import TensorError
 from cellwright.backends.c.levels import VARIABLE
+from cellwright.checks.tolerances import TOLERANCES, error
 from cellwright.nn import bare, dropin, recurrent
 from cellwright.nn.errors import DtypeError, ShapeError
 
@@ -57,7 +58,8 @@ def everything(layer: Any, x: Tensor, hx: Any = None) -> list[Tensor]:
     output, state = layer(x, hx)
     states = [state] if isinstance(state, Tensor) else list(state)
     loss = output.square().sum() + sum(each.sum() for each in states)
-    leaves = [x, *layer.parameters()]
+    first = [hx] if isinstance(hx, Tensor) else [*(hx or ())]
+    leaves = [x, *layer.parameters(), *(v for v in first if v.requires_grad)]
     found = torch.autograd.grad(loss, leaves, allow_unused=True)
     with torch.no_grad():
         alone, _ = layer(x, hx)
@@ -100,7 +102,8 @@ def test_a_bare_call_is_any_call(
     x = torch.randn(shape, requires_grad=True)
     assert_as_ever(layer, x)
     count = layer.num_layers * (1 + layer.bidirectional)
-    hx = [torch.randn(count, 3, 12) for _ in range(2 if "lstm" in name.lower() else 1)]
+    states = 2 if "lstm" in name.lower() else 1
+    hx = [torch.randn(count, 3, 12, requires_grad=True) for _ in range(states)]
     assert_as_ever(layer, x, hx[0] if len(hx) == 1 else tuple(hx))
     assert calls
     assert all(calls)
@@ -111,6 +114,85 @@ def test_every_cell_gives_what_it_gives(name: str):
     """Scalars, constants, computed weights, declared first states."""
     layer = layer_of(name)
     assert_as_ever(layer, torch.randn(7, 3, layer.input_size, requires_grad=True))
+
+
+def gradients(layer: Any, x: Tensor, which: int, **asked: Any) -> Sequence[Tensor]:
+    """Return the gradients of one of a layer's results: output, h, c."""
+    output, states = layer(x)
+    result = (output, *states)[which]
+    leaves = [x, *layer.parameters()]
+    slope = torch.linspace(-1, 1, result.numel(), dtype=x.dtype).view_as(result)
+    if asked.get("is_grads_batched"):
+        slope = torch.stack([slope, slope.square()])
+    return torch.autograd.grad(result, leaves, slope, **asked)
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_each_result_has_gradients_of_its_own(which: int, batch_first: bool):
+    """Where no gradient arrives, it is 0."""
+    layer = layer_of("LSTM", num_layers=2, batch_first=batch_first)
+    x = torch.randn(4, 3, 5, requires_grad=True)
+    for _ in range(3):
+        found = gradients(layer, x, which)
+        with never_bare():
+            expected = gradients(layer, x, which)
+        assert all(map(torch.equal, found, expected))
+
+
+@pytest.mark.parametrize("name", ["LSTM", "lif"])
+def test_second_and_batched_derivatives_are_those_of_any_call(name: str):
+    """Through two layers; one cell's values are vectors, the other's scalars."""
+    layer = layer_of(name, num_layers=2).double()
+    x = torch.randn(4, 3, layer.input_size, dtype=torch.float64, requires_grad=True)
+
+    def second() -> Sequence[Tensor]:
+        first = gradients(layer, x, 0, create_graph=True, allow_unused=True)
+        total = sum(g.square().sum() for g in first if g is not None)
+        leaves = [x, *layer.parameters()]
+        return torch.autograd.grad(total, leaves, allow_unused=True)
+
+    def batched() -> Sequence[Tensor]:
+        return gradients(layer, x, 0, is_grads_batched=True, allow_unused=True)
+
+    for each in (second, batched):
+        found = each()
+        with never_bare():
+            expected = each()
+        for ours, theirs in zip(found, expected, strict=True):
+            assert (ours is None) == (theirs is None)
+            if ours is not None:
+                assert error(ours, theirs) <= TOLERANCES["c", "float64"].bound
+
+
+def test_two_weights_may_be_one():
+    """Gradients of both names are added."""
+    layer = layer_of("LSTM")
+    layer.weight_ih_l0 = layer.weight_hh_l0
+    layer.input_size = 12
+    assert_as_ever(layer, torch.randn(4, 3, 12, requires_grad=True))
+
+
+@pytest.mark.parametrize(
+    "turned",
+    [
+        lambda x: x.transpose(0, 2).contiguous().transpose(0, 2),
+        lambda x: torch.stack([x, x], -1)[..., 0],
+        lambda x: x[:1].expand(4, -1, -1),
+    ],
+)
+def test_input_may_lie_in_any_way(turned: Callable[[Tensor], Tensor]):
+    """Kernels read rows whose entries lie side by side; others are copied."""
+    layer, x = layer_of("LSTM"), turned(torch.randn(4, 3, 5))
+    assert_as_ever(layer, x.requires_grad_())
+
+
+def test_first_states_may_be_one_tensor_or_parts_of_one():
+    """Nobody can tell which of two an address points into."""
+    layer, x = layer_of("LSTM"), torch.randn(4, 3, 5, requires_grad=True)
+    h = torch.randn(1, 3, 12)
+    assert_as_ever(layer, x, (h, h))
+    assert_as_ever(layer, x, torch.randn(2, 1, 3, 12).unbind())
 
 
 def zoneout(layer: Any) -> None:

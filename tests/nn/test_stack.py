@@ -397,8 +397,11 @@ def test_layouts_are_those_of_the_layers(wiring: Any):
     output, states = stack(x, lengths=[T, 4])
     turned = mixed(wiring, batch_first=True)
     found, others = turned(x.transpose(0, 1), lengths=[T, 4])
-    assert torch.equal(found.transpose(0, 1), output)
-    assert all(map(torch.equal, tree_leaves(states), tree_leaves(others)))
+    # A projection of rows that lie apart may be another of BLAS' products.
+    assert_same({"y": found.transpose(0, 1)}, {"y": output}, "c")
+    pairs = enumerate(zip(tree_leaves(others), tree_leaves(states), strict=True))
+    for i, (ours, theirs) in pairs:
+        assert_same({f"state {i}": ours}, {f"state {i}": theirs}, "c")
     alone, single = stack(x[:4, 1])
     assert_same({"y": alone}, {"y": output[:4, 1]}, "c")
     assert single[0].shape == (1, 5)

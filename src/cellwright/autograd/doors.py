@@ -14,5 +14,11 @@ def are_plain(tensors: Sequence[Tensor]) -> bool:
     Tracers pass tensors of their own round, or look on, as make_fx does, and as
     torch.jit.trace, which notes operators and takes all else for constants.
     """
-    recorded = _C._len_torch_dispatch_stack() > 0 or _C._is_tracing()
-    return not recorded and all(type(each) in (Tensor, Parameter) for each in tensors)
+    return not is_recorded() and all(
+        type(each) in (Tensor, Parameter) for each in tensors
+    )
+
+
+def is_recorded() -> bool:
+    """Whether somebody records what is done to any tensor."""
+    return _C._len_torch_dispatch_stack() > 0 or _C._is_tracing()

@@ -1,9 +1,4 @@
-"""A compiled cell as a function that torch can differentiate.
-
-The forward and the backward kernel stand in one `autograd.Function` each. The backward
-one's own gradient is the reference's, so second derivatives are exact and cost nothing
-until somebody asks for them.
-"""
+"""A compiled cell on a sequence, as torch's users call it."""
 
 from __future__ import annotations
 
@@ -13,9 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-from torch import _C, Tensor
-from torch._C import _functorch  # pyright: ignore[reportAttributeAccessIssue]
-from torch.autograd import forward_ad
+from torch import Tensor
 
 from cellwright.backends.c.errors import TensorError
 from cellwright.backends.c.program import Program
@@ -25,7 +18,7 @@ from cellwright.compiler.programs import program
 from cellwright.ir.graph import Graph
 from cellwright.passes.rooted import rooted
 
-from .autocast import without_autocast
+from .differentiable import Forward, is_transformed
 from .doors import are_plain
 from .kernels import (
     Compiled,
@@ -60,14 +53,53 @@ class Call(Compiled):
         behind = len(found) - states
         return Forwarded(found[:arrays], found[arrays:behind], found[behind:])
 
-    def backward(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
-        """Run the backward kernel, likewise: something may have come to look on."""
+    @property
+    def count(self) -> int:
+        """How many inputs, states and weights there are."""
+        return sum(self.counts)
+
+    def kept(
+        self, tensors: Sequence[Tensor]
+    ) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+        """Return output, traces and last states, and what the backward kernel reads."""
+        arrays, between, last = self.forward(tensors)
+        found = [*given_out(self, arrays), *last]
+        if self.anew:
+            return found, between
+        by_node = dict(zip(self.out_nodes, arrays, strict=True))
+        return found, [by_node[node] for node in self.saved_nodes]
+
+    def gradients(
+        self, tensors: Sequence[Tensor], arriving: Sequence[Tensor | None]
+    ) -> Sequence[Tensor]:
+        """Run the backward kernel, by its operator where something looks on."""
+        tensors = [*tensors, *_arriving(self, arriving, tensors)]
         if self.plain and are_plain(tensors):
             return backward_arrays(self, tensors)
         inputs, states, weights, _ = self.split(tensors)
         found = backward_operator(*self._asked(tensors))
         own = len(inputs) + len(states)
         return [*found[:own], *self.weights(found[own:], weights)]
+
+    def values(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Return output, traces and last states by torch's own operations."""
+        inputs, states, weights, _ = self.split(tensors)
+        result = self.interpreted(inputs, states, weights)
+        return [result.output, *result.traces.values(), *result.states]
+
+    def interpreted(
+        self,
+        inputs: Sequence[Tensor],
+        states: Sequence[Tensor],
+        weights: Sequence[Tensor],
+    ) -> Result:
+        """Return what the reference gives for weights as kernels take them."""
+        ahead = self.program.ahead
+        names = [ahead.names[root] for root in ahead.schedule.roots]
+        named = dict(zip(names, self.roots(weights).tensors(), strict=True))
+        arguments = Arguments(self.sizes, named, {})
+        graph = _rooted(self.program)
+        return interpret.run(graph, arguments, inputs, states, self.trace)
 
     def _asked(self, tensors: Sequence[Tensor]) -> tuple[list[Tensor], str, list[int]]:
         """Return what an operator is called with: it takes each root by itself."""
@@ -167,17 +199,6 @@ def _refuse_learned_constants(arguments: Arguments) -> None:
             )
 
 
-def is_transformed() -> bool:
-    """Whether functorch or forward-mode differentiation is under way."""
-    stack = _functorch.peek_interpreter_stack()
-    return stack is not None or forward_ad._current_level >= 0
-
-
-def _has_memory(tensor: Tensor) -> bool:
-    """Whether a tensor has numbers of its own; one of ``is_grads_batched`` has not."""
-    return _C._has_storage(tensor)
-
-
 def given_out(call: Call, arrays: Sequence[Tensor]) -> list[Tensor]:
     """Return the output and the traces, each a tensor of its own."""
     ahead = call.program.ahead
@@ -193,127 +214,6 @@ def _result(call: Call, found: Sequence[Tensor]) -> Result:
     output, *rest = found
     traces = dict(zip(call.trace, rest, strict=False))
     return Result(output, tuple(rest[len(traces) :]), traces)
-
-
-class Forward(torch.autograd.Function):
-    """The forward kernel; returns the output, the traces and the last states."""
-
-    @staticmethod
-    def forward(ctx: Any, call: Call, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """Run the forward kernel, and keep what the backward one reads."""
-        arrays, between, last = call.forward(tensors)
-        kept = between
-        if not call.anew:
-            by_node = dict(zip(call.out_nodes, arrays, strict=True))
-            kept = [by_node[node] for node in call.saved_nodes]
-        ctx.call = call
-        ctx.save_for_backward(*tensors, *kept)
-        ctx.set_materialize_grads(False)
-        return (*given_out(call, arrays), *last)
-
-    @staticmethod
-    def backward(ctx: Any, *arriving: Tensor | None) -> tuple[Tensor | None, ...]:
-        """Run the backward kernel, or what stands in for it."""
-        needs = tuple(ctx.needs_input_grad[1:])
-        present = tuple(gradient is not None for gradient in arriving)
-        given = [gradient for gradient in arriving if gradient is not None]
-        if is_transformed() or not all(map(_has_memory, given)):
-            with torch.enable_grad():
-                own = [_apart(tensor) for tensor in ctx.saved_tensors]
-            return (None, *_by_reference(ctx.call, own, needs, present, given))
-        tensors = (*ctx.saved_tensors, *given)
-        if torch.is_grad_enabled():
-            found = _Backward.apply(ctx.call, needs, present, *tensors)
-        else:
-            found = _gradients_of(ctx.call, needs, present, tensors)
-        gradients = iter(found)
-        return (None, *(next(gradients) if need else None for need in needs))
-
-
-class _Backward(torch.autograd.Function):
-    """The backward kernel; returns the gradients that are needed, in their order."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        call: Call,
-        needs: tuple[bool, ...],
-        present: tuple[bool, ...],
-        *tensors: Tensor,
-    ) -> tuple[Tensor, ...]:
-        ctx.call, ctx.needs, ctx.present = call, needs, present
-        ctx.save_for_backward(*tensors)
-        return _gradients_of(call, needs, present, tensors)
-
-    @staticmethod
-    def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
-        tensors = ctx.saved_tensors
-        count = sum(ctx.call.counts)
-        given = list(tensors[len(tensors) - sum(ctx.present) :])
-        with torch.enable_grad():
-            own = [
-                _apart(t) if t.requires_grad else t.detach().requires_grad_(need)
-                for t, need in zip(tensors[:count], ctx.needs, strict=True)
-            ]
-            given = [
-                _apart(g) if g.requires_grad else g.detach().requires_grad_()
-                for g in given
-            ]
-            first = _by_reference(ctx.call, own, ctx.needs, ctx.present, given, True)
-            wrt = [*(t for t, need in zip(own, ctx.needs, strict=True) if need), *given]
-            pairs = [
-                (gradient, cotangent)
-                for gradient, cotangent in zip(
-                    [g for g in first if g is not None], cotangents, strict=True
-                )
-                if gradient.requires_grad and cotangent is not None
-            ]
-        with without_autocast(tensors[0].device.type):
-            found = _gradients(pairs, wrt, torch.is_grad_enabled())
-        second = iter(found)
-        head = [next(second) if need else None for need in ctx.needs]
-        kept = [None] * (len(tensors) - count - len(given))
-        return (None, None, None, *head, *kept, *second)
-
-
-def _gradients_of(
-    call: Call,
-    needs: tuple[bool, ...],
-    present: tuple[bool, ...],
-    tensors: Sequence[Tensor],
-) -> tuple[Tensor, ...]:
-    """Return the gradients that are needed, by the backward kernel."""
-    count = len(tensors) - sum(present)
-    given = iter(tensors[count:])
-    arriving = _arriving(call, [next(given) if p else None for p in present], tensors)
-    # The caller's block may reach as far as here, with its casts.
-    with without_autocast(tensors[0].device.type):
-        found = call.backward([*tensors[:count], *arriving])
-    pairs = zip(found, needs, strict=True)
-    return tuple(gradient for gradient, need in pairs if need)
-
-
-def _apart(tensor: Tensor) -> Tensor:
-    """Return a tensor that hangs on the given one, and on which nothing hangs yet.
-
-    What arrives may hang on the inputs too, as the slope of a squared loss does, and
-    an input on a weight. Gradients with respect to both would count such a path twice.
-    """
-    return tensor.view_as(tensor)
-
-
-def _gradients(
-    pairs: Sequence[tuple[Tensor, Tensor]], wrt: Sequence[Tensor], again: bool
-) -> Sequence[Tensor | None]:
-    if not pairs:
-        return [None] * len(wrt)
-    return torch.autograd.grad(
-        [value for value, _ in pairs],
-        wrt,
-        [cotangent for _, cotangent in pairs],
-        create_graph=again,
-        allow_unused=True,
-    )
 
 
 def _arriving(
@@ -335,43 +235,6 @@ def _arriving(
         else:
             found.append(torch.zeros_like(states[i - len(outputs)]))
     return found
-
-
-def _by_reference(
-    call: Call,
-    tensors: Sequence[Tensor],
-    needs: Sequence[bool],
-    present: Sequence[bool],
-    given: Sequence[Tensor],
-    again: bool = False,
-) -> list[Tensor | None]:
-    """Return what the backward kernel gives, by torch's own operations."""
-    inputs, states, weights, _ = call.split(tensors)
-    ahead = call.program.ahead
-    schedule = ahead.schedule
-    names = [ahead.names[root] for root in schedule.roots]
-    graph = _rooted(call.program)
-    with torch.enable_grad(), without_autocast(inputs[0].device.type):
-        roots = call.roots(weights).tensors()
-        arguments = Arguments(call.sizes, dict(zip(names, roots, strict=True)), {})
-        result = interpret.run(graph, arguments, inputs, states, call.trace)
-        values = [result.output, *result.traces.values(), *result.states]
-        arrived = [value for value, there in zip(values, present, strict=True) if there]
-        pairs = [(v, g) for v, g in zip(arrived, given, strict=True) if v.requires_grad]
-        own = [
-            t
-            for t, need in zip([*inputs, *states, *weights], needs, strict=True)
-            if need
-        ]
-        found = iter(_gradients(pairs, own, again))
-    return [
-        _or_zeros(next(found), tensor) if need else None
-        for tensor, need in zip([*inputs, *states, *weights], needs, strict=True)
-    ]
-
-
-def _or_zeros(gradient: Tensor | None, like: Tensor) -> Tensor:
-    return torch.zeros_like(like) if gradient is None else gradient
 
 
 @lru_cache(maxsize=256)

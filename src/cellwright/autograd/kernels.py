@@ -158,15 +158,22 @@ def backward_arrays(compiled: Compiled, tensors: Sequence[Tensor]) -> Sequence[T
     """Return the gradients of inputs, first states and weights."""
     inputs, states, weights, rest = compiled.split(tensors)
     given = [*map(flat, (*inputs, *states)), *weights, *map(flat, rest)]
-    run = partial(_backward_pass, compiled, given)
+    run = partial(backward_pass, compiled, given)
     if compiled.anew:
         return run(Tape(given[0]))
     return compiled.program.scripts.run(("backward", compiled.key), given, run)
 
 
-def _backward_pass(
+def backward_pass(
     compiled: Compiled, given: Sequence[Tensor], tape: Tape
 ) -> Sequence[Tensor]:
+    """Return the gradients of inputs, first states and weights.
+
+    Args:
+        compiled: whose backward kernel runs.
+        given: all that it takes, in the order of this module's first lines.
+        tape: does what the pass asks for.
+    """
     inputs, states, weights, rest = compiled.split(given)
     program, ahead = compiled.program, compiled.program.ahead
     nodes = compiled.saved_nodes

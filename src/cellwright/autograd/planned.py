@@ -52,17 +52,24 @@ class Planned:
             states: likewise.
         """
         if torch.is_grad_enabled():
-            call, weights = self._call(True, arguments, inputs[0])
+            call, weights = self.call(True, arguments, inputs[0])
             tensors = (*inputs, *states, *weights)
             if any(tensor.requires_grad for tensor in tensors):
                 return Forward.apply(call, *tensors)
-        call, weights = self._call(False, arguments, inputs[0])
+        call, weights = self.call(False, arguments, inputs[0])
         found = call.forward([*inputs, *states, *weights])
         return (*given_out(call, found.arrays), *found.last)
 
-    def _call(
+    def call(
         self, learns: bool, arguments: Arguments, x: Tensor
     ) -> tuple[Call, Sequence[Tensor]]:
+        """Return what runs, and the weights as it takes them.
+
+        Args:
+            learns: whether anybody asks for a gradient.
+            arguments: as in `run`.
+            x: a tensor of the dtype.
+        """
         compiled = self._learning if learns else self._alone
         weights, places = weights_of(compiled, arguments, x)
         # Where no gradient is asked for, the kernel writes nothing to be kept.

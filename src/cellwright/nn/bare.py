@@ -9,13 +9,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, cast
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol, cast
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
-from cellwright.autograd import Planned, are_plain, is_transformed
+from cellwright.autograd import (
+    Call,
+    Forward,
+    Layer,
+    Planned,
+    Whole,
+    are_plain,
+    is_recorded,
+    is_transformed,
+)
 from cellwright.backends.c.levels import VARIABLE
 
 from .call import Form
@@ -28,6 +38,14 @@ Weights = Mapping[str, Tensor]
 
 class BareLayer(Settings, Protocol):
     """What a layer that is called has."""
+
+    _parameters: dict[str, Any]
+    _buffers: dict[str, Any]
+
+    @property
+    def _weight_names(self) -> Sequence[str]:
+        """Names of parameters and constants."""
+        ...
 
     def _step_form(self) -> tuple[Form, Weights] | None: ...
 
@@ -43,7 +61,8 @@ class Bare:
 
     def __init__(self, layer: Settings, form: Form, weights: Weights):
         graph, like = form.graph, next(iter(weights.values()))
-        self._form, self._width = form, form.sizes[0]["input_size"]
+        self._form, self._memory = form, layer.memory
+        self._dtype, self._device = like.dtype, like.device
         self._batch_axis = 0 if layer.batch_first else 1
         self._planned = Planned(graph, like.dtype, layer.memory)
         self._firsts = [cast("float", graph.nodes[s.first].attr) for s in graph.states]
@@ -51,6 +70,8 @@ class Bare:
         self._gives_scalar = not graph.output_shape
         fixed = tuple(f"{constant.name}_l" for constant in graph.constants)
         self._fixed = [name for name in weights if name.startswith(fixed)]
+        self._shapes = {name: value.shape for name, value in weights.items()}
+        self._declared_at: tuple[int, Sequence[Tensor]] = (-1, ())
 
     def call(self, weights: Weights, input: Tensor, hx: Any) -> tuple[Any, ...] | None:
         """Return what the layer's call returns; None for what is not looked at here.
@@ -60,41 +81,124 @@ class Bare:
             input: as the caller gave it, like the next.
             hx: first values of the states.
         """
-        if input.dim() != 3 or not _is_here(input):
+        if input.dim() != 3:
             return None
-        if any(weights[name].requires_grad for name in self._fixed):
+        given = (hx,) if isinstance(hx, Tensor) else hx or ()
+        if type(given) not in (list, tuple):
             return None
-        x = input.transpose(0, 1) if self._batch_axis == 0 else input
-        steps, rows, width = x.shape
-        if steps == 0 or width != self._width:
+        asked = (input, *given, *weights.values())
+        if not are_plain(asked):
             return None
-        given = self._states(x, rows, hx)
-        if given is None or not are_plain([x, *given, *weights.values()]):
-            return None
-        outputs, last = self._run(weights, x, given)
-        output = outputs.transpose(0, 1) if self._batch_axis == 0 else outputs
+        rows = input.shape[self._batch_axis]
+        given = self._declared(rows) if hx is None else given
+        learns = torch.is_grad_enabled() and any(t.requires_grad for t in asked)
+        pair = self._learning if learns else self._alone
+        if pair is None:
+            if not self._fits(weights, input, rows, given):
+                return None
+            outputs, last = self._run(weights, self._turned(input), given)
+            output = self._turned(outputs)
+        else:
+            whole, names = pair
+            tensors = (input, *given, *(weights[name] for name in names))
+            found = None if learns else whole.again(tensors)
+            if found is None:
+                # What was done before for tensors of these forms fitted.
+                if not self._fits(weights, input, rows, given):
+                    return None
+                found = Forward.apply(whole, *tensors) if learns else whole.run(tensors)
+            output, *last = found
         return output, last[0] if len(last) == 1 else tuple(last)
 
-    def _states(self, x: Tensor, rows: int, hx: Any) -> Sequence[Tensor] | None:
-        """Return first states, None for those that do not fit."""
+    def _declared(self, rows: int) -> Sequence[Tensor]:
+        """Return the first states that the cell declares; nobody writes to them."""
+        known, states = self._declared_at
+        if known != rows:
+            like = {"dtype": self._dtype, "device": self._device}
+            # What is made in inference mode could not be kept for a backward pass.
+            with torch.inference_mode(False):
+                states = tuple(
+                    torch.full(shape, value, **like)
+                    for shape, value in zip(
+                        self._state_shapes(rows), self._firsts, strict=True
+                    )
+                )
+            self._declared_at = rows, states
+        return states
+
+    def _state_shapes(self, rows: int) -> list[tuple[int, ...]]:
         form = self._form
         count = len(form.sizes) * (1 + form.bidirectional)
-        shapes = [(count, rows, *shape) for shape in form.state_shapes]
-        if hx is None:
-            pairs = zip(shapes, self._firsts, strict=True)
-            return [
-                x.new_full(shape, value) if value else x.new_zeros(shape)
-                for shape, value in pairs
-            ]
-        given = [hx] if isinstance(hx, Tensor) else hx
-        if type(given) not in (list, tuple) or len(given) != len(shapes):
+        return [(count, rows, *shape) for shape in form.state_shapes]
+
+    def _fits(
+        self, weights: Weights, input: Tensor, rows: int, given: Sequence[Tensor]
+    ) -> bool:
+        """Whether tensors are such that kernels run on them, or can tell what is not.
+
+        A call that is refused is told so by those who look at everything.
+        """
+        if any(weights[name].requires_grad for name in self._fixed):
+            return False
+        steps, width = input.shape[1 - self._batch_axis], input.shape[2]
+        if not steps or width != self._form.sizes[0]["input_size"]:
+            return False
+        shapes = self._state_shapes(rows)
+        if len(given) != len(shapes) or not _is_here(input):
+            return False
+        return all(
+            value.dtype is input.dtype and value.shape == shape and _is_here(value)
+            for value, shape in zip(given, shapes, strict=True)
+        )
+
+    # Each is built when it is asked for: who only evaluates waits for no backward pass.
+    @cached_property
+    def _alone(self) -> tuple[Whole, Sequence[str]] | None:
+        return self._whole(False)
+
+    @cached_property
+    def _learning(self) -> tuple[Whole, Sequence[str]] | None:
+        return None if self._memory == "recompute" else self._whole(True)
+
+    def _whole(self, learns: bool) -> tuple[Whole, Sequence[str]] | None:
+        """Return all layers as one pass, and which weights it takes.
+
+        There is none where a layer runs backwards too, or where a kernel takes what
+        is computed from weights by more than sums.
+        """
+        if self._form.bidirectional:
             return None
-        for value, shape in zip(given, shapes, strict=True):
-            if not isinstance(value, Tensor) or value.dtype is not x.dtype:
+        # What stands for a weight here is a tensor of its own also where one weight
+        # has two names.
+        stands = {n: torch.empty(s, device="meta") for n, s in self._shapes.items()}
+        made_of: dict[int, tuple[str, ...]] = {
+            id(value): (name,) for name, value in stands.items()
+        }
+        totals: list[Tensor] = []
+
+        def add(a: Tensor, b: Tensor) -> Tensor:
+            totals.append(a + b)
+            made_of[id(totals[-1])] = made_of[id(a)] + made_of[id(b)]
+            return totals[-1]
+
+        calls: list[tuple[Call, list[tuple[str, ...]]]] = []
+        for (arguments,) in self._form.arguments(stands, add):
+            like = next(iter(stands.values()))
+            call, own = self._planned.call(learns, arguments, like)
+            if any(id(value) not in made_of for value in own):
                 return None
-            if value.shape != shape or not _is_here(value):
-                return None
-        return given
+            calls.append((call, [made_of[id(value)] for value in own]))
+        read = (name for _, sums in calls for each in sums for name in each)
+        names = list(dict.fromkeys(read))
+        layers = [
+            Layer(call, tuple(tuple(map(names.index, each)) for each in sums))
+            for call, sums in calls
+        ]
+        count = 1 + len(self._form.graph.states) + len(names)
+        return Whole(layers, self._batch_axis == 0, count), names
+
+    def _turned(self, values: Tensor) -> Tensor:
+        return values.transpose(0, 1) if self._batch_axis == 0 else values
 
     def _run(
         self, weights: Weights, x: Tensor, given: Sequence[Tensor]
@@ -125,30 +229,52 @@ def _is_here(value: Tensor) -> bool:
     return value.is_cpu and value.layout is torch.strided
 
 
-_known: WeakKeyDictionary[Any, tuple[tuple[Any, ...], Snapshot, Bare | None]]
-_known = WeakKeyDictionary()
+class _Known(NamedTuple):
+    """What was found out about a layer, and for what it holds."""
+
+    place: tuple[Any, ...]
+    snapshot: Snapshot
+    bare: Bare | None
 
 
-def bare_call(
-    layer: BareLayer, weights: Weights, input: object, hx: object
-) -> tuple[Any, ...] | None:
+_known: WeakKeyDictionary[Any, _Known] = WeakKeyDictionary()
+
+
+def bare_call(layer: BareLayer, input: object, hx: object) -> tuple[Any, ...] | None:
     """Return what a bare call of a layer returns; None where it is no such call.
 
     Args:
         layer: `Recurrent` or a drop-in.
-        weights: of the layer, by name.
         input: as the caller gave it, like the next.
         hx: first values of the states.
     """
+    if type(input) is not Tensor or is_transformed() or is_recorded():
+        return None
+    weights = current_weights(layer)
     like = next(iter(weights.values()))
-    if type(input) is not Tensor or input.dtype is not like.dtype or is_transformed():
+    if input.dtype is not like.dtype:
         return None
     place = like.dtype, like.device, os.environ.get(VARIABLE)
     known = _known.get(layer)
-    if known is None or known[0] != place or not known[1].holds(layer):
+    if known is None or known.place != place or not known.snapshot.holds(layer):
         snapshot = Snapshot(cast("nn.Module", layer))
-        known = _known[layer] = place, snapshot, _bare_of(layer)
-    return None if known[2] is None else known[2].call(weights, input, hx)
+        known = _known[layer] = _Known(place, snapshot, _bare_of(layer))
+    return None if known.bare is None else known.bare.call(weights, input, hx)
+
+
+def current_weights(layer: BareLayer) -> dict[str, Tensor]:
+    """Return a layer's parameters and constants as they are now, by name.
+
+    One may be replaced at any time, by what is no longer a parameter as well.
+    """
+    own, fixed = layer._parameters, layer._buffers
+    try:
+        return {
+            name: own[name] if name in own else fixed[name]
+            for name in layer._weight_names
+        }
+    except KeyError:
+        return {name: getattr(layer, name) for name in layer._weight_names}
 
 
 def _bare_of(layer: BareLayer) -> Bare | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
@@ -22,7 +23,7 @@ from .packed import run_packed
 from .regularise import drop_weights
 from .shapes import Layout, read_input, read_layout, read_states
 from .torch_path import cast_as
-from .torch_weights import RECURRENT, TORCH, Sources
+from .torch_weights import RECURRENT, TORCH, Add, Sources
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,18 @@ class Form:
     bidirectional: bool
     packed: bool = False
 
-    def arguments(self, weights: Mapping[str, Tensor]) -> list[list[Arguments]]:
+    def arguments(
+        self, weights: Mapping[str, Tensor], add: Add = torch.add
+    ) -> list[list[Arguments]]:
         """Return for every layer the tensors and sizes of each of its directions.
 
         Args:
             weights: parameters and constants, by name and suffix (``W_l0_reverse``).
+            add: adds two of them, where they come packed.
         """
         if self.packed:
             return [
-                [Arguments(sizes, each.packed(weights), {}) for each in row]
+                [Arguments(sizes, each.packed(weights, add), {}) for each in row]
                 for sizes, row in zip(self.sizes, self._sources, strict=True)
             ]
         return [

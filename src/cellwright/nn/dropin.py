@@ -91,6 +91,10 @@ class DropIn(HasMemory, nn.RNNBase):
         self._set_first_values()
 
     @property
+    def _weight_names(self) -> list[str]:
+        return self._flat_weights_names
+
+    @property
     def _flat_weights(self) -> list[Tensor | None]:
         return [getattr(self, name, None) for name in self._flat_weights_names]
 
@@ -191,7 +195,6 @@ class DropIn(HasMemory, nn.RNNBase):
             - all states: ``[T, L*D, B, H]`` each, also with batch_first.
             - traces: ``[T, B, H]`` in the layout of the input.
         """
-        weights = {name: getattr(self, name) for name in self._flat_weights_names}
         request = {
             "lengths": lengths,
             "mask": mask,
@@ -201,9 +204,10 @@ class DropIn(HasMemory, nn.RNNBase):
         }
         asked = asked_for(request)
         if not asked and not torch.compiler.is_dynamo_compiling():
-            found = bare_call(self, weights, input, hx)
+            found = bare_call(self, input, hx)
             if found is not None:
                 return found
+        weights = {name: getattr(self, name) for name in self._flat_weights_names}
         like = next(iter(weights.values()))
         beyond = ", ".join(asked + self._beyond())
         engine = engine_name(self.backend, beyond, like.device.type, like.dtype)

@@ -246,12 +246,12 @@ class Recurrent(HasMemory, ExactConstants):
             "trace": trace,
             "return_states": return_states,
         }
-        weights = self._weights()
         if not torch.compiler.is_dynamo_compiling():
             found = None
             if not inputs and not asked_for(request):
-                found = bare_call(self, weights, input, hx)
+                found = bare_call(self, input, hx)
             return self._run(input, hx, request, inputs) if found is None else found
+        weights = self._weights()
         like = next(iter(weights.values()))
         known = has_kernels(self._asked, like.device.type, like.dtype)
         if known and self.held is None and not isinstance(input, PackedSequence):

@@ -7,7 +7,7 @@ is. Other frameworks' orders are further tables of the same form.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -33,6 +33,7 @@ class Piece:
 
 
 Packing = Mapping[str, tuple[Piece, ...]]
+Add = Callable[[Tensor, Tensor], Tensor]
 """A cell's parameters, each the sum of its pieces."""
 
 
@@ -167,13 +168,18 @@ class Sources:
         }
         return Sources(tuple(order), places)
 
-    def packed(self, tensors: Mapping[str, Tensor]) -> Packed:
-        """Return the parameters from tensors by their names."""
+    def packed(self, tensors: Mapping[str, Tensor], add: Add = torch.add) -> Packed:
+        """Return the parameters from tensors by their names.
+
+        Args:
+            tensors: by name.
+            add: adds two of them.
+        """
         found: list[Tensor] = []
         for first, *others in self.sums:
             total = tensors[first]
             for other in others:
-                total = total + tensors[other]
+                total = add(total, tensors[other])
             found.append(total)
         return Packed(found, self.places)
 

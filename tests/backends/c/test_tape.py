@@ -100,6 +100,39 @@ def test_another_number_of_threads_is_another_pass():
     assert each.times == 4
 
 
+class Summing(Pass):
+    """Points at the sum of what it is given, and adds to what a call has written."""
+
+    def __call__(self, tape: Tape, given: Sequence[Tensor]) -> list[Tensor]:
+        """Return twice what is written, and the sum."""
+        self.times += 1
+        total, written = tape.add(given[0], given[1]), tape.empty((4, 3))
+        tape.move(written, total)
+        double = tape.add(written, written)
+        if self.turned:
+            tape.move(tape.empty((4, 3)), double)
+        return [double, total]
+
+
+def test_sums_are_made_anew_before_and_behind_calls():
+    """Of weights ahead of a call, of gradients behind it."""
+    scripts, each = Scripts(), Summing()
+    for _ in range(5):
+        given = [torch.randn(4, 3), torch.randn(4, 3)]
+        double, total = run(scripts, each, given)
+        assert torch.equal(total, given[0] + given[1])
+        assert torch.equal(double, 2 * total)
+    assert each.times == 2
+
+
+def test_no_call_reads_a_sum_that_is_made_behind_it():
+    """All functions are called first, so such a pass is never written down."""
+    scripts, each = Scripts(), Summing(turned=True)
+    for i in range(1, 5):
+        run(scripts, each, [torch.randn(4, 3), torch.randn(4, 3)])
+        assert each.times == i
+
+
 class Computing(Pass):
     """Points at what it computes."""
 

@@ -46,7 +46,8 @@ class Program:
         roots: Roots,
         inputs: Sequence[Tensor],
         states: Sequence[Tensor],
-    ) -> tuple[list[Tensor], list[Tensor]]:
+        last: Sequence[Tensor] | None = None,
+    ) -> tuple[list[Tensor], Sequence[Tensor]]:
         """Run all steps.
 
         Args:
@@ -55,6 +56,7 @@ class Program:
             roots: of the call.
             inputs: ``[T, B, n]`` or ``[T, B]``, in the order of the graph.
             states: first values, ``[B, n]`` or ``[B]``.
+            last: where the last states go, each in a row; None for new memory.
 
         Returns:
             The arrays of the schedule's outputs, and the last states.
@@ -64,7 +66,7 @@ class Program:
         """
         run = self._run(tape, sizes, roots, inputs, states)
         arrays = [run.array(node, run.steps) for node in run.outputs]
-        last = run.new_states()
+        last = run.new_states() if last is None else last
         whole = [(array, 0) for array in arrays]
         run.walk((0, run.steps), run.states, last, whole)
         return arrays, last

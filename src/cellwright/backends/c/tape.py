@@ -9,7 +9,7 @@ that only the addresses are asked for: a small cell's call takes a third of the 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from ctypes import c_int64, memmove
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -57,14 +57,28 @@ class Block:
         self.slots.append(tensor.data_ptr() + offset)
 
 
+_Maker = Callable[[Sequence[Tensor]], Tensor]
+
+
 class _Call(NamedTuple):
     function: Callable[[int], int]
     block: Block
 
 
 class _New(NamedTuple):
+    """A tensor that a pass made.
+
+    Args:
+        tensor: it.
+        zeros: whether its numbers are looked at before any are written to it.
+        added: the two tensors that it is the sum of, if it is one.
+        late: whether functions have to be called before it can be made.
+    """
+
     tensor: Tensor
-    zeros: bool
+    zeros: bool = False
+    added: tuple[Tensor, Tensor] | None = None
+    late: bool = False
 
 
 class Tape:
@@ -81,11 +95,20 @@ class Tape:
 
     def empty(self, shape: Sequence[int]) -> Tensor:
         """Return memory of a shape."""
-        return self._noted(self._like.new_empty(tuple(shape)), False)
+        return self._noted(_New(self._like.new_empty(tuple(shape))))
 
     def zeros(self, shape: Sequence[int]) -> Tensor:
         """Return zeros of a shape."""
-        return self._noted(self._like.new_zeros(tuple(shape)), True)
+        return self._noted(_New(self._like.new_zeros(tuple(shape)), zeros=True))
+
+    def add(self, a: Tensor, b: Tensor) -> Tensor:
+        """Return the sum of two tensors."""
+        late = any(
+            new.late or new.added is None
+            for new in self._new
+            if new.tensor is a or new.tensor is b
+        )
+        return self._noted(_New(a + b, added=(a, b), late=late))
 
     def call(self, function: Callable[[int], int], block: Block) -> None:
         """Call a compiled function.
@@ -107,9 +130,9 @@ class Tape:
         block.add(to.numel() * to.element_size())
         self.call(_move, block)
 
-    def _noted(self, tensor: Tensor, zeros: bool) -> Tensor:
-        self._new.append(_New(tensor, zeros))
-        return tensor
+    def _noted(self, new: _New) -> Tensor:
+        self._new.append(new)
+        return new.tensor
 
     def script(
         self, given: Sequence[Tensor], results: Sequence[Tensor]
@@ -120,17 +143,22 @@ class Tape:
             given: the tensors that the pass was given.
             results: what it returned.
         """
-        bases = [*given, *(new.tensor for new in self._new)]
+        early = [new for new in self._new if not new.late]
+        late = [new for new in self._new if new.late]
+        bases = [*given, *(new.tensor for new in (*early, *late))]
         where = {_memory(tensor): i for i, tensor in enumerate(bases)}
         if len(where) < len(bases) or not all(where) or len(self._calls) > MOST_CALLS:
             # Of tensors in one memory nobody can tell which of them one points into.
+            return None
+        known = {id(base): i for i, base in enumerate(bases)}
+        if any(id(each) not in known for new in self._new for each in new.added or ()):
             return None
         calls: list[_Again] = []
         for function, block in self._calls:
             pointers: list[tuple[int, int, int]] = []
             for at, tensor, offset in block.pointers:
                 base = where.get(_memory(tensor))
-                if base is None:
+                if base is None or base >= len(bases) - len(late):
                     # What was computed from the tensors would be old the next time.
                     return None
                 behind = tensor.data_ptr() - bases[base].data_ptr() + offset
@@ -139,8 +167,13 @@ class Tape:
         parts = [_part_of(result, bases, where, len(given)) for result in results]
         if any(part is None for part in parts):
             return None
-        news = [(tuple(new.tensor.shape), new.zeros) for new in self._new]
-        return Script(news, calls, [part for part in parts if part is not None])
+        return Script(
+            [base.data_ptr() for base in bases[: len(bases) - len(late)]],
+            [_maker(new, known) for new in early],
+            calls,
+            [_maker(new, known) for new in late],
+            [part for part in parts if part is not None],
+        )
 
 
 @dataclass(frozen=True)
@@ -163,21 +196,32 @@ class Script:
     """What a pass did for tensors of some forms.
 
     Args:
-        news: shapes of what it allocated, behind what it was given, and whether it is
-            zeros.
+        addresses: where the tensors that it was given lay, and behind these, where
+            those lay that it allocated.
+        news: how what it allocated is made; each takes all tensors ahead of it.
         calls: the functions that it called, and where addresses stand in their slots.
+        sums: how what was added up behind these is made, likewise.
         parts: what it returned.
     """
 
     def __init__(
         self,
-        news: Sequence[tuple[tuple[int, ...], bool]],
+        addresses: Sequence[int],
+        news: Sequence[_Maker],
         calls: Sequence[_Again],
+        sums: Sequence[_Maker],
         parts: Sequence[_Part],
     ):
-        self._news = news
-        self._calls = calls
+        self._news, self._sums = news, sums
+        self._functions = [again.function for again in calls]
         self._parts = parts
+        # For each tensor, where its address stands: in which call, at which slot.
+        self._places: list[list[tuple[int, int, int]]] = [[] for _ in addresses]
+        for call, again in enumerate(calls):
+            for at, base, behind in again.pointers:
+                self._places[base].append((call, at, behind))
+        # Most addresses are those of the run before: weights stay where they are.
+        self._filled = list(addresses), [again.slots for again in calls]
 
     def run(self, given: Sequence[Tensor]) -> list[Tensor]:
         """Do it again, and return the results.
@@ -188,16 +232,23 @@ class Script:
         Raises:
             MemoryError: when a function found none to work in.
         """
-        like = given[0]
         bases = list(given)
-        for shape, zeros in self._news:
-            bases.append(like.new_zeros(shape) if zeros else like.new_empty(shape))
+        for make in self._news:
+            bases.append(make(bases))
         addresses = [base.data_ptr() for base in bases]
-        for again in self._calls:
-            slots = again.slots[:]
-            for at, base, offset in again.pointers:
-                slots[at] = addresses[base] + offset
-            call_with(again.function, slots)
+        before, filled = self._filled
+        if addresses != before:
+            filled = [slots[:] for slots in filled]
+            for old, new, places in zip(before, addresses, self._places, strict=True):
+                if new != old:
+                    for call, at, behind in places:
+                        filled[call][at] = new + behind
+            # What another thread is reading stays as it is.
+            self._filled = addresses, filled
+        for function, slots in zip(self._functions, filled, strict=True):
+            call_with(function, slots)
+        for make in self._sums:
+            bases.append(make(bases))
         return [
             bases[base]
             if shape is None
@@ -206,12 +257,30 @@ class Script:
         ]
 
 
+def _maker(new: _New, known: Mapping[int, int]) -> _Maker:
+    """Return how a tensor is made, from those ahead of it, with their places by id."""
+    like, place = new.tensor, {"dtype": new.tensor.dtype, "device": new.tensor.device}
+    shape, stride = tuple(like.shape), like.stride()
+    if new.added is not None:
+        first, second = (known[id(each)] for each in new.added)
+        return lambda given: given[first] + given[second]
+    if new.zeros:
+        return lambda _: torch.zeros(shape, **place)
+    # Of all ways to allocate this is the quickest.
+    return lambda _: torch.empty_strided(shape, stride, **place)
+
+
 class Scripts:
     """What passes did for tensors of forms that came before."""
 
     def __init__(self) -> None:
         self._known: dict[Any, Script | None] = {}
         self._seen: set[Any] = set()
+
+    def again(self, key: Hashable, given: Sequence[Tensor]) -> Sequence[Tensor] | None:
+        """Return what `run` does where the pass is written down, else None."""
+        script = self._known.get(_form_of_pass(key, given))
+        return None if script is None else script.run(given)
 
     def run(
         self,
@@ -228,7 +297,7 @@ class Scripts:
             given: all tensors that it reads; the first has the dtype of all.
             run: the pass.
         """
-        form = (key, torch.get_num_threads(), *threads.team(), *map(_form_of, given))
+        form = _form_of_pass(key, given)
         script = self._known.get(form)
         if script is not None:
             return script.run(given)
@@ -243,6 +312,10 @@ class Scripts:
                 self._known.clear()
             self._seen.add(form)
         return results
+
+
+def _form_of_pass(key: Hashable, given: Sequence[Tensor]) -> Hashable:
+    return (key, torch.get_num_threads(), *threads.team(), *map(_form_of, given))
 
 
 def _form_of(tensor: Tensor) -> tuple[Any, ...]:

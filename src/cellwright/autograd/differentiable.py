@@ -1,0 +1,202 @@
+"""A pass by kernels as a function that torch can differentiate.
+
+The forward and the backward kernels stand in one `autograd.Function` each. The backward
+one's own gradient is the reference's, so second derivatives are exact and cost nothing
+until somebody asks for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import _C, Tensor
+from torch._C import _functorch  # pyright: ignore[reportAttributeAccessIssue]
+from torch.autograd import forward_ad
+
+from .autocast import without_autocast
+
+
+class Pass(Protocol):
+    """What kernels do with a list of inputs, first states and weights."""
+
+    @property
+    def count(self) -> int:
+        """How many tensors it takes."""
+        ...
+
+    def kept(
+        self, tensors: Sequence[Tensor]
+    ) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+        """Return the results, and what the backward pass reads beside the tensors."""
+        ...
+
+    def gradients(
+        self, tensors: Sequence[Tensor], arriving: Sequence[Tensor | None]
+    ) -> Sequence[Tensor]:
+        """Return the gradients of the tensors.
+
+        Args:
+            tensors: what the pass took, and behind it what it kept.
+            arriving: gradients of the results, None for those that there are none of.
+        """
+        ...
+
+    def values(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Return the results by torch's own operations."""
+        ...
+
+
+def is_transformed() -> bool:
+    """Whether functorch or forward-mode differentiation is under way."""
+    stack = _functorch.peek_interpreter_stack()
+    return stack is not None or forward_ad._current_level >= 0
+
+
+def _has_memory(tensor: Tensor) -> bool:
+    """Whether a tensor has numbers of its own; one of ``is_grads_batched`` has not."""
+    return _C._has_storage(tensor)
+
+
+class Forward(torch.autograd.Function):
+    """The forward kernels; returns the results."""
+
+    @staticmethod
+    def forward(ctx: Any, call: Pass, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """Run the forward kernels, and keep what the backward ones read."""
+        found, kept = call.kept(tensors)
+        ctx.call = call
+        ctx.save_for_backward(*tensors, *kept)
+        ctx.set_materialize_grads(False)
+        return tuple(found)
+
+    @staticmethod
+    def backward(ctx: Any, *arriving: Tensor | None) -> tuple[Tensor | None, ...]:
+        """Run the backward kernels, or what stands in for it."""
+        needs = tuple(ctx.needs_input_grad[1:])
+        present = tuple(gradient is not None for gradient in arriving)
+        given = [gradient for gradient in arriving if gradient is not None]
+        if is_transformed() or not all(map(_has_memory, given)):
+            with torch.enable_grad():
+                own = [_apart(tensor) for tensor in ctx.saved_tensors]
+            return (None, *_by_reference(ctx.call, own, needs, present, given))
+        tensors = (*ctx.saved_tensors, *given)
+        if torch.is_grad_enabled():
+            found = _Backward.apply(ctx.call, needs, present, *tensors)
+        else:
+            found = _gradients_of(ctx.call, needs, present, tensors)
+        gradients = iter(found)
+        return (None, *(next(gradients) if need else None for need in needs))
+
+
+class _Backward(torch.autograd.Function):
+    """The backward kernels; returns the gradients that are needed, in their order."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        call: Pass,
+        needs: tuple[bool, ...],
+        present: tuple[bool, ...],
+        *tensors: Tensor,
+    ) -> tuple[Tensor, ...]:
+        ctx.call, ctx.needs, ctx.present = call, needs, present
+        ctx.save_for_backward(*tensors)
+        return _gradients_of(call, needs, present, tensors)
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
+        tensors = ctx.saved_tensors
+        count = ctx.call.count
+        given = list(tensors[len(tensors) - sum(ctx.present) :])
+        with torch.enable_grad():
+            own = [
+                _apart(t) if t.requires_grad else t.detach().requires_grad_(need)
+                for t, need in zip(tensors[:count], ctx.needs, strict=True)
+            ]
+            given = [
+                _apart(g) if g.requires_grad else g.detach().requires_grad_()
+                for g in given
+            ]
+            first = _by_reference(ctx.call, own, ctx.needs, ctx.present, given, True)
+            wrt = [*(t for t, need in zip(own, ctx.needs, strict=True) if need), *given]
+            pairs = [
+                (gradient, cotangent)
+                for gradient, cotangent in zip(
+                    [g for g in first if g is not None], cotangents, strict=True
+                )
+                if gradient.requires_grad and cotangent is not None
+            ]
+        with without_autocast(tensors[0].device.type):
+            found = _gradients(pairs, wrt, torch.is_grad_enabled())
+        second = iter(found)
+        head = [next(second) if need else None for need in ctx.needs]
+        kept = [None] * (len(tensors) - count - len(given))
+        return (None, None, None, *head, *kept, *second)
+
+
+def _gradients_of(
+    call: Pass,
+    needs: tuple[bool, ...],
+    present: tuple[bool, ...],
+    tensors: Sequence[Tensor],
+) -> tuple[Tensor, ...]:
+    """Return the gradients that are needed, by the backward kernels."""
+    count = len(tensors) - sum(present)
+    given = iter(tensors[count:])
+    arriving = [next(given) if there else None for there in present]
+    # The caller's block may reach as far as here, with its casts.
+    with without_autocast(tensors[0].device.type):
+        found = call.gradients(tensors[:count], arriving)
+    pairs = zip(found, needs, strict=True)
+    return tuple(gradient for gradient, need in pairs if need)
+
+
+def _apart(tensor: Tensor) -> Tensor:
+    """Return a tensor that hangs on the given one, and on which nothing hangs yet.
+
+    What arrives may hang on the inputs too, as the slope of a squared loss does, and
+    an input on a weight. Gradients with respect to both would count such a path twice.
+    """
+    return tensor.view_as(tensor)
+
+
+def _gradients(
+    pairs: Sequence[tuple[Tensor, Tensor]], wrt: Sequence[Tensor], again: bool
+) -> Sequence[Tensor | None]:
+    if not pairs:
+        return [None] * len(wrt)
+    return torch.autograd.grad(
+        [value for value, _ in pairs],
+        wrt,
+        [cotangent for _, cotangent in pairs],
+        create_graph=again,
+        allow_unused=True,
+    )
+
+
+def _by_reference(
+    call: Pass,
+    tensors: Sequence[Tensor],
+    needs: Sequence[bool],
+    present: Sequence[bool],
+    given: Sequence[Tensor],
+    again: bool = False,
+) -> list[Tensor | None]:
+    """Return what the backward kernels give, by torch's own operations."""
+    tensors = tensors[: call.count]
+    with torch.enable_grad(), without_autocast(tensors[0].device.type):
+        values = call.values(tensors)
+        arrived = [value for value, there in zip(values, present, strict=True) if there]
+        pairs = [(v, g) for v, g in zip(arrived, given, strict=True) if v.requires_grad]
+        own = [t for t, need in zip(tensors, needs, strict=True) if need]
+        found = iter(_gradients(pairs, own, again))
+    return [
+        _or_zeros(next(found), tensor) if need else None
+        for tensor, need in zip(tensors, needs, strict=True)
+    ]
+
+
+def _or_zeros(gradient: Tensor | None, like: Tensor) -> Tensor:
+    return torch.zeros_like(like) if gradient is None else gradient

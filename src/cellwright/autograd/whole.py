@@ -1,0 +1,233 @@
+"""All layers of a call as one pass by kernels.
+
+Between one layer's kernel and the next, torch would note a dozen views and sums, and
+walk through them on the way back: that takes longer than a small cell does. Here they
+are part of the pass, which is written down as a whole and done again for other tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial, reduce
+
+import torch
+from torch import Tensor
+
+from cellwright.backends.c.admit import flat
+from cellwright.backends.c.tape import Scripts, Tape
+from cellwright.ir.graph import Graph
+
+from .function import Call
+from .kernels import backward_pass
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of several.
+
+    Args:
+        call: its cell, at its sizes.
+        sums: of each tensor that its kernels take for a weight, which of all weights
+            are added up to it.
+    """
+
+    call: Call
+    sums: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Whole:
+    """Layers above one another, each run from the first step to the last.
+
+    It takes the input, the first states and all weights, and returns the output and
+    the last states.
+
+    Args:
+        layers: of one cell, the lowest first.
+        batch_first: whether input and output are ``[B, T, n]``, not ``[T, B, n]``.
+        count: how many tensors it takes.
+
+    Shape:
+        - states: ``[L, B, n]``, or ``[L, B]`` of scalars.
+    """
+
+    layers: Sequence[Layer]
+    batch_first: bool
+    count: int
+    scripts: Scripts = field(default_factory=Scripts, init=False)
+
+    def again(self, tensors: Sequence[Tensor]) -> Sequence[Tensor] | None:
+        """Return what `run` does, if it was written down for tensors of such forms."""
+        return self.scripts.again("run", tensors)
+
+    def run(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Return the results for tensors that nobody asks a gradient of."""
+        own = self._flat(tensors)
+        return self.scripts.run("run", own, lambda tape: self._up(tape, own)[0])
+
+    def kept(
+        self, tensors: Sequence[Tensor]
+    ) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+        """Return the results, and what the backward pass reads beside the tensors."""
+        found = self.scripts.again("forward", tensors)
+        if found is None:
+            own = self._flat(tensors)
+
+            def up(tape: Tape) -> Sequence[Tensor]:
+                results, kept = self._up(tape, own)
+                return [*results, *kept]
+
+            found = self.scripts.run("forward", own, up)
+        behind = 1 + len(self._graph.states)
+        return found[:behind], found[behind:]
+
+    def gradients(
+        self, tensors: Sequence[Tensor], arriving: Sequence[Tensor | None]
+    ) -> Sequence[Tensor]:
+        """Return the gradients of the tensors, see `differentiable.Pass`."""
+        present = tuple(gradient is not None for gradient in arriving)
+        given = [gradient for gradient in arriving if gradient is not None]
+        found = self.scripts.again(("backward", present), (*tensors, *given))
+        if found is not None:
+            return found
+        own = [*self._flat(tensors), *map(flat, given)]
+        down = partial(self._down, own, present)
+        return self.scripts.run(("backward", present), own, down)
+
+    def values(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Return the results by torch's own operations."""
+        below, states, weights, _ = self._split(tensors)
+        last: list[tuple[Tensor, ...]] = []
+        for row, layer in enumerate(self.layers):
+            given = [reduce(torch.add, (weights[i] for i in s)) for s in layer.sums]
+            first = [state[row] for state in states]
+            result = layer.call.interpreted([self._taken(below)], first, given)
+            below = self._given(result.output)
+            last.append(result.states)
+        return [self._turned(below), *map(torch.stack, zip(*last, strict=True))]
+
+    @property
+    def _graph(self) -> Graph:
+        return self.layers[0].call.program.ahead.schedule.graph
+
+    def _flat(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """Return the tensors, input and states as kernels read them."""
+        states = 1 + len(self._graph.states)
+        return [*map(flat, tensors[:states]), *tensors[states:]]
+
+    def _split(
+        self, tensors: Sequence[Tensor]
+    ) -> tuple[Tensor, Sequence[Tensor], Sequence[Tensor], Sequence[Tensor]]:
+        """Return the input, steps first, the states, the weights, and what follows."""
+        states = 1 + len(self._graph.states)
+        own, behind = tensors[states : self.count], tensors[self.count :]
+        return self._turned(tensors[0]), tensors[1:states], own, behind
+
+    def _turned(self, values: Tensor) -> Tensor:
+        return values.transpose(0, 1) if self.batch_first else values
+
+    def _taken(self, x: Tensor) -> Tensor:
+        """Return a layer's input as its cell takes it: a scalar has no axis."""
+        return x if self._graph.inputs[0].shape else x.squeeze(-1)
+
+    def _given(self, output: Tensor) -> Tensor:
+        """Return a cell's output as the layer above takes it."""
+        scalar = not self._graph.nodes[self._graph.output].shape
+        return output.unsqueeze(-1) if scalar else output
+
+    def _up(
+        self, tape: Tape, tensors: Sequence[Tensor]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the results, and what the backward pass reads."""
+        below, states, weights, _ = self._split(tensors)
+        last = [tape.empty(state.shape) for state in states]
+        kept: list[Tensor] = []
+        for row, layer in enumerate(self.layers):
+            call = layer.call
+            roots = call.roots(_added(tape, layer, weights))
+            ends = [[state[row] for state in each] for each in (states, last)]
+            x = self._taken(below)
+            arrays, _ = call.program.forward(tape, call.sizes, roots, [x], *ends)
+            by_node = dict(zip(call.out_nodes, arrays, strict=True))
+            kept += [by_node[node] for node in self._read(row)]
+            below = self._given(by_node[self._graph.output])
+        return [self._turned(below), *last], kept
+
+    def _down(
+        self, tensors: Sequence[Tensor], present: Sequence[bool], tape: Tape
+    ) -> Sequence[Tensor]:
+        """Return the gradients of the tensors.
+
+        Args:
+            tensors: what the pass took and kept, and the gradients that arrive.
+            present: which of the results these belong to.
+            tape: does what the pass asks for.
+        """
+        x, states, weights, behind = self._split(tensors)
+        arriving = iter(behind[len(behind) - sum(present) :])
+        output, *last = [next(arriving) if there else None for there in present]
+        kept, rows = iter(behind), range(len(self.layers))
+        arrays = [{node: next(kept) for node in self._read(row)} for row in rows]
+        adjoints = [
+            tape.zeros(state.shape) if gradient is None else gradient
+            for state, gradient in zip(states, last, strict=True)
+        ]
+        slope = self._slope(tape, x, output)
+        first: list[Sequence[Tensor]] = []
+        learned: list[Tensor | None] = [None] * len(weights)
+        for row in reversed(rows):
+            layer, under = (
+                self.layers[row],
+                arrays[row - 1][self._graph.output] if row else None,
+            )
+            below = x if under is None else self._given(under)
+            given = [self._taken(below), *(state[row] for state in states)]
+            given += _added(tape, layer, weights)
+            given += [arrays[row][node] for node in layer.call.saved_nodes]
+            given += [slope, *(adjoint[row] for adjoint in adjoints)]
+            slope, *found = backward_pass(layer.call, given, tape)
+            slope = slope.view(x.shape if under is None else under.shape)
+            first.insert(0, found[: len(states)])
+            for each, gradient in zip(layer.sums, found[len(states) :], strict=True):
+                for i in each:
+                    so_far = learned[i]
+                    learned[i] = (
+                        gradient if so_far is None else tape.add(so_far, gradient)
+                    )
+        rest = [
+            tape.zeros(weight.shape) if gradient is None else gradient
+            for weight, gradient in zip(weights, learned, strict=True)
+        ]
+        starts = [_stacked(tape, each) for each in zip(*first, strict=True)]
+        return [self._turned(slope), *starts, *rest]
+
+    def _read(self, row: int) -> Sequence[int]:
+        """Return the nodes of a layer that the backward pass reads."""
+        nodes, output = self.layers[row].call.saved_nodes, self._graph.output
+        is_upper = row == len(self.layers) - 1
+        return nodes if is_upper or output in nodes else [*nodes, output]
+
+    def _slope(self, tape: Tape, x: Tensor, output: Tensor | None) -> Tensor:
+        """Return the gradient of the uppermost cell's output, 0 where none came."""
+        shape = self._graph.nodes[self._graph.output].shape
+        if output is not None:
+            turned = self._turned(output)
+            return turned if shape else turned.squeeze(-1)
+        sizes = self.layers[-1].call.sizes
+        own = tuple(size.evaluate(sizes) for size in shape)
+        return tape.zeros((1, 1, *own)).expand((*x.shape[:2], *own))
+
+
+def _added(tape: Tape, layer: Layer, weights: Sequence[Tensor]) -> list[Tensor]:
+    """Return the weights as a layer's kernels take them."""
+    return [reduce(tape.add, (weights[i] for i in each)) for each in layer.sums]
+
+
+def _stacked(tape: Tape, rows: Sequence[Tensor]) -> Tensor:
+    if len(rows) == 1:
+        return rows[0].unsqueeze(0)
+    found = tape.empty((len(rows), *rows[0].shape))
+    for to, row in zip(found, rows, strict=True):
+        tape.move(to, row)
+    return found
