@@ -1,14 +1,16 @@
 """Compare layers on kernels with the float64 reference, over all shapes.
 
 ``PYTHONPATH=tests python studies/parity.py`` writes ``parity.md`` and ``parity.json``
-beside it. It can be stopped at any time: what was compared is kept below ``runs/``,
-and the same command goes on from there. The tests run a pairwise cover of the same
+beside it. It takes hours and can be stopped at any time: what was compared is kept in
+``parity_units.jsonl``, and the same command goes on from there, on any machine, as long
+as the library's kernels have the same C. The tests run a pairwise cover of the same
 cases, which `tests/parity_cases.py` says.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,7 +22,11 @@ from typing import Any
 
 import torch
 
+from cellwright.backends.c.key import GENERATOR, digest_of
+from cellwright.backends.c.levels import LEVELS
 from cellwright.backends.c.toolchain import find_compiler
+from cellwright.cells import load
+from cellwright.compiler.plan import pipeline, source
 from parity_cases import FACTORS, Case, at_level, case_of, compared, undecided
 from resumable import finish
 
@@ -33,6 +39,9 @@ where the second thread was late, and only there."""
 SHAPES = ("T", "B", "I", "num_layers", "bidirectional")
 SWITCHES = ("level", "hx", "lengths", "reset", "mask", "zoneout")
 SMALL = {"T": 33, "B": 5, "I": 2, "H": 7, "num_layers": 2, "bidirectional": True}
+
+_REWRITERS = [place for place in GENERATOR if place.name in ("ir", "passes")]
+"""What turns a cell into its variants: masks, resets and zoneout are steps of it."""
 
 INTRODUCTION = """\
 Made by `PYTHONPATH=tests python studies/parity.py`. Every cell in both dtypes in all
@@ -55,14 +64,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     options = parser.parse_args()
-    work = HERE.parent / "runs" / "parity" / "compared.jsonl"
-    units = [" ".join(map(str, values)) for values in product(*_values(WHAT))]
+    work = HERE / "parity_units.jsonl"
+    kernels = digest_of_kernels()
+    units = [f"{' '.join(map(str, row))} {kernels}" for row in product(*_values(WHAT))]
     found = study(finish(work, units, compare_unit, options.jobs, said))
     text = json.dumps(found, indent=2) + "\n"
     (HERE / "parity.json").write_text(text, encoding="utf-8")
     page = report(found)
     (HERE / "parity.md").write_text(page, encoding="utf-8")
     print(page)
+
+
+def digest_of_kernels() -> str:
+    """Return what names the C of all cells: other kernels are compared anew."""
+    total = hashlib.sha256(digest_of(_REWRITERS).encode())
+    for name, level in product(FACTORS["cell"], LEVELS):
+        passes = pipeline(load(name).graph)
+        for direction, step in (
+            ("forward", passes.forward),
+            ("backward", passes.backward),
+        ):
+            assert step is not None
+            own = source(load(name).graph, step, direction)
+            for double in (False, True):
+                text = own.text(double, level.vector_bytes, level.accumulators)
+                total.update(text.encode())
+    return total.hexdigest()[:12]
 
 
 def said(rows: Iterable[dict[str, Any]]) -> str:
@@ -76,9 +103,9 @@ def _values(names: Iterable[str]) -> Iterator[Sequence[Any]]:
 
 def cases_of(unit: str) -> list[Case]:
     """Return all shapes, each with drawn switches, and all switches at small sizes."""
-    cell, dtype, width = unit.split()
+    cell, dtype, width, _ = unit.split()
     fixed = {"cell": cell, "dtype": dtype, "H": int(width)}
-    draws = Random(unit)
+    draws = Random(f"{cell} {dtype} {width}")
     rows = [
         {
             **fixed,

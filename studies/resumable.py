@@ -21,7 +21,7 @@ def finish(
     """Do the units that ``work`` does not hold yet, and return what all of them gave.
 
     Args:
-        work: the file of finished units, a line of JSON each.
+        work: the file of finished units, a line of JSON each; others are taken out.
         units: their names.
         do: what to do with a unit, in a process of its own; a module's function.
         jobs: processes.
@@ -29,18 +29,26 @@ def finish(
     """
     work.parent.mkdir(parents=True, exist_ok=True)
     names = list(units)
-    done = dict(_kept(work))
+    wanted = set(names)
+    done = {unit: row for unit, row in _kept(work) if unit in wanted}
+    # The last line of a run that was stopped may be half a one.
+    beside = work.with_suffix(".new")
+    beside.write_text("".join(map(_line, done.items())), encoding="utf-8")
+    beside.replace(work)
     todo = [unit for unit in names if unit not in done]
     context = get_context("spawn")
     with ProcessPoolExecutor(jobs, context) as pool, work.open("a") as file:
-        file.write("\n")  # The last line of a run that was stopped may be half a one.
         for unit, row in zip(todo, pool.map(do, todo), strict=True):
-            file.write(json.dumps({"unit": unit, "found": row}) + "\n")
+            file.write(_line((unit, row)))
             file.flush()
             done[unit] = row
             text = f"\r{len(done)} of {len(names)} units, {said(done.values())}"
             print(text, end="", file=sys.stderr, flush=True)
     return [done[unit] for unit in names]
+
+
+def _line(unit: tuple[str, dict[str, Any]]) -> str:
+    return json.dumps({"unit": unit[0], "found": unit[1]}) + "\n"
 
 
 def _kept(work: Path) -> Iterator[tuple[str, dict[str, Any]]]:
