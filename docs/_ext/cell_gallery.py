@@ -9,7 +9,7 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
 import cellwright as cw
-from cellwright.explain.facts import brief
+from cellwright.explain.cell_facts import brief
 from cellwright.explain.families import by_family
 from cellwright.language.cell import Cell
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .checks.compare import compare as compare
     from .checks.gradients import check_gradients as check_gradients
     from .errors import CellwrightError as CellwrightError
+    from .explain.summary import summary as summary
     from .language.cell import Cell as Cell
     from .nn.convert import convert as convert
     from .nn.stream import Stream as Stream
@@ -33,6 +34,7 @@ _HOMES = {
     "convert": "nn.convert",
     "Stream": "nn.stream",
     "cite": "train",
+    "summary": "explain.summary",
     "load": "train",
 }
 """Where each name comes from when it is first used: torch takes seconds to import, and

@@ -6,6 +6,7 @@ import inspect
 import io
 import json
 import re
+import shlex
 from functools import partial
 from importlib import metadata
 from typing import Any
@@ -24,7 +25,7 @@ from cellwright.tasks import read_series
 from command_runs import Run, write_series
 
 COMMANDS = [
-    *("cells", "show", "new", "diff", "predict", "bench", "cite", "cache"),
+    *("cells", "show", "new", "diff", "explain", "predict", "bench", "cite", "cache"),
     *("train series", "train sunspots", "train adding", "train periodic"),
 ]
 BAD_CELL = (
@@ -110,7 +111,7 @@ def test_every_example_runs(run: Run, tmp_path, monkeypatch: pytest.MonkeyPatch)
         for line in examples(run(*command.split(), "--help").out)
     ]
     for line in dict.fromkeys(lines):
-        words = line.removeprefix("cellwright ").partition(">")[0].split()
+        words = shlex.split(line.removeprefix("cellwright ").partition(">")[0])
         if words[0] == "predict" or words[:2] == ["cite", "runs/sunspots"]:
             words[1] = "runs/load"
         if words[:2] == ["new", "my.cell"]:

@@ -13,7 +13,7 @@ import typer
 from rich.text import Text
 
 from cellwright.cells import files, find, load, names
-from cellwright.explain.facts import brief
+from cellwright.explain.cell_facts import brief
 from cellwright.explain.families import by_family
 from cellwright.language.cell import Cell
 from cellwright.language.report import CellError

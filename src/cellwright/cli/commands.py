@@ -17,6 +17,7 @@ SUMMARIES = {
     "show": "Show what a cell says, or what is wrong with it.",
     "new": "Write a cell file to change, begun from a cell that is there.",
     "diff": "Compare two cells: equations, declarations and parameters.",
+    "explain": "Explain a network: shapes, states, gates, wiring, parameters, work.",
     "train": "Train a network, and measure it beside the simplest answers.",
     "predict": "Forecast what follows a series, with a trained run.",
     "bench": "Time layers beside their peers, each checked for right numbers first.",

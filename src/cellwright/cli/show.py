@@ -17,7 +17,7 @@ from cellwright.explain import (
     cell_entries,
     count_at,
     equations_view,
-    facts,
+    facts_of_cell,
     latex,
 )
 from cellwright.ir.graph import Graph
@@ -98,7 +98,7 @@ def show(
         else:
             write_lines(text.splitlines())
     elif as_json:
-        data = facts(found)
+        data = facts_of_cell(found)
         if sizes:
             data["parameters"]["at"] = {**sizes, "count": count_at(graph, sizes)}
         write_json(data)

@@ -1,14 +1,16 @@
-"""What is true of a cell, for people: counts, equations, differences, LaTeX.
+"""What is true of a cell and of a network, for people.
 
-No torch: every view is a function of the cell's text and of its graph.
+What is exported here needs no torch: counts, equations, differences and LaTeX are
+functions of a cell's text and of its graph. `summary` and what it is made of run a
+network: `facts` says what there is to say, `network` finds it out, `terminal` shows it.
 """
 
 from .bibliography import bibtex as bibtex
 from .bibliography import cell_entries as cell_entries
+from .cell_facts import facts_of_cell as facts_of_cell
 from .counts import count_at as count_at
 from .counts import formula as formula
 from .counts import parameter_count as parameter_count
 from .difference import difference as difference
 from .equations import equations_view as equations_view
-from .facts import facts as facts
 from .latex import latex as latex

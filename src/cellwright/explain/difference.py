@@ -9,8 +9,8 @@ from cellwright.ir.graph import Constant, Graph, Input, Parameter, State, Value
 from cellwright.ir.sizes import Size
 from cellwright.language.cell import Cell
 
+from .cell_facts import one_line, output_name
 from .counts import parameter_count
-from .facts import one_line, output_name
 
 Row = TypeVar("Row", Input, State, Parameter, Constant, Value)
 

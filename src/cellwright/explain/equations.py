@@ -14,9 +14,9 @@ from cellwright.language.cell import Cell
 from cellwright.language.views import DeclarationView, EquationView
 from cellwright.passes.classify import classify
 
+from .cell_facts import one_line, output_name
 from .columns import LABEL, Line, layout
 from .counts import count_at, formula, legend, parameter_count
-from .facts import one_line, output_name
 
 CLASSES = {
     "linear": "the next state is affine in the state, unit by unit",

@@ -5,20 +5,20 @@ import json
 import pytest
 
 from cellwright.cells import find, load, names
-from cellwright.explain.facts import facts, output_name
+from cellwright.explain.cell_facts import facts_of_cell, output_name
 
 
 @pytest.mark.parametrize("name", names())
 def test_facts_are_plain_data(name: str):
     """Everything goes through JSON and comes back the same."""
-    found = facts(load(name))
+    found = facts_of_cell(load(name))
 
     assert json.loads(json.dumps(found, allow_nan=False)) == found
 
 
 def test_facts_name_origins():
     """Each statement says which file it stands in, each base is listed."""
-    found = facts(load("cifg"))
+    found = facts_of_cell(load("cifg"))
 
     assert found["bases"] == ["peephole_lstm", "lstm"]
     origins = {row["names"][0]: row["from"] for row in found["equations"]}

@@ -1,0 +1,125 @@
+"""What a command is to explain: a cell, a file, a name in a file, a line of layers."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from cellwright.cells import find
+from cellwright.errors import CellwrightValueError
+from cellwright.language.report import did_you_mean
+from cellwright.nn import Recurrent
+
+from .stacks import is_stack, read_stack
+
+EXAMPLE = {"input_size": 3, "hidden_size": 4}
+"""Sizes of a cell that is explained by itself; small enough to look at all of it."""
+DTYPES = {"long": torch.int64, "float": torch.float32, "double": torch.float64}
+
+
+class TargetError(CellwrightValueError):
+    """Something that cannot be explained."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A network to explain.
+
+    Args:
+        module: it.
+        words: what to call it.
+        example: shape of an example input, batch included; None where none is known.
+    """
+
+    module: nn.Module
+    words: str
+    example: tuple[int, ...] | None
+
+
+def read_target(text: str, width: int | None, sizes: Mapping[str, Any]) -> Target:
+    """Return the network that a text names.
+
+    Args:
+        text: a cell's name, a ``.cell`` file, ``file.py:name``, or a line of layers.
+        width: numbers of the example input at each step, where one is given.
+        sizes: of a cell.
+
+    Raises:
+        TargetError: when there is none.
+    """
+    if is_stack(text):
+        stack = read_stack(text, width)
+        example = None if stack.example is None else (1, *stack.example)
+        return Target(stack.module, text, example)
+    path, colon, name = text.rpartition(":")
+    if colon and path.endswith(".py"):
+        return Target(_from_file(Path(path), name), text, None)
+    if text.endswith(".py"):
+        raise TargetError(
+            f"{text}: a network is a name in a file; found no name\n"
+            f"  fix: {text}:MyNetwork"
+        )
+    own = {**EXAMPLE, **sizes}
+    if width is not None:
+        own["input_size"] = width
+    layer = Recurrent(find(text), own.pop("input_size"), own.pop("hidden_size"), **own)
+    return Target(layer, text, (5, 1, layer.input_size))
+
+
+def read_input(text: str) -> tuple[tuple[int, ...], torch.dtype]:
+    """Return the shape and the dtype of an input, ``32,20,1:long``.
+
+    Raises:
+        TargetError: for anything else.
+
+    Example:
+        >>> read_input("2,7:long")
+        ((2, 7), torch.int64)
+    """
+    shape, _, kind = text.partition(":")
+    try:
+        sizes = tuple(int(size) for size in shape.split(","))
+    except ValueError:
+        sizes = ()
+    if not sizes or min(sizes) < 1 or kind not in ("", *DTYPES):
+        raise TargetError(
+            f"--input {text}: an input is its sizes, and :long where it is tokens; "
+            "found something else\n  fix: --input 32,20,1, or --input 32,20:long"
+        )
+    return sizes, DTYPES[kind or "float"]
+
+
+def _from_file(path: Path, name: str) -> nn.Module:
+    if not path.is_file():
+        raise TargetError(f"{path}: there is no such file")
+    spec = importlib.util.spec_from_file_location(f"explained_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # What is defined there may look itself up, as a dataclass does.
+    sys.modules[spec.name] = module
+    sys.path.insert(0, str(path.parent))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(path.parent))
+    found = getattr(module, name, None)
+    if found is None:
+        known = [n for n in vars(module) if not n.startswith("_")]
+        fix = did_you_mean(name, known) or f"it has {', '.join(known)}"
+        raise TargetError(f"{path}: has no {name}\n  fix: {fix}")
+    if not isinstance(found, nn.Module) and callable(found):
+        found = found()
+    if not isinstance(found, nn.Module):
+        raise TargetError(
+            f"{path}:{name}: is a torch.nn.Module, its class, or a function without "
+            f"arguments that returns one; found {type(found).__name__}"
+        )
+    return found
