@@ -1,0 +1,284 @@
+"""What an expression is drawn as: boxes for functions, circles for operations."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+from ..symbols import PRIME
+from .forms import (
+    ROWS,
+    Term,
+    call_inside,
+    factors,
+    is_formula,
+    names_in,
+    taken,
+    terms,
+)
+from .wiring import Kind, Part, Source, Wire
+from .words import INNER, called, short, wrapped
+
+_KINDS: dict[str, Kind] = {
+    **dict.fromkeys(("sigmoid", "hard_sigmoid", "log_sigmoid"), "gate"),
+    **dict.fromkeys(("exp", "softplus", "softmax"), "gate"),
+    **dict.fromkeys(("tanh", "relu", "silu", "sin", "cos", "clip"), "squash"),
+    **dict.fromkeys(("layer_norm", "sum", "mean", "max"), "norm"),
+}
+"""The colour of a function; the others are formulas."""
+_WIDTH = 22
+"""Characters in a line of a box."""
+
+
+class Boxes:
+    """Collects parts and wires while expressions are read.
+
+    Equal expressions are drawn once.
+    """
+
+    def __init__(self) -> None:
+        self.parts: list[Part] = []
+        self.wires: list[Wire] = []
+        self.values: dict[str, Source] = {}
+        self.inside: dict[str, Source] = {}
+        self.in_block = False
+        self.ones: set[str] = set()
+        self._made: dict[tuple[str, bool], Source] = {}
+
+    def add(self, part: Part) -> Source:
+        """Add a part, and return where its value comes from."""
+        self.parts.append(part)
+        return Source(len(self.parts) - 1)
+
+    def wire(
+        self,
+        source: Source,
+        target: int,
+        mark: str = "",
+        mixes: bool = False,
+        sometimes: bool = False,
+    ) -> None:
+        """Lead a value to a part."""
+        self.wires.append(Wire(source, target, mark, mixes, sometimes))
+
+    def fixed(self, tree: ast.expr) -> bool:
+        """Whether an expression is of weights, constants and numbers alone."""
+        return not any(n in self.values or n in self.inside for n in names_in(tree))
+
+    def text(self, tree: ast.expr) -> str:
+        """Return an expression in full, as the file has it."""
+        return ast.unparse(tree).replace(PRIME, "'")
+
+    def source(self, tree: ast.expr) -> Source:
+        """Return where the value of an expression comes from."""
+        if isinstance(tree, ast.Name):
+            name = tree.id.replace(PRIME, "'")
+            return self.inside.get(name) or self.values[name]
+        key = ast.dump(tree), self.in_block
+        if key not in self._made:
+            self._made[key] = self._compute(tree)
+        return self._made[key]
+
+    def _compute(self, tree: ast.expr) -> Source:
+        if is_formula(tree, self.fixed):
+            return self._formula(tree)
+        inner = call_inside(tree, self.fixed)
+        if inner is not None:
+            return self._box(tree, inner)
+        match tree:
+            case ast.Call(func=ast.Name(id="maximum" | "minimum" as name)):
+                arguments = [(False, arg) for arg in tree.args]
+                return self._operation(tree, called(name), arguments, "")
+            case ast.Call():
+                return self._linear(tree)
+            case ast.BinOp(op=ast.Mult() | ast.Div()):
+                return self._product(tree)
+            case _:
+                return self._sum(tree)
+
+    def _part(self, kind: Kind, tree: ast.expr, lines: Sequence[str]) -> Source:
+        note = self.text(tree)
+        return self.add(Part(kind, (), tuple(lines), note, self.in_block))
+
+    def _take(self, target: int, found: Sequence[Term]) -> None:
+        """Lead to a box whatever its sum takes."""
+        for term in found:
+            mark = "−" if term.negative and not term.mixes else ""
+            source = self.source(term.tree)
+            self.wire(source, target, mark, term.mixes, term.when is not None)
+
+    def _take_fixed(self, target: int, tree: ast.expr, found: Sequence[Term]) -> None:
+        """Lead to a box what is drawn though it is a weight: ``A`` of ``A @ h``."""
+        own = {id(node) for term in found for node in ast.walk(term.tree)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name) and id(node) not in own:
+                name = node.id.replace(PRIME, "'")
+                if name in self.inside or name in self.values:
+                    self.wire(self.source(node), target, mixes=True)
+
+    def _linear(self, tree: ast.expr) -> Source:
+        """Draw products and their sum: ``W x + U h + b``."""
+        found = taken(tree, self.fixed)
+        own = [t.tree for t in found if not isinstance(t.tree, ast.Name)]
+        text = short(tree, lambda node: any(node is inner for inner in own))
+        lines = wrapped(text, _WIDTH, 3) or ("linear",)
+        box = self._part("linear", tree, lines)
+        self._take(box.part, found)
+        self._take_fixed(box.part, tree, found)
+        return box
+
+    def _formula(self, tree: ast.expr) -> Source:
+        """Draw an expression as its text, with what it cannot say as inputs."""
+        found = [t for t in _leaves(tree) if not self.fixed(t)]
+        hidden = [t for t in found if not isinstance(t, ast.Name)]
+        text = short(tree, lambda node: any(node is inner for inner in hidden))
+        spike = any(
+            isinstance(node, ast.Name) and node.id == "surrogate"
+            for node in ast.walk(tree)
+        )
+        names = dict.fromkeys(short(t) for t in found if isinstance(t, ast.Name))
+        general = f"f({', '.join([*names, *[INNER] * bool(hidden)])})"
+        lines = wrapped(text, _WIDTH, 5) or wrapped(general, _WIDTH, 3) or ("f",)
+        box = self._part("spike" if spike else "formula", tree, lines)
+        for leaf in found:
+            self.wire(self.source(leaf), box.part)
+        return box
+
+    def _box(self, tree: ast.expr, call: ast.Call) -> Source:
+        """Draw a function with the sum that it is of, and what scales its value."""
+        name, value = _name(call), call.args[0]
+        label = self._scaled(tree, call)
+        if name == "concat":
+            box = self._part("split", tree, (label,))
+            for arg in call.args:
+                self.wire(self.source(arg), box.part, mixes=True)
+            return box
+        below, chain = self._below(value), [label]
+        while below is not None and len(chain) < 3:
+            chain.insert(0, self._scaled(value, below))
+            value = below.args[0]
+            name = _name(below) if name not in _KINDS else name
+            below = self._below(value)
+        kind = _KINDS.get(name, "formula")
+        found = taken(value, self.fixed)
+        whole = short(tree)
+        lines: Sequence[str] = wrapped(" → ".join(chain), _WIDTH, 2) or chain
+        if any(term.mixes for term in found):
+            box = self._part(kind, tree, [*lines, *_conditions(found)])
+            self._take(box.part, found)
+            self._take_fixed(box.part, value, found)
+        elif len(chain) == 1 and self._is_short(value) and len(whole) <= 16:
+            box = self._part(kind, tree, [whole])
+            for leaf in _leaves(value):
+                if not self.fixed(leaf):
+                    self.wire(self.source(leaf), box.part, mixes=name in ROWS)
+        else:
+            only = found[0].tree if len(found) == 1 else value
+            scaled = len(found) == 1 and not found[0].negative
+            source = self.source(only if scaled else value)
+            box = self._part(kind, tree, lines)
+            self.wire(source, box.part, mixes=name in ROWS)
+        for arg in call.args[1:]:
+            if not self.fixed(arg):
+                self.wire(self.source(arg), box.part)
+        return box
+
+    def _below(self, value: ast.expr) -> ast.Call | None:
+        """Return the function whose value goes straight into another one."""
+        found = call_inside(value, self.fixed)
+        single = found is not None and len(found.args) == 1
+        return found if single and not is_formula(value, self.fixed) else None
+
+    def _scaled(self, tree: ast.expr, call: ast.Call) -> str:
+        """Return the label of a function; numbers round it are shown, weights not."""
+        own = called(_name(call))
+        outside = [n for n in ast.walk(tree) if isinstance(n, ast.Name)]
+        inside = [n for n in ast.walk(call) if isinstance(n, ast.Name)]
+        if tree is call or len(outside) > len(inside):
+            return own
+        text = short(tree, lambda node: node is call)
+        return text.replace(f"·{INNER}", own).replace(INNER, own)
+
+    def _is_short(self, tree: ast.expr) -> bool:
+        """Whether a sum of names can stand in the box of its function as it is."""
+        found = [term for _, term in terms(tree)]
+        plain = all(isinstance(t, ast.Name | ast.Constant) for t in found)
+        return plain and len(found) > 1
+
+    def _operation(
+        self,
+        tree: ast.expr,
+        label: str,
+        operands: Sequence[tuple[bool, ast.expr]],
+        mark: str,
+    ) -> Source:
+        sources = [(marked, self.source(operand)) for marked, operand in operands]
+        circle = self._part("operation", tree, (label,))
+        for marked, source in sources:
+            self.wire(source, circle.part, mark if marked else "")
+        return circle
+
+    def _product(self, tree: ast.expr) -> Source:
+        found = list(factors(tree))
+        steps = [(below, f) for below, f in found if not self.fixed(f)]
+        rest = [(below, f) for below, f in found if self.fixed(f)]
+        if len(steps) == 1:
+            if any(term.mixes for term in taken(tree, self.fixed)):
+                return self._linear(tree)
+            return self._single(tree, steps[0][1])
+        rest = [(below, f) for below, f in rest if short(f) not in self.ones]
+        label = "×"
+        if len(rest) == 1 and not rest[0][0] and len(short(rest[0][1])) <= 6:
+            label = f"× {short(rest[0][1])}"
+        return self._operation(tree, label, steps, "÷")
+
+    def _sum(self, tree: ast.expr) -> Source:
+        if any(term.mixes for term in taken(tree, self.fixed)):
+            return self._linear(tree)
+        steps = [(minus, t) for minus, t in terms(tree) if not self.fixed(t)]
+        if len(steps) == 1:
+            return self._single(tree, steps[0][1])
+        return self._operation(tree, "+", steps, "−")
+
+    def _single(self, tree: ast.expr, operand: ast.expr) -> Source:
+        """Draw what numbers and weights do to one value: ``1 − ◦``, ``eps·◦``."""
+        text = short(tree, lambda node: node is operand)
+        if isinstance(operand, ast.Name) and 8 < len(short(tree)) <= _WIDTH:
+            return self._formula(tree)
+        if len(text) > 12:
+            text = "·" if isinstance(tree, ast.BinOp) and "·" in text else "+"
+            text = f"weights {text} {INNER}"
+        text = "1−" if text == f"1 − {INNER}" else text
+        return self._operation(tree, text, [(False, operand)], "")
+
+
+def _conditions(found: Sequence[Term]) -> list[str]:
+    """Return what is said of values that are there in some micro-steps alone."""
+    said = [f"{short(t.tree)} if {short(t.when)}" for t in found if t.when]
+    return [line for line in dict.fromkeys(said) if len(line) <= _WIDTH]
+
+
+def _name(call: ast.Call) -> str:
+    assert isinstance(call.func, ast.Name)
+    return call.func.id
+
+
+def _leaves(tree: ast.expr) -> list[ast.expr]:
+    """Return names, and what no formula says elementwise: products, sums of rows."""
+    match tree:
+        case ast.Name():
+            return [tree]
+        case ast.BinOp(op=ast.MatMult()):
+            return [tree]
+        case ast.Call(func=ast.Name(id=name)) if name in ROWS:
+            return [tree]
+        case ast.Call(args=args):
+            return [leaf for arg in args for leaf in _leaves(arg)]
+        case _:
+            parts = ast.iter_child_nodes(tree)
+            return [
+                leaf
+                for part in parts
+                if isinstance(part, ast.expr)
+                for leaf in _leaves(part)
+            ]
