@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from .crossings import Order, ordered
 from .heights import Offsets, Size, heights
@@ -126,10 +127,12 @@ def _ports(
                 key=lambda k: (where[k.start], k.source.port),
             )
             straight = [at for at, k in enumerate(entering) if (place, k) in lanes]
-            centre = straight[0] if straight else (len(entering) - 1) / 2
-            gap = _WIDE_PORT if slot.part in marked else _PORT
-            for at, link in enumerate(entering):
-                own[link] = _leaves(wiring, link), (at - centre) * gap
+            signs = [(slot.part, k.source) in marked for k in entering]
+            gaps = [_WIDE_PORT if sign else _PORT for sign in signs[1:]]
+            depths = [0.0, *accumulate(gaps)]
+            middle = depths[straight[0]] if straight else depths[-1] / 2
+            for depth, link in zip(depths, entering, strict=True):
+                own[link] = _leaves(wiring, link), depth - middle
         ports.append(own)
     return ports
 
@@ -140,24 +143,25 @@ def _leaves(wiring: Wiring, link: Link) -> float:
     return exits(wiring.parts[link.start.part], link.source.port)
 
 
-def _marked(wiring: Wiring) -> set[int]:
-    return {wire.target for wire in wiring.wires if wire.mark}
+def _marked(wiring: Wiring) -> set[tuple[int, Source]]:
+    return {(wire.target, wire.source) for wire in wiring.wires if wire.mark}
 
 
 def _looks(
     wiring: Wiring, found: Layers, ports: Sequence[Mapping[Link, tuple[float, float]]]
 ) -> list[Look]:
-    reach = [0.0] * len(wiring.parts)
+    reach = [[0.0, 0.0] for _ in wiring.parts]
     for links in ports:
         for link, (_, enter) in links.items():
             if link.end.part >= 0:
-                reach[link.end.part] = max(reach[link.end.part], abs(enter))
+                own = reach[link.end.part]
+                own[:] = max(own[0], -enter), max(own[1], enter)
     for wire in wiring.wires:
         if wire.again:
-            reach[wire.target] += _PORT
-    marked = _marked(wiring)
+            reach[wire.target][1] += _PORT
+    marked = {target for target, _ in _marked(wiring)}
     return [
-        look(part, reach[place], place in marked)
+        look(part, *reach[place], place in marked)
         for place, part in enumerate(wiring.parts)
     ]
 
@@ -169,8 +173,7 @@ def _sizes(column: Sequence[Slot], looks: Sequence[Look]) -> dict[Slot, Size]:
             found[slot] = Size(_WIRE_GAP, _WIRE_GAP)
         else:
             own = looks[slot.part]
-            half = own.half + _GAP / 2
-            found[slot] = Size(half, half + own.below)
+            found[slot] = Size(own.up + _GAP / 2, own.down + own.below + _GAP / 2)
     return found
 
 
@@ -317,8 +320,8 @@ def _again(grid: _Grid, wire: Wire) -> Line:
     out = x + grid.looks[wire.source.part].edge(0)
     target = grid.looks[wire.target]
     to, height = _middle(grid, wire.target)
-    height += target.half - 5
-    into = to - target.edge(target.half - 5)
+    height += target.down - 5
+    into = to - target.edge(target.down - 5)
     corners = [(out, y), (start, y), (start, floor), (end, floor)]
     corners += [(end, height), (into, height)]
     ends = (wire.source.part, wire.target)
@@ -337,7 +340,7 @@ def _sign(grid: _Grid, wire: Wire) -> tuple[int, Text]:
     offset = grid.offsets[column - 1][link][1]
     x, y = _middle(grid, wire.target)
     left = x - grid.looks[wire.target].width / 2
-    return wire.target, Text(left - 5, y + offset - 7, wire.mark, 10)
+    return wire.target, Text(left - 5, y + offset - 7, wire.mark, 11)
 
 
 def _plain(points: Sequence[Point]) -> tuple[Point, ...]:

@@ -17,7 +17,7 @@ from .forms import (
     terms,
 )
 from .wiring import Kind, Part, Source, Wire
-from .words import INNER, called, short, wrapped
+from .words import INNER, called, cases, short, wrapped
 
 _KINDS: dict[str, Kind] = {
     **dict.fromkeys(("sigmoid", "hard_sigmoid", "log_sigmoid"), "gate"),
@@ -26,7 +26,7 @@ _KINDS: dict[str, Kind] = {
     **dict.fromkeys(("layer_norm", "sum", "mean", "max"), "norm"),
 }
 """The colour of a function; the others are formulas."""
-_WIDTH = 22
+_WIDTH = 28
 """Characters in a line of a box."""
 
 
@@ -123,7 +123,12 @@ class Boxes:
         text = short(tree, lambda node: any(node is inner for inner in own))
         lines = wrapped(text, _WIDTH, 3) or ("linear",)
         box = self._part("linear", tree, lines)
-        self._take(box.part, found)
+        # The text has the signs, and each value comes once.
+        mixing = {ast.dump(term.tree) for term in found if term.mixes}
+        for term in found:
+            mixes = ast.dump(term.tree) in mixing
+            source = self.source(term.tree)
+            self.wire(source, box.part, "", mixes, term.when is not None)
         self._take_fixed(box.part, tree, found)
         return box
 
@@ -138,7 +143,7 @@ class Boxes:
         )
         names = dict.fromkeys(short(t) for t in found if isinstance(t, ast.Name))
         general = f"f({', '.join([*names, *[INNER] * bool(hidden)])})"
-        lines = wrapped(text, _WIDTH, 5) or wrapped(general, _WIDTH, 3) or ("f",)
+        lines = cases(text) or wrapped(text, _WIDTH, 5) or wrapped(general, _WIDTH, 3) or ("f",)
         box = self._part("spike" if spike else "formula", tree, lines)
         for leaf in found:
             self.wire(self.source(leaf), box.part)
@@ -151,7 +156,7 @@ class Boxes:
         if name == "concat":
             box = self._part("split", tree, (label,))
             for arg in call.args:
-                self.wire(self.source(arg), box.part, mixes=True)
+                self.wire(self.source(arg), box.part)
             return box
         below, chain = self._below(value), [label]
         while below is not None and len(chain) < 3:
@@ -171,13 +176,13 @@ class Boxes:
             box = self._part(kind, tree, [whole])
             for leaf in _leaves(value):
                 if not self.fixed(leaf):
-                    self.wire(self.source(leaf), box.part, mixes=name in ROWS)
+                    self.wire(self.source(leaf), box.part)
         else:
             only = found[0].tree if len(found) == 1 else value
             scaled = len(found) == 1 and not found[0].negative
             source = self.source(only if scaled else value)
             box = self._part(kind, tree, lines)
-            self.wire(source, box.part, mixes=name in ROWS)
+            self.wire(source, box.part)
         for arg in call.args[1:]:
             if not self.fixed(arg):
                 self.wire(self.source(arg), box.part)
@@ -241,15 +246,31 @@ class Boxes:
         return self._operation(tree, "+", steps, "−")
 
     def _single(self, tree: ast.expr, operand: ast.expr) -> Source:
-        """Draw what numbers and weights do to one value: ``1 − ◦``, ``eps·◦``."""
+        """Draw what numbers and weights do to one value: ``1−``, ``× eps``."""
         text = short(tree, lambda node: node is operand)
-        if isinstance(operand, ast.Name) and 8 < len(short(tree)) <= _WIDTH:
+        text = _simple(text)
+        if isinstance(operand, ast.Name) and len(text) > 8:
             return self._formula(tree)
         if len(text) > 12:
-            text = "·" if isinstance(tree, ast.BinOp) and "·" in text else "+"
-            text = f"weights {text} {INNER}"
-        text = "1−" if text == f"1 − {INNER}" else text
+            text = "weights"
         return self._operation(tree, text, [(False, operand)], "")
+
+
+def _simple(text: str) -> str:
+    """Return an operation on one value without the sign for the value.
+
+    Example:
+        >>> _simple("eps·□"), _simple("1 − □"), _simple("□ + 1")
+        ('× eps', '1−', '+ 1')
+    """
+    if text == f"1 − {INNER}":
+        return "1−"
+    if text.endswith(f"·{INNER}") and text.count(INNER) == 1:
+        return f"× {text[:-2]}"
+    rest = text.removeprefix(f"{INNER} ").removeprefix(INNER)
+    if rest != text and INNER not in rest and rest[0] in "+−·/":
+        return rest.replace("·", "× ", 1).replace("/", "÷", 1) if rest[0] in "·/" else rest
+    return text
 
 
 def _conditions(found: Sequence[Term]) -> list[str]:

@@ -96,26 +96,40 @@ def _sort(
 
 
 def _exchange(layers: Layers, order: Order, place: int, fixed: int) -> None:
+    """Exchange neighbours as long as that takes crossings away."""
+    column = order[place]
+    near = _neighbours(layers, order, place)
     improved = True
     while improved:
         improved = False
-        for at in range(fixed, len(order[place]) - 1):
-            now = _around(layers, order, place)
-            column = order[place]
-            column[at], column[at + 1] = column[at + 1], column[at]
-            if _around(layers, order, place) < now:
-                improved = True
-            else:
+        for at in range(fixed, len(column) - 1):
+            one, other = near[column[at]], near[column[at + 1]]
+            pairs = list(zip(one, other, strict=True))
+            now = sum(_inverted(a, b) for a, b in pairs)
+            then = sum(_inverted(b, a) for a, b in pairs)
+            if then < now:
                 column[at], column[at + 1] = column[at + 1], column[at]
+                improved = True
 
 
-def _around(layers: Layers, order: Order, place: int) -> int:
-    found = 0
+def _neighbours(
+    layers: Layers, order: Order, place: int
+) -> dict[Slot, tuple[list[int], list[int]]]:
+    """Return by slot of a column where its neighbours are, at the left and right."""
+    near: dict[Slot, tuple[list[int], list[int]]] = {s: ([], []) for s in order[place]}
     if place > 0:
-        found += _crossings(layers.links[place - 1], order[place - 1], order[place])
+        where = {slot: at for at, slot in enumerate(order[place - 1])}
+        for link in layers.links[place - 1]:
+            near[link.end][0].append(where[link.start])
     if place + 1 < len(order):
-        found += _crossings(layers.links[place], order[place], order[place + 1])
-    return found
+        where = {slot: at for at, slot in enumerate(order[place + 1])}
+        for link in layers.links[place]:
+            near[link.start][1].append(where[link.end])
+    return near
+
+
+def _inverted(above: Sequence[int], below: Sequence[int]) -> int:
+    return sum(one > other for one in above for other in below)
 
 
 def _total(layers: Layers, order: Order) -> int:

@@ -13,6 +13,8 @@ NAME, LINE, CAPTION = 14, 12, 11
 """Sizes of the fonts: of a name in a box, of what it computes, of what stands below."""
 _NAME_HEIGHT, _LINE_HEIGHT, _CAPTION_HEIGHT = 18, 15, 16
 RADIUS = 13
+_ROUND_REACH = 10
+"""How far from its middle a wire may enter a circle."""
 MARK_ROOM = 12
 """What signs at the left of a part need."""
 
@@ -24,64 +26,73 @@ class Look:
     Args:
         form: what is drawn.
         width: of the form.
-        half: of its height.
+        up: what of the form is above the point.
+        down: what of the form is below the point.
         below: of the caption.
         mark: at the left, for signs.
     """
 
     form: Form
     width: float
-    half: float
+    up: float
+    down: float
     below: float = 0
     mark: float = 0
 
     def edge(self, offset: float) -> float:
         """Return how far from its middle a part's outline is, at a height."""
-        corner = {"circle": self.half, "round": min(self.half, RADIUS)}
-        radius = corner.get(self.form, 0)
-        above = abs(offset) - (self.half - radius)
+        half = (self.up + self.down) / 2
+        rounded = self.form in ("circle", "round")
+        radius = min(half, self.width / 2, RADIUS) if rounded else 0
+        above = abs(offset - (self.down - self.up) / 2) - (half - radius)
         cut = radius - math.sqrt(max(radius**2 - above**2, 0)) if above > 0 else 0
         return self.width / 2 - cut
 
 
-def look(part: Part, reach: float, marked: bool) -> Look:
+def look(part: Part, above: float, below: float, marked: bool) -> Look:
     """Return the size of a part.
 
     Args:
         part: the part.
-        reach: how far from its middle the outermost wire enters.
+        above: how far above its point the highest wire enters.
+        below: how far below its point the lowest wire enters.
         marked: whether signs stand beside the wires.
     """
+    form, width, height, edge = _form(part)
+    if form == "circle" and max(above, below) > _ROUND_REACH:
+        form = "round"
+    height = max(height, above + below + 2 * edge)
+    # The form goes as far up or down as its wires need, and no further.
+    shift = max(0.0, below + edge - height / 2) - max(0.0, above + edge - height / 2)
+    captioned = part.caption or (part.kind == "operation" and part.names)
+    room = _CAPTION_HEIGHT if captioned else 0
     mark = MARK_ROOM if marked else 0
+    up, down = height / 2 - shift, height / 2 + shift
+    if form == "circle":
+        up = down = RADIUS
+    return Look(form, width, up, down, room, mark)
+
+
+def _form(part: Part) -> tuple[Form, float, float, float]:
+    """Return form, width and height of a part, and how near to its ends wires may be."""
     if part.kind == "join":
-        return Look("bar", 6, reach + 7)
+        return "bar", 6, 14, 7
     if part.kind in (*TERMINALS, "number", "name"):
         (text,) = _round_texts(part)
         width = max(30, _even(text_width(text, NAME, True) + 18))
-        below = _CAPTION_HEIGHT if part.caption else 0
-        return Look("round", width, max(RADIUS, reach + 5), below, mark)
-    if part.kind == "operation":
-        label = part.lines[0]
-        below = _CAPTION_HEIGHT if part.names else 0
-        if len(label) <= 2:
-            form: Form = "circle" if reach <= 10 else "round"
-            half = RADIUS if reach <= 10 else reach + 7
-            return Look(form, 2 * RADIUS, half, below, mark)
-        width = _even(text_width(label, LINE) + 18)
-        return Look("round", width, max(RADIUS, reach + 5), below, mark)
-    return _box(part, reach, mark)
-
-
-def _box(part: Part, reach: float, mark: float) -> Look:
+        return "round", width, 2 * RADIUS, 5
     names = [text_width(name, NAME, True) for name in part.names]
     lines = [text_width(line, LINE) for line in part.lines]
+    if part.kind == "operation":
+        if len(part.lines[0]) <= 2:
+            return "circle", 2 * RADIUS, 2 * RADIUS, 8
+        return "round", _even(lines[0] + 18), 2 * RADIUS, 5
     if part.kind == "split" and part.names:
         width = max(lines) + max(names) + 30
-        height = len(names) * _NAME_HEIGHT + 8
-    else:
-        width = max([*names, *lines, 26]) + 18
-        height = len(names) * _NAME_HEIGHT + len(lines) * _LINE_HEIGHT + 12
-    return Look("box", _even(width), max(_even(height) / 2, reach + 7), 0, mark)
+        return "box", _even(width), len(names) * _NAME_HEIGHT + 8, 7
+    width = max([*names, *lines, 26]) + 18
+    height = len(names) * _NAME_HEIGHT + len(lines) * _LINE_HEIGHT + 12
+    return "box", _even(width), _even(height), 7
 
 
 def exits(part: Part, port: int) -> float:
@@ -98,9 +109,10 @@ def shape(part: Part, found: Look, x: float, y: float) -> Shape:
         part: the part.
         found: its size.
         x: its middle.
-        y: its middle.
+        y: the height of its point.
     """
-    box = Box(x - found.width / 2, y - found.half, x + found.width / 2, y + found.half)
+    box = Box(x - found.width / 2, y - found.up, x + found.width / 2, y + found.down)
+    y += (found.down - found.up) / 2
     beside: tuple[Text, ...] = ()
     if part.kind in (*TERMINALS, "number", "name"):
         (said,) = _round_texts(part)

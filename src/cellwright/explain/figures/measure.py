@@ -18,7 +18,7 @@ _WIDTHS = {
     803: "t",
     821: "!²³¹",
     842: "r",
-    1024: "*_^`",
+    1024: "*_`",
     1067: "s",
     1075: "z",
     1126: "c",
@@ -28,6 +28,7 @@ _WIDTHS = {
     1303: "bdghnpquσ0123456789$",
     1405: "ABCEFKLPRSTVXYZΣ",
     1612: "DGHNOQU",
+    1716: "+=<>~−×÷≤≥≠→□#^",
     1767: "M",
 }
 _KNOWN = {character: width for width, them in _WIDTHS.items() for character in them}

@@ -127,7 +127,7 @@ class _Reader:
         note = self._note(equation)
         part = Part("split", equation.names, ("split",), note, equation.in_block)
         found = self.boxes.add(part)
-        self.boxes.wire(inner, found.part, mixes=True)
+        self.boxes.wire(inner, found.part)
         for port, name in enumerate(equation.names):
             self.boxes.values[name] = Source(found.part, port)
 

@@ -69,7 +69,7 @@ class Wire:
         source: what it carries.
         target: the part that takes it.
         mark: ``−`` where it is subtracted, ``÷`` where it divides.
-        mixes: whether an entry of the target hangs on several entries of the source.
+        mixes: whether a matrix stands before it, so that units are mixed.
         sometimes: whether it is taken in some micro-steps alone.
         again: whether it goes to the next micro-step.
     """

@@ -18,7 +18,7 @@ SHORT = {
 }
 """What a function is called in a picture, where that is not its name."""
 
-INNER = "◦"
+INNER = "□"
 """Stands for what comes over an unnamed wire."""
 
 _SIGNS: dict[type[ast.AST], str] = {
@@ -29,6 +29,8 @@ _SIGNS: dict[type[ast.AST], str] = {
     ast.Eq: "=",
     ast.NotEq: "≠",
 }
+_CASE = 36
+"""Characters of a case that stands in a line of its own."""
 _LOOSE, _SUM, _PRODUCT, _POWER, _ATOM = range(5)
 _HELD = "\N{NO-BREAK SPACE}"
 _RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
@@ -119,7 +121,9 @@ class _Printer:
         match name, args:
             case "where", [test, _, _]:
                 condition = self.at_least(test, _LOOSE)
-                return f"{texts[1]} if {condition} else {texts[2]}", _LOOSE
+                # Cases one after the other need no parentheses.
+                other = self._piece(args[2])[0] if _is_case(args[2]) else texts[2]
+                return f"{texts[1]} if {condition} else {other}", _LOOSE
             case "surrogate", [value, _]:
                 return self._piece(value)
             case "abs", _:
@@ -128,6 +132,26 @@ class _Printer:
                 return f"{self.at_least(matrix, _ATOM)}ᵀ", _ATOM
             case _:
                 return f"{called(name)}({', '.join(texts)})", _ATOM
+
+
+def _is_case(tree: ast.expr) -> bool:
+    match tree:
+        case ast.Call(func=ast.Name(id="where")):
+            return True
+        case _:
+            return False
+
+
+def cases(text: str) -> tuple[str, ...]:
+    """Return a text of several cases with a line for each; empty if they are long.
+
+    Example:
+        >>> cases("a if p else b if q else c")
+        ('a if p', 'b if q', 'else c')
+    """
+    lines = text.split(" else ")
+    fits = 2 < len(lines) < 6 and max(map(len, lines)) <= _CASE
+    return (*lines[:-1], f"else {lines[-1]}") if fits else ()
 
 
 def wrapped(text: str, width: int, lines: int) -> tuple[str, ...]:
