@@ -28,7 +28,7 @@ _WIDTHS = {
     1303: "bdghnpquσ0123456789$",
     1405: "ABCEFKLPRSTVXYZΣ",
     1612: "DGHNOQU",
-    1716: "+=<>~−×÷≤≥≠→□#^",
+    1716: "+=<>~−×÷≤≥≠→←□#^",
     1767: "M",
 }
 _KNOWN = {character: width for width, them in _WIDTHS.items() for character in them}

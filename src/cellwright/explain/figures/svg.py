@@ -5,13 +5,19 @@ The bytes hang on the picture alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from xml.sax.saxutils import escape, quoteattr
 
 from .scene import Box, Line, Point, Scene, Shape, Text
 
+MADE_BY = "<!-- made by cellwright figure -->"
+"""Stands in each picture, so that it is known as one that can be made again."""
 _MARGIN = 12
 _CORNER = 7
+_ROOT = "cellwright"
+_MIDDLE = 0.35
+"""From the middle of a line of text to its baseline, in sizes of the font. Programs
+that turn SVG into other formats know baselines, and not all know middles."""
 _FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 
 # Hues of Okabe and Ito, which people with any colour vision tell apart; the name and
@@ -20,7 +26,6 @@ _LIGHT = {
     "ink": "#1b1f24",
     "soft": "#57606a",
     "wire": "#6b7480",
-    "lane": "#1b1f24",
     "paper": "#ffffff",
     "terminal": ("#eef1f4", "#57606a"),
     "state": ("#dbe3ea", "#1b1f24"),
@@ -35,7 +40,6 @@ _DARK = {
     "ink": "#f0f3f6",
     "soft": "#a9b4c0",
     "wire": "#8f9baa",
-    "lane": "#f0f3f6",
     "paper": "#16191d",
     "terminal": ("#2a3038", "#a9b4c0"),
     "state": ("#36404b", "#f0f3f6"),
@@ -71,10 +75,11 @@ def svg(scene: Scene) -> str:
     box = " ".join(map(_number, (left, top, width, height)))
     size = f'width="{_number(width)}" height="{_number(height)}"'
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}" {size} role="img" '
-        'aria-labelledby="title desc">',
-        f'<title id="title">{escape(scene.title)}</title>',
-        f'<desc id="desc">{escape(scene.description)}</desc>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="{_ROOT}" viewBox="{box}" '
+        f'{size} role="img" aria-label={quoteattr(scene.title)}>',
+        MADE_BY,
+        f"<title>{escape(scene.title)}</title>",
+        f"<desc>{escape(scene.description)}</desc>",
         f"<style>{_style()}</style>",
         *(_shape(shape) for shape in scene.shapes if shape.form == "frame"),
         *(_line(line) for line in _sorted(scene.lines)),
@@ -92,33 +97,43 @@ def _sorted(lines: Sequence[Line]) -> list[Line]:
 
 def _style() -> str:
     rules = [
-        f"text{{font-family:{_FONT};dominant-baseline:central;stroke:none}}",
-        ".bold{font-weight:bold}",
-        "path{fill:none;stroke-width:1.4;stroke-linejoin:round}",
-        ".lane{stroke-width:2.6}",
-        ".sometimes,.again{stroke-dasharray:5 4}",
-        ".shape{stroke-width:1.4}",
-        ".frame .shape{fill:none;stroke-dasharray:2 4}",
-        ".join .shape{stroke-width:0}",
+        ("text", f"font-family:{_FONT}"),
+        (".bold", "font-weight:bold"),
+        ("path", "fill:none;stroke-width:1.4;stroke-linejoin:round"),
+        (".lane", "stroke-width:2.6"),
+        (".sometimes", "stroke-dasharray:5 4"),
+        (".again", "stroke-dasharray:5 4"),
+        (".shape", "stroke-width:1.4"),
         *_colours(_LIGHT),
+        (".frame .shape", "fill:none;stroke-dasharray:2 4"),
+        (".join .shape", "stroke:none"),
     ]
-    dark = "".join(_colours(_DARK))
-    return "".join(rules) + f"@media screen and (prefers-color-scheme:dark){{{dark}}}"
+    dark = _scoped(_colours(_DARK))
+    return f"{_scoped(rules)}@media screen and (prefers-color-scheme:dark){{{dark}}}"
 
 
-def _colours(colours: dict[str, str | tuple[str, str]]) -> Iterator[str]:
+def _scoped(rules: Iterable[tuple[str, str]]) -> str:
+    """Return rules that hold in this picture alone, wherever it is put in."""
+    return "".join(f".{_ROOT} {where}{{{what}}}" for where, what in rules)
+
+
+def _colours(colours: dict[str, str | tuple[str, str]]) -> Iterator[tuple[str, str]]:
     names = {**{name: name for name in colours}, **_SAME}
     for name, of in names.items():
         pair = colours[of]
         if isinstance(pair, tuple):
-            yield f".{name} .shape{{fill:{pair[0]};stroke:{pair[1]}}}"
+            yield f".{name} .shape", f"fill:{pair[0]};stroke:{pair[1]}"
     ink, soft = colours["ink"], colours["soft"]
-    wire, lane, paper = colours["wire"], colours["lane"], colours["paper"]
-    yield f".ink{{fill:{ink}}}.soft{{fill:{soft}}}"
-    yield f"path{{stroke:{wire}}}.lane{{stroke:{lane}}}"
-    yield f".head{{fill:{wire};stroke:none}}.head.lane{{fill:{lane}}}"
-    yield f".operation .shape{{fill:{paper};stroke:{ink}}}"
-    yield f".frame .shape{{stroke:{soft}}}.join .shape{{fill:{wire}}}"
+    wire, paper = colours["wire"], colours["paper"]
+    yield ".ink", f"fill:{ink}"
+    yield ".soft", f"fill:{soft}"
+    yield "path", f"stroke:{wire}"
+    yield "path.lane", f"stroke:{ink}"
+    yield ".head", f"fill:{wire}"
+    yield ".head.lane", f"fill:{ink};stroke:none"
+    yield ".operation .shape", f"fill:{paper};stroke:{ink}"
+    yield ".frame .shape", f"stroke:{soft}"
+    yield ".join .shape", f"fill:{wire}"
 
 
 def _shape(shape: Shape) -> str:
@@ -141,7 +156,8 @@ def _form(shape: Shape, box: Box) -> str:
 
 
 def _text(text: Text) -> str:
-    place = f'x="{_number(text.x)}" y="{_number(text.y)}" font-size="{_number(text.size)}"'
+    y = text.y + _MIDDLE * text.size
+    place = f'x="{_number(text.x)}" y="{_number(y)}" font-size="{_number(text.size)}"'
     style = f"{text.style} bold" if text.bold else text.style
     anchor = f' text-anchor="{text.anchor}"' if text.anchor != "start" else ""
     said = escape(text.text)
