@@ -75,9 +75,13 @@ def _on_outline(shape: Shape, point: Point) -> bool:
     box, (x, y) = shape.box, point
     inside = box.left <= x <= box.right and box.top <= y <= box.bottom
     middle = (box.left + box.right) / 2
-    deep = min(abs(x - box.left), abs(x - box.right), abs(y - box.top), abs(y - box.bottom))
+    deep = min(
+        abs(x - box.left), abs(x - box.right), abs(y - box.top), abs(y - box.bottom)
+    )
     # A circle's outline lies inside of its square, at most by its radius.
-    return inside and (deep < 1e-6 or (shape.form in ("circle", "round") and x != middle))
+    return inside and (
+        round(deep, 6) == 0 or (shape.form in ("circle", "round") and x != middle)
+    )
 
 
 def _lines(scene: Scene) -> Iterator[str]:
@@ -103,7 +107,10 @@ def _along(one: tuple[Point, Point], other: tuple[Point, Point]) -> bool:
 
 
 def _thin(one: Point, other: Point) -> Box:
-    (left, right), (top, bottom) = sorted((one[0], other[0])), sorted((one[1], other[1]))
+    (left, right), (top, bottom) = (
+        sorted((one[0], other[0])),
+        sorted((one[1], other[1])),
+    )
     return Box(left - 0.5, top - 0.5, right + 0.5, bottom + 0.5)
 
 

@@ -33,8 +33,8 @@ class View(str, Enum):
 @examples(
     "cellwright figure lstm -o lstm.svg",
     "cellwright figure my.cell -o my.svg",
-    "cellwright figure gru --view unrolled -o steps.svg",
-    "cellwright figure lstm --view folded --size input_size=1 --size hidden_size=300",
+    "cellwright figure gru --view unrolled --size T=20 -o steps.svg",
+    "cellwright figure lstm --view folded > layer.svg",
 )
 def figure(
     cell: CellName,
@@ -123,7 +123,9 @@ def _write(out: Path, text: str) -> None:
         part.replace(out)
     except OSError as error:
         reason = error.strerror or str(error)
-        fix = "" if out.parent.is_dir() else f"\n  fix: mkdir -p {quote(str(out.parent))}"
+        fix = (
+            "" if out.parent.is_dir() else f"\n  fix: mkdir -p {quote(str(out.parent))}"
+        )
         raise UsageError(f"{out}: cannot be written: {reason}{fix}") from error
     finally:
         part.unlink(missing_ok=True)

@@ -13,6 +13,6 @@ from .equations import equations_view as equations_view
 from .facts import facts as facts
 from .figures.figure import cell_figure as cell_figure
 from .figures.figure import network_figure as network_figure
-from .figures.network import LayerBox as LayerBox
-from .figures.network import layer_box as layer_box
+from .figures.layer_box import LayerBox as LayerBox
+from .figures.layer_box import layer_box as layer_box
 from .latex import latex as latex

@@ -28,6 +28,10 @@ _KINDS: dict[str, Kind] = {
 """The colour of a function; the others are formulas."""
 _WIDTH = 28
 """Characters in a line of a box."""
+_WHOLE = 16
+"""Characters of a function with its sum that stand in a box as they are written."""
+_MOST_IN_CHAIN = 3
+"""Functions of one another in one box."""
 
 
 class Boxes:
@@ -143,7 +147,12 @@ class Boxes:
         )
         names = dict.fromkeys(short(t) for t in found if isinstance(t, ast.Name))
         general = f"f({', '.join([*names, *[INNER] * bool(hidden)])})"
-        lines = cases(text) or wrapped(text, _WIDTH, 5) or wrapped(general, _WIDTH, 3) or ("f",)
+        lines = (
+            cases(text)
+            or wrapped(text, _WIDTH, 5)
+            or wrapped(general, _WIDTH, 3)
+            or ("f",)
+        )
         box = self._part("spike" if spike else "formula", tree, lines)
         for leaf in found:
             self.wire(self.source(leaf), box.part)
@@ -151,42 +160,53 @@ class Boxes:
 
     def _box(self, tree: ast.expr, call: ast.Call) -> Source:
         """Draw a function with the sum that it is of, and what scales its value."""
-        name, value = _name(call), call.args[0]
-        label = self._scaled(tree, call)
+        name = _name(call)
         if name == "concat":
-            box = self._part("split", tree, (label,))
+            box = self._part("split", tree, (called(name),))
             for arg in call.args:
                 self.wire(self.source(arg), box.part)
             return box
-        below, chain = self._below(value), [label]
-        while below is not None and len(chain) < 3:
-            chain.insert(0, self._scaled(value, below))
-            value = below.args[0]
-            name = _name(below) if name not in _KINDS else name
-            below = self._below(value)
-        kind = _KINDS.get(name, "formula")
+        chain, calls = self._chain(tree, call)
+        named = [_name(one) for one in calls]
+        kinds: list[Kind] = [_KINDS[one] for one in named if one in _KINDS]
+        kind: Kind = kinds[-1] if kinds else "formula"
+        value = calls[0].args[0]
         found = taken(value, self.fixed)
+        lines = wrapped(" → ".join(chain), _WIDTH, 2) or chain
         whole = short(tree)
-        lines: Sequence[str] = wrapped(" → ".join(chain), _WIDTH, 2) or chain
         if any(term.mixes for term in found):
             box = self._part(kind, tree, [*lines, *_conditions(found)])
             self._take(box.part, found)
             self._take_fixed(box.part, value, found)
-        elif len(chain) == 1 and self._is_short(value) and len(whole) <= 16:
+        elif len(chain) == 1 and _is_short(value) and len(whole) <= _WHOLE:
             box = self._part(kind, tree, [whole])
             for leaf in _leaves(value):
                 if not self.fixed(leaf):
                     self.wire(self.source(leaf), box.part)
         else:
-            only = found[0].tree if len(found) == 1 else value
-            scaled = len(found) == 1 and not found[0].negative
-            source = self.source(only if scaled else value)
+            # Weights that scale or shift a single value are in the box.
+            single = len(found) == 1 and not found[0].negative
+            source = self.source(found[0].tree if single else value)
             box = self._part(kind, tree, lines)
             self.wire(source, box.part)
         for arg in call.args[1:]:
             if not self.fixed(arg):
                 self.wire(self.source(arg), box.part)
         return box
+
+    def _chain(
+        self, tree: ast.expr, call: ast.Call
+    ) -> tuple[list[str], list[ast.Call]]:
+        """Return functions that are of one another, the innermost first, as drawn."""
+        chain, calls = [self._scaled(tree, call)], [call]
+        while len(chain) < _MOST_IN_CHAIN:
+            value = calls[0].args[0]
+            below = self._below(value)
+            if below is None:
+                break
+            chain.insert(0, self._scaled(value, below))
+            calls.insert(0, below)
+        return chain, calls
 
     def _below(self, value: ast.expr) -> ast.Call | None:
         """Return the function whose value goes straight into another one."""
@@ -203,12 +223,6 @@ class Boxes:
             return own
         text = short(tree, lambda node: node is call)
         return text.replace(f"·{INNER}", own).replace(INNER, own)
-
-    def _is_short(self, tree: ast.expr) -> bool:
-        """Whether a sum of names can stand in the box of its function as it is."""
-        found = [term for _, term in terms(tree)]
-        plain = all(isinstance(t, ast.Name | ast.Constant) for t in found)
-        return plain and len(found) > 1
 
     def _operation(
         self,
@@ -269,8 +283,17 @@ def _simple(text: str) -> str:
         return f"× {text[:-2]}"
     rest = text.removeprefix(f"{INNER} ").removeprefix(INNER)
     if rest != text and INNER not in rest and rest[0] in "+−·/":
-        return rest.replace("·", "× ", 1).replace("/", "÷", 1) if rest[0] in "·/" else rest
+        return (
+            rest.replace("·", "× ", 1).replace("/", "÷", 1) if rest[0] in "·/" else rest
+        )
     return text
+
+
+def _is_short(tree: ast.expr) -> bool:
+    """Whether a sum of names can stand in the box of its function as it is."""
+    found = [term for _, term in terms(tree)]
+    plain = all(isinstance(t, ast.Name | ast.Constant) for t in found)
+    return plain and len(found) > 1
 
 
 def _conditions(found: Sequence[Term]) -> list[str]:

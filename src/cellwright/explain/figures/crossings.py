@@ -76,9 +76,7 @@ def _reduced(layers: Layers, order: Order, fixed: int) -> int:
     return best[0]
 
 
-def _sort(
-    layers: Layers, order: Order, place: int, fixed: int, forward: bool
-) -> None:
+def _sort(layers: Layers, order: Order, place: int, fixed: int, forward: bool) -> None:
     links = layers.links[place - 1] if forward else layers.links[place]
     other = order[place - 1] if forward else order[place + 1]
     where = {slot: at for at, slot in enumerate(other)}

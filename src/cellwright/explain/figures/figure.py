@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cellwright.errors import CellwrightValueError
 from cellwright.language.cell import Cell
 
 from .arrange import arranged
-from .network import LayerBox, folded, unrolled
+from .layer_box import LayerBox
+from .network import folded, unrolled
 from .reading import wiring
 from .svg import svg
 
@@ -35,6 +37,27 @@ def network_figure(
         layers: from the input to the output.
         steps: length of the sequence; T if None.
         unroll: False draws the folded network alone.
+
+    Raises:
+        CellwrightValueError: without a layer or a step, or for three directions.
+
+    Example:
+        >>> import cellwright as cw
+        >>> layer = layer_box(
+        ...     cw.cells.load("gru"), {"input_size": 8, "hidden_size": 32}
+        ... )
+        >>> network_figure([layer], steps=20).startswith("<svg")
+        True
     """
+    if not layers:
+        raise CellwrightValueError("a network has one layer or more, got none")
+    if steps is not None and steps < 1:
+        raise CellwrightValueError(f"a sequence has one step or more, got {steps}")
+    for layer in layers:
+        if layer.directions not in (1, 2):
+            raise CellwrightValueError(
+                f"{layer.name}: a layer reads a sequence in 1 or 2 directions, "
+                f"got {layer.directions}"
+            )
     draw = unrolled if unroll else folded
     return svg(draw(layers, steps))

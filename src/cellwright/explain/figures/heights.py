@@ -6,6 +6,7 @@ all bends is least, by moves that each make it smaller.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -64,7 +65,7 @@ def heights(
     """
     blocks = _aligned(layers, order, offsets, lanes)
     for place, column in enumerate(order):
-        for above, below in zip(column, column[1:], strict=False):
+        for above, below in itertools.pairwise(column):
             room = sizes[place][above].down + sizes[place][below].up
             one, other = blocks.block[place, above], blocks.block[place, below]
             least = room + one[1] - other[1]
@@ -102,9 +103,7 @@ def _aligned(
     following: list[dict[Slot, Link]] = []
     for place, links in enumerate(layers.links):
         where = {s: at for at, s in enumerate(order[place])}
-        ends = (
-            {s: at for at, s in enumerate(order[place + 1])} if links else dict()
-        )
+        ends = {s: at for at, s in enumerate(order[place + 1])} if links else {}
         chosen: dict[Slot, Link] = {}
         for link in sorted(links, key=lambda k: (-((place, k) in lanes), -_cost(k))):
             start, end = where[link.start], ends[link.end]
@@ -141,7 +140,9 @@ def _settled(blocks: _Blocks) -> list[float]:
         for above, below, least in blocks.limits:
             if tops[below] < tops[above] + least - _NEAR:
                 tops[below], changed = tops[above] + least, True
-    limits = [[(a, b, x) for a, b, x in blocks.limits if n in (a, b)] for n in range(count)]
+    limits = [
+        [(a, b, x) for a, b, x in blocks.limits if n in (a, b)] for n in range(count)
+    ]
     ties = [[t for t in blocks.ties if n in t[:2]] for n in range(count)]
     moves, moved = 0, True
     while moved and moves < _MOST_MOVES:
@@ -199,7 +200,9 @@ def _move(
         for one, other, gap, cost in ties[own]:
             if one in group and other in group:
                 continue
-            apart = (tops[other] - tops[one] - gap) * (1 if other in group else -1) * way
+            apart = (
+                (tops[other] - tops[one] - gap) * (1 if other in group else -1) * way
+            )
             # Negative: the move brings the two nearer to where they should be.
             gain += cost if apart < -_NEAR else -cost
             if apart < -_NEAR:

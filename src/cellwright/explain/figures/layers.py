@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,6 +51,16 @@ class Layers:
     links: tuple[tuple[Link, ...], ...]
     ways: dict[Wire, tuple[Slot, ...]]
 
+    def column(self, slot: Slot) -> int:
+        """Return the column of a part."""
+        return next(k for k, slots in enumerate(self.columns) if slot in slots)
+
+    def block(self, wiring: Wiring) -> range:
+        """Return the columns of the for block."""
+        inside = [p for p, part in enumerate(wiring.parts) if part.in_block]
+        found = [self.column(Slot(part)) for part in inside]
+        return range(min(found), max(found) + 1) if found else range(0)
+
 
 def layers(wiring: Wiring) -> Layers:
     """Return the columns of a wiring; a value passes a column once.
@@ -67,7 +78,7 @@ def layers(wiring: Wiring) -> Layers:
         start, end = ranks[wire.source.part], ranks[wire.target]
         between = [Slot(-1, wire.source)] * (end - start - 1)
         way = (Slot(wire.source.part), *between, Slot(wire.target))
-        for step, (one, other) in enumerate(zip(way, way[1:], strict=False)):
+        for step, (one, other) in enumerate(itertools.pairwise(way)):
             columns[start + step + 1][other] = None
             links[start + step][Link(one, other, wire.source)] = None
         ways[wire] = way
@@ -164,9 +175,7 @@ def conveyors(wiring: Wiring) -> list[list[Wire]]:
     return found
 
 
-def _shortest(
-    wiring: Wiring, start: int, ends: set[int], used: set[int]
-) -> list[Wire]:
+def _shortest(wiring: Wiring, start: int, ends: set[int], used: set[int]) -> list[Wire]:
     ways: dict[int, list[Wire]] = {start: []}
     for place in (queue := [start]):
         for wire in wiring.wires:

@@ -15,7 +15,7 @@ _NAME_HEIGHT, _LINE_HEIGHT, _CAPTION_HEIGHT = 18, 15, 16
 RADIUS = 13
 _ROUND_REACH = 10
 """How far from its middle a wire may enter a circle."""
-MARK_ROOM = 12
+MARK_ROOM = 14
 """What signs at the left of a part need."""
 
 
@@ -74,7 +74,7 @@ def look(part: Part, above: float, below: float, marked: bool) -> Look:
 
 
 def _form(part: Part) -> tuple[Form, float, float, float]:
-    """Return form, width and height of a part, and how near to its ends wires may be."""
+    """Return form, width, height, and how near to its ends wires may enter."""
     if part.kind == "join":
         return "bar", 6, 14, 7
     if part.kind in (*TERMINALS, "number", "name"):

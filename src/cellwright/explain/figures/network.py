@@ -6,15 +6,13 @@ picture and once a step in the unrolled one: with the same weights each time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 
-from cellwright.ir.sizes import Shape, Size
-from cellwright.language.cell import Cell
-
-from ..counts import all_sizes, formula, parameter_count
+from .layer_box import LayerBox, sequence
 from .measure import text_width
-from .scene import Box, Line, Point, Scene, Shape as Drawn, Text
+from .scene import Anchor, Box, Line, Point, Scene, Shape, Text
 
 _HEIGHT, _LEAST_WIDTH = 44, 84
 _RISE = 50
@@ -23,71 +21,9 @@ _STAGGER = 64
 """How much higher the layer stands that reads the sequence from behind."""
 _LOOP, _PITCH = 30, 62
 """How far a loop goes out; what lies between two steps beside the labels."""
-_GAP = 15
+_SMALL = 11
 _SHOWN = 3
 """Steps that are drawn before the last one, where there are more."""
-
-
-@dataclass(frozen=True, slots=True)
-class LayerBox:
-    """A recurrent layer, for a picture of a network.
-
-    Args:
-        name: what it is called.
-        inputs: names and shapes of what one step is given, its own input first.
-        output: shape of what it puts out at one step.
-        states: names and shapes of its states.
-        units: how many units it has.
-        weights: how many numbers it learns, in each direction.
-        directions: 2 if a second layer reads the sequence from behind.
-    """
-
-    name: str
-    inputs: tuple[tuple[str, str], ...]
-    output: str
-    states: tuple[tuple[str, str], ...]
-    units: str
-    weights: str
-    directions: int = 1
-
-
-def layer_box(
-    cell: Cell, sizes: Mapping[str, int] | None = None, directions: int = 1
-) -> LayerBox:
-    """Return a layer of a cell, for a picture of a network.
-
-    Args:
-        cell: any cell.
-        sizes: numbers for its sizes; without them the shapes are in letters.
-        directions: 2 if a second layer reads the sequence from behind.
-
-    Raises:
-        SizeError: for a size that is missing or unknown, or does not fit.
-
-    Example:
-        >>> import cellwright as cw
-        >>> box = layer_box(cw.cells.load("lstm"), {"input_size": 1, "hidden_size": 300})
-        >>> box.states, box.weights
-        ((('h', '300'), ('c', '300')), '362,400')
-    """
-    graph = cell.graph
-    values = all_sizes(graph, sizes) if sizes else {}
-
-    def said(size: Size) -> str:
-        return f"{size.evaluate(values):,}" if sizes else formula(size)
-
-    def shape(of: Shape) -> str:
-        return ", ".join(map(said, of))
-
-    return LayerBox(
-        cell.name,
-        tuple((row.name, shape(row.shape)) for row in graph.inputs),
-        shape(graph.output_shape),
-        tuple((row.name, shape(row.shape)) for row in graph.states),
-        said(Size.named("hidden_size")),
-        said(parameter_count(graph)),
-        directions,
-    )
 
 
 def folded(layers: Sequence[LayerBox], steps: int | None = None) -> Scene:
@@ -133,7 +69,7 @@ class _Paper:
 
     layers: Sequence[LayerBox]
     length: int | None
-    shapes: list[Drawn] = field(default_factory=list)
+    shapes: list[Shape] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     texts: list[Text] = field(default_factory=list)
     places: list[list[list[_Place]]] = field(default_factory=list)
@@ -142,7 +78,7 @@ class _Paper:
     def half(self) -> float:
         """Half of the width of a box."""
         said = [text_width(layer.name, 14, bold=True) for layer in self.layers]
-        said += [text_width(_units(layer), 12) for layer in self.layers]
+        said += [text_width(layer.units_said(), 12) for layer in self.layers]
         return max(_LEAST_WIDTH, *(width + 20 for width in said)) / 2
 
     @property
@@ -153,17 +89,31 @@ class _Paper:
 
     @property
     def last(self) -> str:
+        """The last step: its number, or T."""
         return "T" if self.length is None else f"{self.length:,}"
 
-    def line(self, points: Sequence[Point], ends: tuple[int, int], **more: object) -> None:
-        line = Line(tuple(points), "wire", True, ends, len(self.lines))
-        self.lines.append(replace(line, **more))  # pyright: ignore[reportArgumentType]
+    def line(
+        self,
+        points: Sequence[Point],
+        ends: tuple[int, int],
+        style: str = "wire",
+        carries: int = -1,
+        note: str = "",
+    ) -> None:
+        """Draw a line from a shape to another, that of a new value unless told."""
+        own = len(self.lines) if carries < 0 else carries
+        self.lines.append(Line(tuple(points), style, True, ends, own, note))
+
+    def say(self, x: float, y: float, text: str, anchor: Anchor = "middle") -> None:
+        """Write a shape, a name or a number beside what it is of."""
+        self.texts.append(Text(x, y, text, _SMALL, "soft", anchor))
 
     def terminal(self, x: float, y: float, text: str, kind: str, note: str) -> int:
+        """Draw an end of the picture, and return its place among the shapes."""
         half = max(15.0, (text_width(text, 14, bold=True) + 18) / 2)
         box = Box(x - half, y - 13, x + half, y + 13)
         said = (Text(x, y, text, 14, bold=True),)
-        self.shapes.append(Drawn("round", box, kind, said, (), note))
+        self.shapes.append(Shape("round", box, kind, said, (), note))
         return len(self.shapes) - 1
 
     def column(self, x: float, step: str, whole: bool = False) -> None:
@@ -174,37 +124,31 @@ class _Paper:
             step: which one it is.
             whole: whether the shapes are those of the whole sequence.
         """
-        first = self.layers[0].inputs[0]
-        below = self.terminal(x, 0, first[0], "input", "what the network is given")
-        y = -13.0
+        (name, _), *others = self.layers[0].inputs
+        below = self.terminal(x, 0, name, "input", "what the network is given")
         if step:
-            self.texts.append(Text(x, 22, f"t = {step}", 11, "soft"))
-        elif whole:
-            for row, (name, shape) in enumerate(self.layers[0].inputs[1:]):
-                said = f"and {name} {_sequence(shape)}"
-                self.texts.append(Text(x, 22 + 14 * row, said, 11, "soft"))
+            self.say(x, 22, f"t = {step}")
+        for row, (other, shape) in enumerate(others if whole else ()):
+            self.say(x, 22 + 14 * row, f"and {other} {sequence(shape)}")
+        y = -13.0
         rows: list[list[_Place]] = []
         for layer in self.layers:
-            shape = layer.inputs[0][1]
             if whole:
-                spot = x + 8, y - 20
-                self.texts.append(Text(*spot, _sequence(shape), 11, "soft", "start"))
+                self.say(x + 8, y - 20, layer.input_shape, "start")
             row, below, y = self.layer(layer, x, y, below)
             rows.append(row)
-        top = y - _RISE
-        end = self.terminal(x, top + 13, "output", "output", "what the network puts out")
-        self.line([(x, y), (x, top + 26)], (below, end))
+        foot = y - _RISE + 26
         if whole:
-            output = self.layers[-1]
-            spot = x + 8, y - (_RISE - 26) / 2
-            said = _sequence(_doubled(output))
-            self.texts.append(Text(*spot, said, 11, "soft", "start"))
+            self.say(x + 8, (y + foot) / 2, self.layers[-1].output_shape, "start")
+        note = "what the network puts out"
+        end = self.terminal(x, foot - 13, "output", "output", note)
+        self.line([(x, y), (x, foot)], (below, end))
         self.places.append(rows)
 
     def layer(
         self, layer: LayerBox, x: float, y: float, below: int
     ) -> tuple[list[_Place], int, float]:
-        """Draw a layer; return its boxes, what its output leaves, and at what height."""
+        """Draw a layer; return its boxes, what its output leaves, and how high."""
         foot = y - _RISE + 13
         if layer.directions == 1:
             place = self.box(layer, x, foot)
@@ -212,11 +156,11 @@ class _Paper:
             return [place], place.shape, place.box.top
         places = [
             self.box(layer, x - self.spread, foot),
-            self.box(layer, x + self.spread, foot - _STAGGER, 1),
+            self.box(layer, x + self.spread, foot - _STAGGER, backwards=True),
         ]
         crest = foot - _HEIGHT - _STAGGER - 30
         bar = Box(x - 12, crest, x + 12, crest + 6)
-        self.shapes.append(Drawn("bar", bar, "join", (), (), "one behind the other"))
+        self.shapes.append(Shape("bar", bar, "join", (), (), "one behind the other"))
         joint = len(self.shapes) - 1
         number = len(self.lines)
         for place, side in zip(places, (-1, 1), strict=True):
@@ -228,16 +172,18 @@ class _Paper:
             self.line([*out, (x + side * 12, crest + 3)], (place.shape, joint))
         return places, joint, crest
 
-    def box(self, layer: LayerBox, x: float, foot: float, number: int = 0) -> _Place:
+    def box(
+        self, layer: LayerBox, x: float, foot: float, backwards: bool = False
+    ) -> _Place:
         """Draw the box of a layer, or of one of its directions."""
         box = Box(x - self.half, foot - _HEIGHT, x + self.half, foot)
         middle = foot - _HEIGHT / 2
         said = (
             Text(x, middle - 9, layer.name, 14, bold=True),
-            Text(x, middle + 10, _units(layer, number), 12),
+            Text(x, middle + 10, layer.units_said(backwards), 12),
         )
         note = f"{layer.weights} weights, the same at every step"
-        self.shapes.append(Drawn("box", box, "layer", said, (), note))
+        self.shapes.append(Shape("box", box, "layer", said, (), note))
         return _Place(box, len(self.shapes) - 1)
 
     def loops(self) -> None:
@@ -250,22 +196,23 @@ class _Paper:
                 x, out = (box.left, -_LOOP) if left else (box.right, _LOOP)
                 y = (box.top + box.bottom) / 2
                 way = [(x, y - 9), (x + out, y - 9), (x + out, y + 9), (x, y + 9)]
-                self.line(way, (place.shape, place.shape), note=_names(layer))
-                said = _states(layer)
+                self.line(way, (place.shape, place.shape), note=layer.state_names)
+                said = layer.state_lines
                 for at, text in enumerate(said):
                     height = y + (at - (len(said) - 1) / 2) * 15
                     spot = x + out + (-8 if left else 8), height
-                    anchor = "end" if left else "start"
-                    self.texts.append(Text(*spot, text, 11, "soft", anchor))
+                    self.say(*spot, text, "end" if left else "start")
 
     def steps(self) -> None:
         """Draw the network step by step, at the right of what is there."""
-        room = max(text_width(_names(layer), 14, bold=True) for layer in self.layers)
+        room = max(
+            text_width(layer.state_names, 14, bold=True) for layer in self.layers
+        )
         wide = 2 * (self.half + self.spread)
         pitch = wide + max(_PITCH, room + 24)
         inside = [text for shape in self.shapes for text in shape.texts]
         edge = max(text.box.right for text in (*self.texts, *inside))
-        start = edge + 2 * _GAP + room + 48 + wide / 2
+        start = edge + 30 + room + 48 + wide / 2
         named = self.named_steps()
         for at, step in enumerate(named):
             if step:
@@ -275,7 +222,7 @@ class _Paper:
         for number, layer in enumerate(self.layers):
             for way in range(layer.directions):
                 places = [rows[number][way] for rows in self.places[1:]]
-                self.carry(places, _names(layer), way == 1, ends, "" in named)
+                self.carry(places, layer.state_names, way == 1, ends, "" in named)
         if "" in named:
             middle = start + named.index("") * pitch
             self.texts.append(Text(middle, 0, "…", 14))
@@ -301,7 +248,7 @@ class _Paper:
         begin = self.terminal(ends[0], y, label, *left)
         end = self.terminal(ends[1], y, label, *right)
         row = [begin, *(place.shape for place in places), end]
-        for at, (one, other) in enumerate(zip(row, row[1:], strict=False)):
+        for at, (one, other) in enumerate(pairwise(row)):
             way = [(self.shapes[one].box.right, y), (self.shapes[other].box.left, y)]
             middle = (way[0][0] + way[1][0]) / 2
             meets = (other, one) if backwards else (one, other)
@@ -315,20 +262,21 @@ class _Paper:
     def scene(self, view: str, sentence: str) -> Scene:
         """Return the picture, with what has to be said below it."""
         names = ", ".join(layer.name for layer in self.layers)
-        weights = ", ".join(dict.fromkeys(_weights(layer) for layer in self.layers))
+        weights = ", ".join(dict.fromkeys(layer.weights_said for layer in self.layers))
         left = min(drawn.box.left for drawn in (*self.shapes, *self.texts))
-        more = max(0, len(self.layers[0].inputs) - 1)
-        said = [f"The same weights at every step: {weights}."]
-        said.append(
-            f"Units are not time steps: {self.layers[0].units} units, "
-            f"however long the sequence is (T = {self.last})."
-            if self.length is not None
-            else f"Units are not time steps: {self.layers[0].units} units, whatever T is."
+        below = 52 + 14 * (len(self.layers[0].inputs) - 1)
+        length = "whatever T is"
+        if self.length is not None:
+            length = f"however long the sequence is (T = {self.last})"
+        units = self.layers[0].units
+        said = (
+            f"The same weights at every step: {weights}.",
+            f"Units are not time steps: {units} units, {length}.",
+            f"T time steps, B sequences at once.{_letters(self.layers)}",
         )
-        said.append("T time steps, B sequences at once." + _letters(self.layers))
         for row, text in enumerate(said):
-            y = 52 + 14 * more + 17 * row
-            self.texts.append(Text(left, y, text, 12, "soft", "start"))
+            spot = left, below + 17 * row
+            self.texts.append(Text(*spot, text, 12, "soft", "start"))
         layers = f"{len(self.layers)} recurrent layer{'s' * (len(self.layers) > 1)}"
         return Scene(
             f"{names}: the network {view}",
@@ -337,44 +285,6 @@ class _Paper:
             tuple(self.lines),
             tuple(self.texts),
         )
-
-
-def _units(layer: LayerBox, number: int = 0) -> str:
-    """Return the second line of a box; of two directions it says which."""
-    if layer.directions == 1:
-        return f"{layer.units} units"
-    return f"← {layer.units} units" if number else f"{layer.units} units →"
-
-
-def _names(layer: LayerBox) -> str:
-    return ", ".join(name for name, _ in layer.states)
-
-
-def _weights(layer: LayerBox) -> str:
-    both = " in each direction" if layer.directions == 2 else ""
-    return f"{layer.weights} in {layer.name}{both}"
-
-
-def _sequence(shape: str) -> str:
-    return f"[T, B, {shape}]" if shape else "[T, B]"
-
-
-def _doubled(layer: LayerBox) -> str:
-    if layer.directions == 1:
-        return layer.output
-    number = layer.output.replace(",", "")
-    return f"{2 * int(number):,}" if number.isdigit() else f"2·{layer.output}"
-
-
-def _states(layer: LayerBox) -> list[str]:
-    """Return the states with their shapes; those of one shape stand together."""
-    shapes: dict[str, list[str]] = {}
-    for name, shape in layer.states:
-        shapes.setdefault(shape, []).append(name)
-    return [
-        f"{', '.join(names)}: [B, {shape}]" if shape else f"{', '.join(names)}: [B]"
-        for shape, names in shapes.items()
-    ]
 
 
 def _letters(layers: Sequence[LayerBox]) -> str:

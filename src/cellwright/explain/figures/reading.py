@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from cellwright.language.cell import Cell
@@ -11,10 +10,8 @@ from cellwright.language.views import EquationView
 
 from ..facts import one_line, output_name
 from ..order import in_reading_order
-from ..symbols import PRIME
-from ..zeros import without_zeros
+from ..zeros import without_zero_terms, without_zeros
 from .boxes import Boxes
-from .forms import names_in
 from .wiring import TERMINALS, Part, Source, Wire, Wiring, joined
 
 
@@ -52,7 +49,11 @@ class _Reader:
     """
 
     def __init__(self, cell: Cell):
-        self.equations = in_reading_order(without_zeros(cell.equations))
+        shown = [
+            replace(equation, tree=without_zero_terms(equation.tree))
+            for equation in without_zeros(cell.equations)
+        ]
+        self.equations = in_reading_order(shown)
         self._graph = cell.graph
         self._output = output_name(cell)
         self.boxes = Boxes()
@@ -75,16 +76,16 @@ class _Reader:
             self._enter()
         elif boxes.in_block and not equation.in_block:
             self._leave()
-        tree, names = equation.tree, equation.names
+        tree = equation.tree
         if boxes.fixed(tree):
             self._read_fixed(equation)
-        elif len(names) > 1:
+        elif len(equation.names) > 1:
             self._read_split(equation)
         else:
-            count = len(boxes.parts)
-            boxes.values[names[0]] = boxes.source(tree)
-            if names[0] not in self._carried or equation.in_block:
-                self._name(equation, fresh=len(boxes.parts) > count)
+            name = "".join(equation.names)
+            boxes.values[name] = boxes.source(tree)
+            if name not in self._carried or equation.in_block:
+                self._name(equation)
 
     def _enter(self) -> None:
         """Open the block: what is carried has a part, where each micro-step begins."""
@@ -131,25 +132,24 @@ class _Reader:
         for port, name in enumerate(equation.names):
             self.boxes.values[name] = Source(found.part, port)
 
-    def _name(self, equation: EquationView, fresh: bool) -> None:
-        """Write the name of an equation on what computes it, or beside it."""
+    def _name(self, equation: EquationView) -> None:
+        """Write the name of an equation on what computes it, beside it or at its end.
+
+        A state's next value and an output stand where they leave the picture.
+        """
         boxes, (name,) = self.boxes, equation.names
         source = boxes.values[name]
         part = boxes.parts[source.part]
-        used_up = part.names or part.kind in TERMINALS or not fresh
-        primed = name.endswith("'")
         note = self._note(equation)
-        if used_up and not part.kind == "operation" or part.names:
-            ends = primed and not (equation.in_block and not self._is_state(name))
-            if not ends and name != self._output:
-                pill = boxes.add(Part("name", (name,), (), note, equation.in_block))
-                boxes.wire(source, pill.part)
-                boxes.values[name] = pill
-            return
-        ends = primed and self._is_state(name)
-        ends = ends or (name == self._output and part.kind == "operation")
-        own = () if ends else (name,)
-        boxes.parts[source.part] = replace(part, names=own, note=note)
+        if not part.names and part.kind not in TERMINALS:
+            circle = part.kind == "operation"
+            at_end = self._is_state(name) or (name == self._output and circle)
+            own = () if at_end else (name,)
+            boxes.parts[source.part] = replace(part, names=own, note=note)
+        elif not self._is_state(name) and name != self._output:
+            pill = boxes.add(Part("name", (name,), (), note, equation.in_block))
+            boxes.wire(source, pill.part)
+            boxes.values[name] = pill
 
     def _is_state(self, name: str) -> bool:
         return any(f"{row.name}'" == name for row in self._graph.states)
@@ -179,11 +179,3 @@ class _Reader:
         assert kind in ("after", "output")
         end = boxes.add(Part(kind, own, (name,), note, False, caption))
         boxes.wire(source, end.part)
-
-
-def dependencies(equations: Iterable[EquationView]) -> dict[str, Sequence[str]]:
-    """Return by name the names that its equation has."""
-    return {n: [*names_in(e.tree)] for e in equations for n in e.names}
-
-
-__all__ = ["PRIME", "dependencies", "wiring"]

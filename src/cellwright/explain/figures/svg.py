@@ -75,8 +75,10 @@ def svg(scene: Scene) -> str:
     box = " ".join(map(_number, (left, top, width, height)))
     size = f'width="{_number(width)}" height="{_number(height)}"'
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="{_ROOT}" viewBox="{box}" '
-        f'{size} role="img" aria-label={quoteattr(scene.title)}>',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" class="{_ROOT}" viewBox="{box}" '
+            f'{size} role="img" aria-label={quoteattr(scene.title)}>'
+        ),
         MADE_BY,
         f"<title>{escape(scene.title)}</title>",
         f"<desc>{escape(scene.description)}</desc>",
@@ -149,7 +151,12 @@ def _form(shape: Shape, box: Box) -> str:
         x, y = (box.left + box.right) / 2, (box.top + box.bottom) / 2
         middle = f'cx="{_number(x)}" cy="{_number(y)}" r="{_number(width / 2)}"'
         return f'<circle class="shape" {middle}/>'
-    radius = {"box": 5, "round": min(13.0, width / 2, height / 2), "bar": 2, "frame": 10}
+    radius = {
+        "box": 5,
+        "round": min(13.0, width / 2, height / 2),
+        "bar": 2,
+        "frame": 10,
+    }
     place = f'x="{_number(box.left)}" y="{_number(box.top)}"'
     size = f'width="{_number(width)}" height="{_number(height)}"'
     return f'<rect class="shape" {place} {size} rx="{_number(radius[shape.form])}"/>'
@@ -161,7 +168,7 @@ def _text(text: Text) -> str:
     style = f"{text.style} bold" if text.bold else text.style
     anchor = f' text-anchor="{text.anchor}"' if text.anchor != "start" else ""
     said = escape(text.text)
-    return f'<text class={quoteattr(style)} {place}{anchor}>{said}</text>'
+    return f"<text class={quoteattr(style)} {place}{anchor}>{said}</text>"
 
 
 def _line(line: Line) -> str:

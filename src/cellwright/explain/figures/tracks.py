@@ -59,9 +59,7 @@ def tracks(turns: Sequence[Turn]) -> list[tuple[Turn, int]]:
         track = 0
         for other, at in placed:
             below, above = other.span
-            if below < high + _APART and low < above + _APART:
-                track = max(track, at + 1)
-            elif _before(other, turn):
+            if (below < high + _APART and low < above + _APART) or _before(other, turn):
                 track = max(track, at + 1)
         placed.append((turn, track))
     return placed
@@ -87,7 +85,9 @@ def _without_circles(turns: list[Turn]) -> list[Turn]:
         circle = _circle(turns)
         if circle is None:
             return turns
-        turn = next((t for t in circle if t.part == 0 and not _is_split(t, turns)), None)
+        turn = next(
+            (t for t in circle if t.part == 0 and not _is_split(t, turns)), None
+        )
         if turn is None:
             return turns
         taken = [h for t in turns for h in (t.enter, *t.leave)]
@@ -113,7 +113,7 @@ def _free_height(turn: Turn, taken: Sequence[float]) -> float:
 
 
 def _circle(turns: Sequence[Turn]) -> list[Turn] | None:
-    """Return turns of which each has to be left of the next, and the last of the first."""
+    """Return turns each of which has to be left of the next, all in a circle."""
     state: dict[int, int] = {}
     path: list[int] = []
 

@@ -72,7 +72,9 @@ class _Printer:
             case ast.Constant(value=value):
                 return f"{value:g}" if isinstance(value, float) else str(value), _ATOM
             case ast.Name(id=name):
-                return {"inf": "∞", "pi": "π"}.get(name, name.replace(PRIME, "'")), _ATOM
+                return {"inf": "∞", "pi": "π"}.get(
+                    name, name.replace(PRIME, "'")
+                ), _ATOM
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return f"−{self.at_least(operand, _PRODUCT)}", _SUM
             case ast.UnaryOp(operand=operand):
@@ -180,4 +182,6 @@ def _filled(text: str, width: int) -> list[str]:
             found[-1] += f" {word}"
         else:
             found.append(word)
-    return found if all(len(line) <= width for line in found) else [*found, "", "", "", ""]
+    return (
+        found if all(len(line) <= width for line in found) else [*found, "", "", "", ""]
+    )

@@ -1,0 +1,61 @@
+"""Tests of where everything stands: nothing is in the way of anything else."""
+
+from random import Random
+
+import pytest
+
+from cellwright.cells import find, load, names
+from cellwright.explain.figures.arrange import arranged
+from cellwright.explain.figures.layers import conveyors
+from cellwright.explain.figures.reading import wiring
+from random_cells import draw_cell
+from scene_checks import faults
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_cell_of_the_library_has_no_fault(name: str):
+    """No text, box or line lies over another one."""
+    assert faults(arranged(wiring(load(name)))) == []
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_random_cell_has_no_fault(seed: int):
+    """Nor does it in cells that nobody has looked at."""
+    cell = find(draw_cell(Random(seed)))
+    assert faults(arranged(wiring(cell))) == []
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_state_that_is_handed_on_runs_straight(name: str):
+    """What carries a state entry by entry is one straight line, above all others."""
+    found = wiring(load(name))
+    scene = arranged(found)
+    for way in conveyors(found):
+        lines = [
+            line
+            for wire in way
+            for line in scene.lines
+            if line.ends == (wire.source.part, wire.target)
+        ]
+        heights = {point[1] for line in lines for point in line.points}
+        assert {line.style for line in lines} == {"lane"}
+        assert len(heights) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "states"),
+    [("lstm", ["c"]), ("gru", ["h"]), ("slstm", ["c", "n", "m"]), ("elman", [])],
+)
+def test_states_that_are_handed_on_are_found(name: str, states: list[str]):
+    """The cell state of an LSTM is one, its hidden state is none."""
+    found = wiring(load(name))
+    begins = [found.parts[way[0].source.part].lines[0] for way in conveyors(found)]
+    assert begins == states
+
+
+def test_values_go_from_the_left_to_the_right():
+    """Each wire but that to the next micro-step enters behind where it leaves."""
+    for name in names():
+        for line in arranged(wiring(load(name))).lines:
+            forward = line.points[0][0] < line.points[-1][0]
+            assert forward != (line.style == "again"), (name, line)
