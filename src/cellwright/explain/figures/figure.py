@@ -43,10 +43,9 @@ def network_figure(
 
     Example:
         >>> import cellwright as cw
-        >>> layer = layer_box(
-        ...     cw.cells.load("gru"), {"input_size": 8, "hidden_size": 32}
-        ... )
-        >>> network_figure([layer], steps=20).startswith("<svg")
+        >>> from cellwright.explain import layer_box
+        >>> gru = layer_box(cw.cells.load("gru"))
+        >>> network_figure([gru], steps=20).startswith("<svg")
         True
     """
     if not layers:

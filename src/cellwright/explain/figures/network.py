@@ -22,7 +22,7 @@ _STAGGER = 64
 _LOOP, _PITCH = 30, 62
 """How far a loop goes out; what lies between two steps beside the labels."""
 _SMALL = 11
-_SHOWN = 3
+_SHOWN = 2
 """Steps that are drawn before the last one, where there are more."""
 
 

@@ -1,6 +1,7 @@
 """A picture as SVG: one file, no scripts, no fonts, light on paper and dark on request.
 
-The bytes hang on the picture alone.
+It brings its own ground, so that it can be read wherever it is put. The bytes hang on
+the picture alone.
 """
 
 from __future__ import annotations
@@ -83,6 +84,7 @@ def svg(scene: Scene) -> str:
         f"<title>{escape(scene.title)}</title>",
         f"<desc>{escape(scene.description)}</desc>",
         f"<style>{_style()}</style>",
+        f'<rect class="paper" x="{_number(left)}" y="{_number(top)}" {size} rx="6"/>',
         *(_shape(shape) for shape in scene.shapes if shape.form == "frame"),
         *(_line(line) for line in _sorted(scene.lines)),
         *(_shape(shape) for shape in scene.shapes if shape.form != "frame"),
@@ -127,6 +129,7 @@ def _colours(colours: dict[str, str | tuple[str, str]]) -> Iterator[tuple[str, s
             yield f".{name} .shape", f"fill:{pair[0]};stroke:{pair[1]}"
     ink, soft = colours["ink"], colours["soft"]
     wire, paper = colours["wire"], colours["paper"]
+    yield ".paper", f"fill:{paper}"
     yield ".ink", f"fill:{ink}"
     yield ".soft", f"fill:{soft}"
     yield "path", f"stroke:{wire}"
