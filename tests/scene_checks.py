@@ -19,6 +19,24 @@ def faults(scene: Scene) -> list[str]:
     ]
 
 
+def crossings(scene: Scene) -> int:
+    """Return how often lines of two values cross."""
+    found = [(line, s) for line in scene.lines for s in line.stretches()]
+    return sum(
+        one.carries != other.carries and _cross(first, second)
+        for (one, first), (other, second) in combinations(found, 2)
+    )
+
+
+def _cross(one: tuple[Point, Point], other: tuple[Point, Point]) -> bool:
+    for level, upright in ((one, other), (other, one)):
+        if level[0][1] == level[1][1] and upright[0][0] == upright[1][0]:
+            left, right = sorted((level[0][0], level[1][0]))
+            top, bottom = sorted((upright[0][1], upright[1][1]))
+            return left < upright[0][0] < right and top < level[0][1] < bottom
+    return False
+
+
 def _all_texts(scene: Scene) -> Iterator[tuple[Text, int]]:
     for place, shape in enumerate(scene.shapes):
         for text in (*shape.texts, *shape.beside):

@@ -1,15 +1,17 @@
 """Tests of where everything stands: nothing is in the way of anything else."""
 
+from itertools import combinations
 from random import Random
 
 import pytest
 
 from cellwright.cells import find, load, names
 from cellwright.explain.figures.arrange import arranged
+from cellwright.explain.figures.grid import grid
 from cellwright.explain.figures.layers import conveyors
 from cellwright.explain.figures.reading import wiring
 from random_cells import draw_cell
-from scene_checks import faults
+from scene_checks import crossings, faults
 
 
 @pytest.mark.parametrize("name", names())
@@ -51,6 +53,29 @@ def test_states_that_are_handed_on_are_found(name: str, states: list[str]):
     found = wiring(load(name))
     begins = [found.parts[way[0].source.part].lines[0] for way in conveyors(found)]
     assert begins == states
+
+
+def test_lines_cross_no_more_often_than_when_they_were_looked_at():
+    """A change of the layout that makes the library harder to read is seen."""
+    found = {name: crossings(arranged(wiring(load(name)))) for name in names()}
+
+    assert [found[name] for name in ("elman", "lstm", "gru")] == [0, 0, 1]
+    assert sum(found.values()) <= 64, found
+
+
+@pytest.mark.parametrize("name", names())
+def test_lines_enter_a_part_in_the_order_in_which_they_come(name: str):
+    """What comes from above enters above, so that no two cross before a part."""
+    found = grid(wiring(load(name)))
+    for place, links in enumerate(found.layers.links):
+        for one, other in combinations(links, 2):
+            if one.end == other.end:
+                heights = [
+                    found.tops[place][link.start] + found.offsets[place][link][0]
+                    for link in (one, other)
+                ]
+                entered = [found.offsets[place][link][1] for link in (one, other)]
+                assert (heights[0] < heights[1]) == (entered[0] < entered[1])
 
 
 def test_values_go_from_the_left_to_the_right():

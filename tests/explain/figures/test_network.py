@@ -86,12 +86,16 @@ def test_steps_are_left_out_only_where_there_are_many(steps: int | None, columns
 
 def test_states_go_from_step_to_step_and_back_in_the_second_direction():
     """A line of states leads to each next step; from behind it leads the other way."""
-    both = replace(LSTM, directions=2)
-    lanes = [line for line in unrolled([both], 3).lines if line.style == "lane"]
+    scene = unrolled([replace(LSTM, directions=2)], 3)
+    lanes = [line for line in scene.lines if line.style == "lane"]
     forward = [line for line in lanes if line.points[0][0] < line.points[-1][0]]
 
     assert len(lanes) == 8
     assert len(forward) == 4
+    for line in lanes:
+        begins, ends = (scene.shapes[end].style for end in line.ends)
+        assert begins in ("before", "layer")
+        assert ends in ("after", "layer")
 
 
 def test_two_directions_put_out_both():

@@ -22,7 +22,27 @@ def cells() -> list[tuple[str, Cell]]:
     return [*((name, load(name)) for name in names()), *drawn]
 
 
-CELLS = dict(cells())
+BUSES = """\
+# Gates that share some of what they are given, and not all.
+input x [input_size]
+state h, k, m [hidden_size]
+weight W [hidden_size, input_size]
+weight U, V [hidden_size, hidden_size]
+output h'
+a = sigmoid(W @ x + U @ h)
+b = tanh(W @ x + V @ h)
+c = sigmoid(U @ h + V @ k)
+d = tanh(V @ h + U @ k)
+e = sigmoid(W @ x + U @ h + V @ m)
+f = tanh(W @ x + V @ h + U @ m)
+g = clip(a * b, c - 2, k + d)
+h' = g * e
+k' = f * g
+m' = k
+"""
+"""Two lines that have h in common, and a line that goes on in another one."""
+
+CELLS = {**dict(cells()), "buses": find(BUSES)}
 
 
 def carriers(found: Wiring) -> dict[str, Source]:
@@ -148,6 +168,25 @@ def test_gates_get_the_same_values_by_one_line():
     assert taken("f") == ["c", "join"]
     assert taken("g") == ["join"]
     assert "x, h together" in found.parts[join].note
+
+
+def test_a_line_goes_on_in_another_one():
+    """Whoever is given more than a line has gets the line and the rest."""
+    found = wiring(find(BUSES))
+    joins = [place for place, part in enumerate(found.parts) if part.kind == "join"]
+    taken = {
+        join: {
+            "join" if w.source.part in joins else found.parts[w.source.part].lines[0]
+            for w in found.wires
+            if w.target == join
+        }
+        for join in joins
+    }
+    assert sorted(map(sorted, taken.values())) == [
+        ["h", "k"],
+        ["h", "x"],
+        ["join", "m"],
+    ]
 
 
 def test_what_is_subtracted_and_what_divides_is_marked():
