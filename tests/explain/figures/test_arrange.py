@@ -10,6 +10,7 @@ from cellwright.explain.figures.arrange import arranged
 from cellwright.explain.figures.grid import grid
 from cellwright.explain.figures.layers import conveyors
 from cellwright.explain.figures.reading import wiring
+from edge_cells import EDGES
 from random_cells import draw_cell
 from scene_checks import crossings, faults
 
@@ -20,11 +21,41 @@ def test_a_cell_of_the_library_has_no_fault(name: str):
     assert faults(arranged(wiring(load(name)))) == []
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(20))
 def test_a_random_cell_has_no_fault(seed: int):
     """Nor does it in cells that nobody has looked at."""
     cell = find(draw_cell(Random(seed)))
     assert faults(arranged(wiring(cell))) == []
+
+
+@pytest.mark.parametrize("words", EDGES)
+def test_a_cell_at_an_edge_has_no_fault(words: str):
+    """Nor in cells of which random ones are rarely."""
+    assert faults(arranged(wiring(find(f"# A cell.\n{EDGES[words]}")))) == []
+
+
+@pytest.mark.parametrize("carried", [1, 2, 3])
+def test_micro_steps_that_carry_several_values_have_no_fault(carried: int):
+    """Each has a way back of its own, below the others."""
+    values = [f"v{n}" for n in range(carried)]
+    steps = [f"    {v}' = tanh(U @ {v} + W @ x) * {values[0]}" for v in values]
+    text = [
+        "# A cell.",
+        "count depth = 2",
+        "input x [input_size]",
+        "state h [hidden_size]",
+        "weight W [hidden_size, input_size]",
+        "output h'",
+        *(f"{v} = h" for v in values),
+        "for l in 1..depth:",
+        "    weight U [hidden_size, hidden_size]",
+        *steps,
+        "h' = " + " + ".join(f"{v}'" for v in values),
+    ]
+    scene = arranged(wiring(find("\n".join(text) + "\n")))
+
+    assert faults(scene) == []
+    assert sum(line.style == "again" for line in scene.lines) == carried
 
 
 @pytest.mark.parametrize("name", names())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Sequence
 
 from ..symbols import PRIME
@@ -17,7 +18,7 @@ from .forms import (
     terms,
 )
 from .wiring import Kind, Part, Source, Wire
-from .words import INNER, called, cases, short, wrapped
+from .words import INNER, called, cases, raised, short, wrapped
 
 _KINDS: dict[str, Kind] = {
     **dict.fromkeys(("sigmoid", "hard_sigmoid", "log_sigmoid"), "gate"),
@@ -231,9 +232,22 @@ class Boxes:
         operands: Sequence[tuple[bool, ast.expr]],
         mark: str,
     ) -> Source:
-        sources = [(marked, self.source(operand)) for marked, operand in operands]
+        counted = Counter(
+            (marked, self.source(operand)) for marked, operand in operands
+        )
+        taken_once: list[tuple[bool, Source]] = []
+        for (marked, source), count in counted.items():
+            # Two wires from one place to another would look like one.
+            again = _repeated(label, count)
+            if again:
+                several = self._part("operation", tree, (again,))
+                self.wire(source, several.part)
+                if len(counted) == 1 and not marked:
+                    return several
+                source = several
+            taken_once.append((marked, source))
         circle = self._part("operation", tree, (label,))
-        for marked, source in sources:
+        for marked, source in taken_once:
             self.wire(source, circle.part, mark if marked else "")
         return circle
 
@@ -294,6 +308,18 @@ def _is_short(tree: ast.expr) -> bool:
     found = [term for _, term in terms(tree)]
     plain = all(isinstance(t, ast.Name | ast.Constant) for t in found)
     return plain and len(found) > 1
+
+
+def _repeated(label: str, count: int) -> str:
+    """Return what is done to a value that stands several times: ``a * a`` is a square.
+
+    Example:
+        >>> _repeated("×", 2), _repeated("+", 3), _repeated("max", 2), _repeated("+", 1)
+        ('□²', '× 3', '', '')
+    """
+    if count == 1 or label[0] not in "×+":
+        return ""
+    return f"{INNER}{raised(count)}" if label[0] == "×" else f"× {count}"
 
 
 def _conditions(found: Sequence[Term]) -> list[str]:

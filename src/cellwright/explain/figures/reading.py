@@ -174,7 +174,7 @@ class _Reader:
         boxes = self.boxes
         source = boxes.values[name]
         part = boxes.parts[source.part]
-        own = () if name in part.names or part.kind == "input" else (name,)
+        own = () if name in part.names else (name,)
         note = part.note.partition("\n")[2] or name
         assert kind in ("after", "output")
         end = boxes.add(Part(kind, own, (name,), note, False, caption))

@@ -43,6 +43,11 @@ def called(name: str) -> str:
     return SHORT.get(name, name)
 
 
+def raised(number: int) -> str:
+    """Return a number as an exponent."""
+    return str(number).translate(_RAISED)
+
+
 def short(tree: ast.expr, hide: Hide = lambda _: False) -> str:
     r"""Return an expression as a short text; products are held together.
 
@@ -116,7 +121,7 @@ class _Printer:
     def _power(self, left: ast.expr, right: ast.expr) -> str:
         base, exponent = self.at_least(left, _ATOM), self.at_least(right, _ATOM)
         plain = exponent.isdigit()
-        return base + (exponent.translate(_RAISED) if plain else f"^{exponent}")
+        return base + (raised(int(exponent)) if plain else f"^{exponent}")
 
     def _call(self, name: str, args: Sequence[ast.expr]) -> tuple[str, int]:
         texts = [self.at_least(arg, _SUM) for arg in args]
