@@ -6,9 +6,9 @@ all bends is least, by moves that each make it smaller.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise, product
 
 from .crossings import Order
 from .layers import Layers, Link, Slot
@@ -65,7 +65,7 @@ def heights(
     """
     blocks = _aligned(layers, order, offsets, lanes)
     for place, column in enumerate(order):
-        for above, below in itertools.pairwise(column):
+        for above, below in pairwise(column):
             room = sizes[place][above].down + sizes[place][below].up
             one, other = blocks.block[place, above], blocks.block[place, below]
             least = room + one[1] - other[1]
@@ -133,82 +133,82 @@ def _aligned(
 def _settled(blocks: _Blocks) -> list[float]:
     """Return the height of each block."""
     count = 1 + max(number for number, _ in blocks.block.values())
-    tops = [0.0] * count
-    changed = True
-    while changed:
-        changed = False
-        for above, below, least in blocks.limits:
-            if tops[below] < tops[above] + least - _NEAR:
-                tops[below], changed = tops[above] + least, True
-    limits = [
-        [(a, b, x) for a, b, x in blocks.limits if n in (a, b)] for n in range(count)
-    ]
-    ties = [[t for t in blocks.ties if n in t[:2]] for n in range(count)]
+    room = _Room(blocks, count)
     moves, moved = 0, True
     while moved and moves < _MOST_MOVES:
         moved = False
-        for number in range(count):
-            for way in (1, -1):
-                for tied in (False, True):
-                    while moves < _MOST_MOVES and _move(
-                        tops, number, way, tied, limits, ties
-                    ):
-                        moved = True
-                        moves += 1
-    return tops
+        for number, way, tied in product(range(count), (1, -1), (False, True)):
+            while moves < _MOST_MOVES and room.move(number, way, tied):
+                moved = True
+                moves += 1
+    return room.tops
 
 
-def _move(
-    tops: list[float],
-    number: int,
-    way: int,
-    tied: bool,
-    limits: Sequence[Sequence[tuple[int, int, float]]],
-    ties: Sequence[Sequence[tuple[int, int, float, float]]],
-) -> bool:
-    """Move a block, with what is in its way, if that makes the bends smaller.
+class _Room:
+    """The heights of blocks while they are moved.
 
     Args:
-        tops: the heights, which change.
-        number: the block.
-        way: 1 for down, -1 for up.
-        tied: whether blocks move along to which a wire is straight.
-        limits: by block.
-        ties: by block.
+        blocks: what keeps apart, and what is tied.
+        count: how many blocks there are.
     """
-    group = {number}
-    stack = [number]
-    while stack:
-        own = stack.pop()
-        new: set[int] = set()
-        for above, below, least in limits[own]:
-            pushes, pushed = (above, below) if way > 0 else (below, above)
-            if pushes == own and tops[below] - tops[above] - least < _NEAR:
-                new.add(pushed)
-        if tied:
-            for one, other, gap, cost in ties[own]:
-                if cost > _TIDY and abs(tops[other] - tops[one] - gap) < _NEAR:
+
+    def __init__(self, blocks: _Blocks, count: int):
+        self.tops = [0.0] * count
+        numbers = range(count)
+        self._limits = [[x for x in blocks.limits if n in x[:2]] for n in numbers]
+        self._ties = [[x for x in blocks.ties if n in x[:2]] for n in numbers]
+        changed = True
+        while changed:
+            changed = False
+            for above, below, least in blocks.limits:
+                if self.tops[below] < self.tops[above] + least - _NEAR:
+                    self.tops[below], changed = self.tops[above] + least, True
+
+    def move(self, number: int, way: int, tied: bool) -> bool:
+        """Move a block, with what is in its way, if that makes the bends smaller.
+
+        Args:
+            number: the block.
+            way: 1 for down, -1 for up.
+            tied: whether blocks move along to which a wire is straight.
+        """
+        group = self._group(number, way, tied)
+        gain, room = 0.0, float("inf")
+        for own in group:
+            for above, below, least in self._limits[own]:
+                front, back = (above, below) if way > 0 else (below, above)
+                if front == own and back not in group:
+                    room = min(room, self.tops[below] - self.tops[above] - least)
+            for one, other, gap, cost in self._ties[own]:
+                if one in group and other in group:
+                    continue
+                towards = way if other in group else -way
+                apart = (self.tops[other] - self.tops[one] - gap) * towards
+                # Negative: the move brings the two nearer to where they should be.
+                gain += cost if apart < -_NEAR else -cost
+                if apart < -_NEAR:
+                    room = min(room, -apart)
+        if gain <= _NEAR or room == float("inf"):
+            return False
+        for own in group:
+            self.tops[own] += way * room
+        return True
+
+    def _group(self, number: int, way: int, tied: bool) -> set[int]:
+        """Return a block and those that it pushes, and draws along if they are tied."""
+        group, stack = {number}, [number]
+        while stack:
+            own = stack.pop()
+            new: set[int] = set()
+            for above, below, least in self._limits[own]:
+                pushes, pushed = (above, below) if way > 0 else (below, above)
+                touching = self.tops[below] - self.tops[above] - least < _NEAR
+                if pushes == own and touching:
+                    new.add(pushed)
+            for one, other, gap, cost in self._ties[own] if tied else ():
+                straight = abs(self.tops[other] - self.tops[one] - gap) < _NEAR
+                if cost > _TIDY and straight:
                     new |= {one, other}
-        stack += new - group
-        group |= new
-    gain, room = 0.0, float("inf")
-    for own in group:
-        for above, below, least in limits[own]:
-            front, back = (above, below) if way > 0 else (below, above)
-            if front == own and back not in group:
-                room = min(room, tops[below] - tops[above] - least)
-        for one, other, gap, cost in ties[own]:
-            if one in group and other in group:
-                continue
-            apart = (
-                (tops[other] - tops[one] - gap) * (1 if other in group else -1) * way
-            )
-            # Negative: the move brings the two nearer to where they should be.
-            gain += cost if apart < -_NEAR else -cost
-            if apart < -_NEAR:
-                room = min(room, -apart)
-    if gain <= _NEAR or room == float("inf"):
-        return False
-    for own in group:
-        tops[own] += way * room
-    return True
+            stack += new - group
+            group |= new
+        return group
