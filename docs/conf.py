@@ -16,6 +16,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.doctest",
     "sphinx.ext.napoleon",
+    "cell_figure",
     "cell_gallery",
     "command_line",
     "error_gallery",

@@ -1,4 +1,4 @@
-"""The directive `cell-gallery`: the library by family, each cell as its file is."""
+"""The directive `cell-gallery`: the library by family, each cell drawn and as text."""
 
 from collections.abc import Iterator
 from typing import ClassVar
@@ -41,7 +41,7 @@ def label(cell: Cell) -> str:
 
 
 def section(cell: Cell) -> list[str]:
-    """Write one cell: its title, its references, its text."""
+    """Write one cell: its title, its references, its picture, its text."""
     return [
         f"({label(cell)})=",
         f"### {cell.name}",
@@ -49,6 +49,9 @@ def section(cell: Cell) -> list[str]:
         cell.title,
         "",
         *(f"* {reference}" for reference in cell.references),
+        "",
+        f"```{{cell-figure}} {cell.name}",
+        "```",
         "",
         "```text",
         cell.text.rstrip(),

@@ -25,7 +25,8 @@ from cellwright.tasks import read_series
 from command_runs import Run, write_series
 
 COMMANDS = [
-    *("cells", "show", "new", "diff", "explain", "predict", "bench", "cite", "cache"),
+    *("cells", "show", "figure", "new", "diff", "explain", "predict", "bench"),
+    *("cite", "cache"),
     *("train series", "train sunspots", "train adding", "train periodic"),
 ]
 BAD_CELL = (

@@ -1,7 +1,7 @@
 """The commands in their order; the module of one is imported when it is asked for.
 
-torch takes seconds to import. What reads text alone (``show``, ``cells``, ``diff``,
-``new``, ``cache``) does without it, and so does the list of commands.
+torch takes seconds to import. What reads text alone (``show``, ``cells``, ``figure``,
+``diff``, ``new``, ``cache``) does without it, and so does the list of commands.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import typer
 SUMMARIES = {
     "cells": "List the cells of the library by family, or those of a folder.",
     "show": "Show what a cell says, or what is wrong with it.",
+    "figure": "Draw a cell, or a layer of it folded and step by step, as SVG.",
     "new": "Write a cell file to change, begun from a cell that is there.",
     "diff": "Compare two cells: equations, declarations and parameters.",
     "explain": "Explain a network: shapes, states, gates, wiring, parameters, work.",

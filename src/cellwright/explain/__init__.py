@@ -13,4 +13,8 @@ from .counts import formula as formula
 from .counts import parameter_count as parameter_count
 from .difference import difference as difference
 from .equations import equations_view as equations_view
+from .figures.figure import cell_figure as cell_figure
+from .figures.figure import network_figure as network_figure
+from .figures.layer_box import LayerBox as LayerBox
+from .figures.layer_box import layer_box as layer_box
 from .latex import latex as latex

@@ -90,7 +90,7 @@ def count_at(graph: Graph, sizes: Mapping[str, int]) -> int:
         >>> count_at(lstm, {"input_size": 1, "hidden_size": 300})
         362400
     """
-    values = _all_sizes(graph, sizes)
+    values = all_sizes(graph, sizes)
     listed = ", ".join(f"{name}={value}" for name, value in values.items())
     for size in graph.whole:
         try:
@@ -101,7 +101,16 @@ def count_at(graph: Graph, sizes: Mapping[str, int]) -> int:
     return parameter_count(graph).evaluate(values)
 
 
-def _all_sizes(graph: Graph, given: Mapping[str, int]) -> dict[str, int]:
+def all_sizes(graph: Graph, given: Mapping[str, int]) -> dict[str, int]:
+    """Return every size that a cell is given, from those that a caller gives.
+
+    Args:
+        graph: the cell.
+        given: sizes without a default.
+
+    Raises:
+        SizeError: for a size that is missing or unknown, or does not fit.
+    """
     derived = {d.name: d.derived for d in graph.sizes if d.derived is not None}
     defaults = {d.name: d.default for d in graph.sizes if d.derived is None}
     needed = {"hidden_size": None, "input_size": None, **defaults}

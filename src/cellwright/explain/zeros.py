@@ -39,6 +39,20 @@ def without_zeros(equations: Sequence[EquationView]) -> list[EquationView]:
         ]
 
 
+def without_zero_terms(tree: ast.expr) -> ast.expr:
+    """Return an expression without what a literal 0 in it removes.
+
+    Args:
+        tree: as it is written; it stays as it is.
+
+    Example:
+        >>> tree = ast.parse("a + 0 * b", mode="eval").body
+        >>> ast.unparse(without_zero_terms(tree))
+        'a'
+    """
+    return _Folder({}).visit(tree)
+
+
 class _Folder(ast.NodeTransformer):
     """Puts numbers in the place of names, on copies, and takes away what is 0."""
 
