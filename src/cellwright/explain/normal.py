@@ -1,0 +1,141 @@
+"""A recorded call in one form, time first, whatever form it was called in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
+
+from cellwright.nn.call import Read, read_call
+from cellwright.nn.extras import traceable
+
+from .recording import Call, states_of
+from .recurrent_kinds import TorchCell, form_of, settings_of
+from .trace_errors import TraceError
+
+DTYPES = (torch.float32, torch.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Normal:
+    """A call as a layer over time reads it; all steps of a cell are rows of one step.
+
+    Args:
+        read: the call, with all values of its cell to be traced.
+        output: what came out.
+        last: the states that came out.
+        lengths: how many steps each row has, as far as the caller said.
+        steps: of a cell, whose steps are rows of one; None for a layer over time.
+
+    Shape:
+        - output: ``[T, B, D*H]``
+        - last: ``[L*D, B, H]`` each.
+    """
+
+    read: Read
+    output: Tensor
+    last: tuple[Tensor, ...]
+    lengths: Tensor | None
+    steps: int | None
+
+    def unfolded(self, value: Tensor) -> Tensor:
+        """Return ``[T, B, ...]`` of a value of all steps, also of a cell."""
+        if self.steps is None:
+            return value
+        return value.reshape(self.steps, -1, *value.shape[2:])
+
+
+def check_dtypes(call: Call) -> None:
+    """Raise a TraceError unless a call was computed in one dtype that can be proved."""
+    found = {v.dtype: n for n, v in call.weights.items()}
+    found |= {v.dtype: "output" for v in _tensors(call.output)}
+    found |= {v.dtype: "input" for v in _tensors(call.input)}
+    if len(found) == 1 and next(iter(found)) in DTYPES:
+        return
+    words = ", ".join(f"{n} {str(d).removeprefix('torch.')}" for d, n in found.items())
+    raise TraceError(
+        call.words,
+        "a trace is proved in float32 or float64, one of them for all tensors",
+        words,
+        "trace a copy of the model, copy.deepcopy(model).float(), on x.float() and "
+        "outside of torch.autocast",
+    )
+
+
+def normal(call: Call, dtype: torch.dtype | None = None) -> Normal:
+    """Return a call in one form.
+
+    Args:
+        call: as it was recorded.
+        dtype: to cast everything to.
+
+    Raises:
+        ShapeError, DtypeError: for what its cell cannot read.
+    """
+    if isinstance(call.layer, TorchCell):
+        return _of_cell(call, dtype)
+    x, output, lengths = call.input, call.output, call.request.lengths
+    first = settings_of(call.layer).batch_first
+    if isinstance(x, PackedSequence):
+        x, lengths = pad_packed_sequence(x, first)
+        output, _ = pad_packed_sequence(output, first)
+    read = _read(call, dtype, x, call.hx, lengths)
+    last = states_of(call.last)
+    if not read.layout.batched:
+        last = tuple(value.unsqueeze(1) for value in last)
+    counts = None if lengths is None else torch.as_tensor(lengths).reshape(-1)
+    return Normal(read, read.layout.time_first(output), last, counts, None)
+
+
+def _of_cell(call: Call, dtype: torch.dtype | None) -> Normal:
+    batched = call.input[0].dim() > 1
+
+    def rows(values: Sequence[Tensor]) -> Tensor:
+        return (torch.cat if batched else torch.stack)(list(values)).unsqueeze(0)
+
+    hx = tuple(map(rows, zip(*call.hx, strict=True)))
+    last = tuple(map(rows, zip(*call.last, strict=True)))
+    given = hx[0] if len(hx) == 1 else hx
+    read = _read(call, dtype, rows(call.input), given, None)
+    return Normal(read, rows(call.output), last, None, len(call.input))
+
+
+def _read(
+    call: Call, dtype: torch.dtype | None, x: Tensor, hx: Any, lengths: Any
+) -> Read:
+    form = form_of(call.layer)
+    names = traceable(form.graph)
+    request = call.request._replace(
+        lengths=lengths, trace=names, return_states="last"
+    )
+    weights, further = cast(call.weights, dtype), cast(call.further, dtype)
+    given = cast(hx, dtype)
+    settings = settings_of(call.layer)
+    return read_call(
+        form, settings, weights, cast(x, dtype), given, request, further
+    )
+
+
+def cast(value: Any, dtype: torch.dtype | None) -> Any:
+    """Return a tensor, or those in a tuple or mapping, in another dtype."""
+    match value:
+        case Tensor():
+            return value if dtype is None else value.to(dtype)
+        case PackedSequence():
+            return value._replace(data=cast(value.data, dtype))
+        case tuple() | list():
+            return tuple(cast(each, dtype) for each in value)
+        case Mapping():
+            return {name: cast(each, dtype) for name, each in value.items()}
+        case _:
+            return value
+
+
+def _tensors(value: Any) -> Sequence[Tensor]:
+    if isinstance(value, PackedSequence):
+        return [value.data]
+    return [value] if isinstance(value, Tensor) else list(value or ())
