@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from cellwright.nn.call import Form
 from cellwright.nn.dropin import DropIn
 from cellwright.nn.dropin_form import dropin_form
-from cellwright.nn.extras import Settings
+from cellwright.nn.extras import Request, Settings, asked_for
 from cellwright.nn.memory import Memory
 from cellwright.nn.recurrent import Recurrent
 from cellwright.nn.regularise import REGULARISERS, Draws, Zoneout, zoneout_shares
@@ -28,7 +28,7 @@ LOOKED_FOR = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass
 class Plain:
     """The settings of a layer that has nothing beyond torch.nn."""
 
@@ -92,11 +92,18 @@ def draws(layer: Layer) -> str:
     return ", ".join(f"{name}={value}" for name, value in found.items() if value)
 
 
-def runs_by(layer: Layer) -> str:
-    """Return what runs a layer: ``c``, ``reference`` or ``torch``."""
-    if isinstance(layer, Recurrent | DropIn):
-        return layer.backend_report().rows[0].backend
-    return "torch"
+def runs_by(layer: Layer, request: Request) -> str:
+    """Return what runs a call of a layer: ``c``, ``reference`` or ``torch``.
+
+    Args:
+        layer: that is called.
+        request: what is asked for beyond torch.nn.
+    """
+    if not isinstance(layer, Recurrent | DropIn):
+        return "torch"
+    # A drop-in on torch's path has a second row, for what torch.nn has not.
+    rows = layer.backend_report().rows
+    return rows[-1 if asked_for(request._asdict()) else 0].backend
 
 
 def form_of(layer: Layer) -> Form:

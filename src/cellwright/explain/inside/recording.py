@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +16,6 @@ from cellwright.nn.stateful import in_words
 from .recurrent_kinds import Layer, TorchCell, weights_of
 from .trace_errors import TraceError
 
-V = TypeVar("V")
 RUN = "a layer is recorded when a module calls it, layer(x), with an input"
 
 
@@ -77,12 +76,16 @@ def recorded(layers: Mapping[str, Layer]) -> Iterator[list[Call]]:
             found = {n: copied(w) for n, w in weights_of(layer).items()}
             if not same(weights.get(name, {}), found):
                 weights[name] = found
-            parts = read_arguments(name, layer, args, kwargs)
+            given, hx, request, further = read_arguments(name, layer, args, kwargs)
             output, last = read_result(name, layer, result)
-            if parts[2].return_states == "all":
-                last = _last_of_all(last)
-            copies = (*copied(parts), copied(output), copied(last))
-            calls.append(Call(name, layer, *copies, weights[name]))
+            if request.return_states == "all":
+                last = last_of_all(last)
+            parts = (given, hx, request, further, output, last)
+            given, hx, request, further, output, last = copied(parts)
+            mine = weights[name]
+            calls.append(
+                Call(name, layer, given, hx, request, further, output, last, mine)
+            )
 
         return after
 
@@ -150,23 +153,22 @@ def read_result(name: str, layer: Layer, result: Any) -> tuple[Any, Any]:
     )
 
 
-def copied(value: V) -> V:
+def copied(value: Any) -> Any:
     """Return a value with copies of all tensors in it, off the graph.
 
     Copies are on the CPU, where there is float64 and what is shown is looked at.
     """
-    here: Any = value
-    match here:
+    match value:
         case Tensor():
-            return here.detach().to("cpu", copy=True)
-        case tuple() if hasattr(here, "_fields"):
-            return type(here)(*map(copied, here))
+            return value.detach().to("cpu", copy=True)
+        case tuple() if hasattr(value, "_fields"):
+            return type(value)(*map(copied, value))
         case tuple() | list():
-            return type(here)(map(copied, here))
+            return type(value)(map(copied, value))
         case dict():
-            return type(here)((k, copied(v)) for k, v in here.items())
+            return type(value)((k, copied(v)) for k, v in value.items())
         case _:
-            return here
+            return value
 
 
 def same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
@@ -183,7 +185,8 @@ def states_of(value: Any) -> tuple[Tensor, ...]:
     return (value,) if isinstance(value, Tensor) else tuple(value)
 
 
-def _last_of_all(states: Any) -> Any:
+def last_of_all(states: Any) -> Any:
+    """Return the last states out of those after every step, in the same form."""
     found = tuple(value[-1] for value in states_of(states))
     return found if isinstance(states, tuple) else found[0]
 
@@ -192,8 +195,8 @@ def sequences(calls: Sequence[Call]) -> list[Call]:
     """Return calls with those of a torch.nn cell joined, sequence by sequence.
 
     A cell begins anew where it is given no states, or zeros that it did not put out
-    itself, or an input of another form, or has other weights. A joined call has tuples: an input, states and an
-    output for each step.
+    itself, or an input of another form, or has other weights. A joined call has tuples:
+    an input, states and an output for each step.
 
     Args:
         calls: in the order in which they ran.
@@ -227,8 +230,8 @@ def _begins(call: Call, before: Call) -> bool:
         return True
     given = states_of(call.hx)
     zeros = not any(bool(value.any()) for value in given)
-    own = dict(enumerate(before.last[-1]))
-    return not given or (zeros and not same(own, dict(enumerate(given))))
+    own = all(map(torch.equal, given, before.last[-1]))
+    return not given or (zeros and not own)
 
 
 def _begin(call: Call) -> tuple[Tensor, ...]:

@@ -66,24 +66,25 @@ def check_dtypes(call: Call) -> None:
     )
 
 
-def normal(call: Call, dtype: torch.dtype | None = None) -> Normal:
+def normal(call: Call, dtype: torch.dtype | None = None, traced: bool = True) -> Normal:
     """Return a call in one form.
 
     Args:
         call: as it was recorded.
         dtype: to cast everything to.
+        traced: whether all values of its cell are asked for, or what the caller did.
 
     Raises:
         ShapeError, DtypeError: for what its cell cannot read.
     """
     if isinstance(call.layer, TorchCell):
-        return _of_cell(call, dtype)
+        return _of_cell(call, dtype, traced)
     x, output, lengths = call.input, call.output, call.request.lengths
     first = settings_of(call.layer).batch_first
     if isinstance(x, PackedSequence):
         x, lengths = pad_packed_sequence(x, first)
         output, _ = pad_packed_sequence(output, first)
-    read = _read(call, dtype, x, call.hx, lengths)
+    read = _read(call, dtype, x, call.hx, lengths, traced)
     last = states_of(call.last)
     if not read.layout.batched:
         last = tuple(value.unsqueeze(1) for value in last)
@@ -91,7 +92,7 @@ def normal(call: Call, dtype: torch.dtype | None = None) -> Normal:
     return Normal(read, read.layout.time_first(output), last, counts, None)
 
 
-def _of_cell(call: Call, dtype: torch.dtype | None) -> Normal:
+def _of_cell(call: Call, dtype: torch.dtype | None, traced: bool) -> Normal:
     batched = call.input[0].dim() > 1
 
     def rows(values: Sequence[Tensor]) -> Tensor:
@@ -100,24 +101,26 @@ def _of_cell(call: Call, dtype: torch.dtype | None) -> Normal:
     hx = tuple(map(rows, zip(*call.hx, strict=True)))
     last = tuple(map(rows, zip(*call.last, strict=True)))
     given = hx[0] if len(hx) == 1 else hx
-    read = _read(call, dtype, rows(call.input), given, None)
+    read = _read(call, dtype, rows(call.input), given, None, traced)
     return Normal(read, rows(call.output), last, None, len(call.input))
 
 
 def _read(
-    call: Call, dtype: torch.dtype | None, x: Tensor, hx: Any, lengths: Any
+    call: Call,
+    dtype: torch.dtype | None,
+    x: Tensor,
+    hx: Any,
+    lengths: Any,
+    traced: bool,
 ) -> Read:
     form = form_of(call.layer)
-    names = traceable(form.graph)
-    request = call.request._replace(
-        lengths=lengths, trace=names, return_states="last"
-    )
+    request = call.request._replace(lengths=lengths)
+    if traced:
+        names = traceable(form.graph)
+        request = request._replace(trace=names, return_states="last")
     weights, further = cast(call.weights, dtype), cast(call.further, dtype)
-    given = cast(hx, dtype)
-    settings = settings_of(call.layer)
-    return read_call(
-        form, settings, weights, cast(x, dtype), given, request, further
-    )
+    given, settings = cast(hx, dtype), settings_of(call.layer)
+    return read_call(form, settings, weights, cast(x, dtype), given, request, further)
 
 
 def cast(value: Any, dtype: torch.dtype | None) -> Any:

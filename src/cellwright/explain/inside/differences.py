@@ -74,9 +74,9 @@ def likely_fix(layer: Layer, own: float, dtype: str) -> str:
     kind = next(base.__name__ for base in _TORCHS if isinstance(layer, base))
     if type(layer) not in _TORCHS or "forward" in vars(layer):
         return (
-            f"{type(layer).__name__} has a forward of its own, which computes something "
-            f"else than torch.nn.{kind}: write its equations as a .cell file and run "
-            "them by cellwright.nn.Recurrent"
+            f"{type(layer).__name__} has a forward of its own, which computes "
+            f"something else than torch.nn.{kind}: write its equations as a .cell file "
+            "and run them by cellwright.nn.Recurrent"
         )
     if next(layer.parameters()).is_cuda:
         return (

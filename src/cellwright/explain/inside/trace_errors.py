@@ -1,4 +1,4 @@
-"""What `trace` and `horizon` refuse: where, the rule, what was found, the likely fix."""
+"""Errors of `trace` and `horizon`: where, the rule, what was found, the fix."""
 
 from __future__ import annotations
 

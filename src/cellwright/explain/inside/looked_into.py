@@ -51,7 +51,7 @@ def look_into(call: Call, number: int) -> LayerTrace:
         ReplayError: where the values do not lead to what the call really gave.
     """
     check_dtypes(call)
-    here, runner = normal(call), runs_by(call.layer)
+    here, runner = normal(call), runs_by(call.layer, call.request)
     dtype = here.output.dtype
     replayed = runner == "torch"
     if replayed:

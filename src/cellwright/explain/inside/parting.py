@@ -62,10 +62,11 @@ def parting(actual: Tensor, expected: Tensor, bound: float) -> Parting | None:
     if not bool(beyond.any()):
         return None
     step = int(beyond.int().argmax())
-    apart = _apart(actual, expected)[0][step]
-    row, unit = divmod(int(apart.argmax()), apart[0].numel())
-    values = (float(v[step].reshape(-1)[int(apart.argmax())]) for v in (actual, expected))
-    return Parting(step, row, unit, *values, int(beyond.sum()), float(errors.max()))
+    place = int(_apart(actual, expected)[0][step].argmax())
+    row, unit = divmod(place, actual[step, 0].numel())
+    here, there = (float(v[step].reshape(-1)[place]) for v in (actual, expected))
+    steps, largest = int(beyond.sum()), float(errors.max())
+    return Parting(step, row, unit, here, there, steps, largest)
 
 
 def _apart(actual: Tensor, expected: Tensor) -> tuple[Tensor, Tensor]:

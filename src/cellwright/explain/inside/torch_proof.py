@@ -32,7 +32,7 @@ def by_torch(call: Call, exact: Normal) -> tuple[Tensor, tuple[Tensor, ...]]:
     layer = _fresh(call.layer)
     _fill(layer, weights)
     if isinstance(call.input, PackedSequence):
-        output, last = layer(cast(call.input, torch.float64), cast(call.hx, torch.float64))
+        output, last = layer(*cast((call.input, call.hx), torch.float64))
         return pad_packed_sequence(output)[0], states_of(last)
     given = exact.read.given
     assert given is not None
