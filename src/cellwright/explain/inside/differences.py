@@ -55,20 +55,31 @@ def refusal(
     return ReplayError(layer, EQUAL, found, fix, quantity, place, parted.largest)
 
 
-def likely_fix(layer: Layer, own: float, dtype: str) -> str:
+def rounding(own: float, fix: str) -> str:
+    """Return that a network makes too much of rounding, empty where it does not.
+
+    Args:
+        own: how far its replay in float32 is from that in float64.
+        fix: what to do about it.
+    """
+    if own <= TOLERANCES["replay", "float32"].bound:
+        return ""
+    return (
+        "the network carries rounding on from step to step, the same replay in float32 "
+        f"and in float64 differ by {own:.1e}: {fix}"
+    )
+
+
+def likely_fix(layer: Layer, own: float) -> str:
     """Return why a layer probably differs from its replay, and what to do.
 
     Args:
         layer: the layer.
-        own: how far the replay is from the same in float64.
-        dtype: of the layer.
+        own: how far its replay in float32 is from that in float64, 0 if unknown.
     """
-    if own > TOLERANCES["replay", dtype].bound:
-        return (
-            f"the network carries the rounding of {dtype} on from step to step: the "
-            f"same replay in float64 differs by {own:.1e}; trace a copy, "
-            "copy.deepcopy(model).double(), on x.double()"
-        )
+    copy = "trace a copy, copy.deepcopy(model).double(), on x.double()"
+    if words := rounding(own, copy):
+        return words
     if isinstance(layer, Recurrent | DropIn):
         return AT_FAULT
     kind = next(base.__name__ for base in _TORCHS if isinstance(layer, base))

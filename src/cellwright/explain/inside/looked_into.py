@@ -13,7 +13,7 @@ from cellwright.nn.layers import LayersResult, engine
 from cellwright.tolerances import TOLERANCES, replay_bound
 
 from .checked import Checked
-from .differences import AT_FAULT, Against, likely_fix, refusal
+from .differences import AT_FAULT, Against, likely_fix, refusal, rounding
 from .normal import Normal, check_dtypes, normal
 from .parting import parting, step_errors
 from .recording import Call
@@ -64,7 +64,7 @@ def look_into(call: Call, number: int) -> LayerTrace:
     mine = _outcome(here, shown.output, shown.states)
     for name, value in real.items():
         if parted := parting(mine[name], value, evidence.bound):
-            fix = likely_fix(call.layer, evidence.own, _word(dtype))
+            fix = likely_fix(call.layer, evidence.own)
             against = Against("the layer", evidence.bound)
             raise refusal(call.words, name, parted, against, fix)
     distance = _distance(mine, real)
@@ -107,20 +107,19 @@ def _run(
 def _proved(call: Call, shown: LayersResult, dtype: torch.dtype) -> Evidence:
     """Hold the equations against torch.nn's own code, both in float64."""
     exact = normal(call, torch.float64)
-    again = shown
-    if dtype != torch.float64:
-        again, _ = _run(call, exact.read, "reference", torch.float64)
+    again = exact.read.run("reference") if dtype != torch.float64 else shown
     mine = _outcome(exact, again.output, again.states)
     torchs = _outcome(exact, *by_torch(call, exact))
     bound = TOLERANCES["replay", "float64"].bound
     for name, value in torchs.items():
         if parted := parting(mine[name], value, bound):
             against = Against("torch.nn's code, both in float64", bound)
-            raise refusal(call.words, name, parted, against, AT_FAULT)
-    rounded = _outcome(exact, shown.output, shown.states)
-    own = _distance(rounded, mine)
-    proof = _distance(mine, torchs)
-    return Evidence(replay_bound(_word(dtype), own), own, proof)
+            rounded = normal(call, torch.float32).read.run("reference")
+            own = _distance(_outcome(exact, rounded.output, rounded.states), mine)
+            fix = rounding(own, "shorten the sequence") or AT_FAULT
+            raise refusal(call.words, name, parted, against, fix)
+    own = _distance(_outcome(exact, shown.output, shown.states), mine)
+    return Evidence(replay_bound(_word(dtype), own), own, _distance(mine, torchs))
 
 
 def _outcome(call: Normal, output: Tensor, last: Sequence[Tensor]) -> dict[str, Tensor]:

@@ -190,6 +190,6 @@ def _check(call: Call, here: Normal, output: Tensor, last: States) -> None:
     pairs |= {f"last {state.name}": (mine, real) for state, mine, real in both}
     for name, (mine, real) in pairs.items():
         if parted := parting(mine.detach(), real, bound):
-            fix = likely_fix(call.layer, 0.0, dtype)
+            fix = likely_fix(call.layer, 0.0)
             against = Against("the layer", bound)
             raise refusal(call.words, name, parted, against, fix)

@@ -72,15 +72,21 @@ class _Values:
     """A tensor's numbers and its gradient's."""
 
     def __init__(self, tensor: Tensor):
-        self._tensor, self._version = tensor, tensor._version
+        self._tensor = tensor
         self._copy = tensor.detach().clone()
         # A tensor inside of a graph has none, and warns when it is asked.
         self._grad = tensor.grad if tensor.is_leaf else None
         self._grad_of = None if self._grad is None else _Values(self._grad)
 
     def restore(self) -> None:
-        """Put them back; nothing is written where nothing was."""
-        if self._tensor._version != self._version:
+        """Put them back where they are others.
+
+        Writing all would make graphs of the caller's that hold the tensor invalid, and
+        torch's count of its changes cannot tell: a batch norm changes its means past it.
+        """
+        one, other = self._tensor.detach(), self._copy
+        same = (one == other) | ((one != one) & (other != other))
+        if not bool(same.all()):
             self._tensor.copy_(self._copy)
         if self._tensor.is_leaf and self._tensor.grad is not self._grad:
             self._tensor.grad = self._grad
@@ -89,7 +95,7 @@ class _Values:
 
 
 def _is_plain(value: object) -> bool:
-    # A tensor of inference mode has no count of its changes, and allows none outside.
+    # A tensor of inference mode cannot be written outside of it.
     return isinstance(value, Tensor) and not value.is_inference()
 
 
