@@ -101,7 +101,7 @@ def test_norms_are_those_of_a_loop_by_hand():
 
 
 def test_a_linear_network_decays_by_its_factor():
-    """d h_T / d h_{T-k} is a power: 0.5 to the k, exactly."""
+    """The gradient k steps back is a power: 0.5 to the k, exactly."""
     found = cw.nn.Recurrent(LINEAR, 1, 1, backend="reference")
     (one,) = cw.horizon(found, torch.ones(9, 2, 1)).values()
 
@@ -165,7 +165,7 @@ def test_a_packed_row_has_the_horizon_that_it_has_alone(kind: str):
 
 
 def test_a_backward_direction_is_counted_as_it_reads():
-    """Its horizon at the first step is that of the same weights on the sequence turned."""
+    """At the first step it is that of the same weights on the sequence turned."""
     found, x = layer("GRU", bidirectional=True), sequence(STEPS, ROWS, INPUTS)
     turned = layer("GRU", bidirectional=False)
     for name, weight in turned.named_parameters():

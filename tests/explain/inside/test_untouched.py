@@ -86,8 +86,7 @@ def test_a_model_is_what_it_was(look: Any, failing: bool):
     assert [name for name in before if not same(before[name], after[name])] == []
     assert model.calls is calls
     assert model.head.weight.grad is gradient
-    model(x)
-    assert model.head.weight.grad.equal(2 * torch.ones_like(gradient)) or failing
+    assert torch.equal(gradient, torch.ones_like(gradient))
 
 
 def test_a_state_within_a_graph_is_put_back():

@@ -12,7 +12,7 @@ from .findings import finding
 from .horizons import Horizon, StateHorizon
 from .measured import Measured, measure
 from .outcome import Loss, losses
-from .recurrent_kinds import find_layers
+from .recurrent_kinds import find_layers, nothing_ran
 from .step_by_step import Visits, step_by_step
 from .trace_errors import TraceError
 from .untouched import untouched
@@ -83,17 +83,14 @@ def horizon(
         )
     layers = find_layers(module, "horizon")
     steps = (at,) if isinstance(at, int) else tuple(at)
+    if not steps:
+        raise TraceError(where, "at names a step or several", "none", "leave it out")
     eager = torch.compiler.set_stance("force_eager")
     with untouched(module), torch.enable_grad(), eager:
         with step_by_step(layers) as visits:
             result = run(*args, **kwargs)
         if not visits:
-            listed = ", ".join(map(repr, layers))
-            raise TraceError(
-                where,
-                "a layer is measured when it is called, layer(x)",
-                f"the run called none of {listed}",
-            )
+            raise nothing_ran(where, list(layers))
         seen = losses(result, steps, loss, visits[-1][1], where)
         measured = [measure(each, visits, where) for each in seen]
     states = [

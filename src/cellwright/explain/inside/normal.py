@@ -51,16 +51,17 @@ class Normal:
 
 def check_dtypes(call: Call) -> None:
     """Raise a TraceError unless a call was computed in one dtype that can be proved."""
-    found = {v.dtype: n for n, v in call.weights.items()}
-    found |= {v.dtype: "output" for v in _tensors(call.output)}
-    found |= {v.dtype: "input" for v in _tensors(call.input)}
-    if len(found) == 1 and next(iter(found)) in DTYPES:
+    parts = {"weights": call.weights.values()}
+    parts |= {"input": _tensors(call.input), "output": _tensors(call.output)}
+    found = {(name, each.dtype) for name, part in parts.items() for each in part}
+    kinds = {dtype for _, dtype in found}
+    if len(kinds) == 1 and kinds <= set(DTYPES):
         return
-    words = ", ".join(f"{n} {str(d).removeprefix('torch.')}" for d, n in found.items())
+    listed = sorted(f"{name} of {_word(dtype)}" for name, dtype in found)
     raise TraceError(
         call.words,
         "a trace is proved in float32 or float64, one of them for all tensors",
-        words,
+        ", ".join(listed),
         "trace a copy of the model, copy.deepcopy(model).float(), on x.float() and "
         "outside of torch.autocast",
     )
@@ -136,6 +137,10 @@ def cast(value: Any, dtype: torch.dtype | None) -> Any:
             return {name: cast(each, dtype) for name, each in value.items()}
         case _:
             return value
+
+
+def _word(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _tensors(value: Any) -> Sequence[Tensor]:

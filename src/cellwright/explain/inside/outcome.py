@@ -125,10 +125,10 @@ def _at(output: Tensor, counts: Tensor, step: int, where: str) -> Tensor:
 
 
 def _check_steps(at: Sequence[int], steps: int, where: str) -> None:
-    wrong = [t for t in at if not -steps <= t < steps]
-    if wrong or not at:
-        found = f"at={wrong[0] if wrong else list(at)}, with {steps} steps"
-        raise TraceError(where, "at names steps of the output", found)
+    if wrong := [t for t in at if not -steps <= t < steps]:
+        found = f"at={wrong[0]}, with {steps} steps"
+        fix = f"from {-steps} to {steps - 1}, counted in each row"
+        raise TraceError(where, "at names steps of the output", found, fix)
 
 
 def _half_square(output: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor, nn
@@ -77,6 +77,22 @@ def find_layers(module: object, owner: str) -> dict[str, Layer]:
             "call model.eval() first, which turns them off",
         )
     return layers
+
+
+def nothing_ran(where: str, names: Sequence[str]) -> TraceError:
+    """Return the error of a run that called none of its recurrent layers.
+
+    Args:
+        where: who asked, for messages.
+        names: of the layers.
+    """
+    return TraceError(
+        where,
+        "a layer is looked into when it is called, layer(x)",
+        f"the run called none of {', '.join(map(repr, names))}",
+        "call the module so that it runs them, and layers as layer(x), not "
+        "layer.forward(x), which others cannot see",
+    )
 
 
 def draws(layer: Layer) -> str:

@@ -163,7 +163,8 @@ class Traces(Mapping[str, LayerTrace]):
     def _no_layer(self, name: str, names: Sequence[str]) -> UnknownNameError:
         if name in self.idle:
             rule = "a layer is traced when the module calls it"
-            return UnknownNameError(self._words, rule, f"no call of {name!r}")
+            found, fix = f"no call of {name!r}", f"it has {', '.join(names)}"
+            return UnknownNameError(self._words, rule, found, fix)
         return _unknown(self._words, "layer", name, names)
 
 

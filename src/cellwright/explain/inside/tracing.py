@@ -11,8 +11,7 @@ from torch import nn
 
 from .looked_into import look_into
 from .recording import Call, recorded, sequences
-from .recurrent_kinds import find_layers
-from .trace_errors import TraceError
+from .recurrent_kinds import find_layers, nothing_ran
 from .traces import LayerTrace, Traces
 from .untouched import untouched
 
@@ -63,7 +62,7 @@ def trace(module: nn.Module, /, *args: Any, **kwargs: Any) -> Traces:
         with recorded(layers) as calls:
             module(*args, **kwargs)
         if not calls:
-            raise _nothing_ran(module, list(layers))
+            raise nothing_ran(f"trace({type(module).__name__})", list(layers))
         traces = _numbered(sequences(calls))
     ran = {call.name for call in calls}
     idle = [name for name in layers if name not in ran]
@@ -77,14 +76,3 @@ def _numbered(calls: Sequence[Call]) -> tuple[LayerTrace, ...]:
         traces.append(look_into(call, before[call.name]))
         before[call.name] += 1
     return tuple(traces)
-
-
-def _nothing_ran(module: nn.Module, names: Sequence[str]) -> TraceError:
-    listed = ", ".join(map(repr, names))
-    return TraceError(
-        f"trace({type(module).__name__})",
-        "a layer is traced when the module calls it, layer(x)",
-        f"the run called none of {listed}",
-        "call the module so that it runs them, and layers as layer(x), not "
-        "layer.forward(x), which calls no hooks",
-    )

@@ -81,11 +81,11 @@ class _Values:
     def restore(self) -> None:
         """Put them back where they are others.
 
-        Writing all would make graphs of the caller's that hold the tensor invalid, and
-        torch's count of its changes cannot tell: a batch norm changes its means past it.
+        Writing all would break graphs of the caller's that hold the tensor. And torch's
+        count of changes does not tell: a batch norm changes its means past it.
         """
         one, other = self._tensor.detach(), self._copy
-        same = (one == other) | ((one != one) & (other != other))
+        same = (one == other) | (one.isnan() & other.isnan())
         if not bool(same.all()):
             self._tensor.copy_(self._copy)
         if self._tensor.is_leaf and self._tensor.grad is not self._grad:
