@@ -14,6 +14,7 @@ from cellwright.explain.inside.trace_errors import ReplayError
 
 GOLDEN = Path(__file__).parent / "golden"
 X = torch.zeros(4, 2, 3)
+PRINT: Any = print
 
 
 def rnn(**options: Any) -> nn.RNN:
@@ -48,7 +49,7 @@ class Silent(Model):
 class Shifted(nn.RNN):
     """A forward that adds 1e-3 to one entry."""
 
-    def forward(self, input: Tensor, hx: Any = None) -> Any:
+    def forward(self, input: Any, hx: Any = None) -> Any:
         """Return something else than torch.nn.RNN does."""
         output, state = super().forward(input, hx)
         output[2, 1, 1] += 1e-3
@@ -58,7 +59,7 @@ class Shifted(nn.RNN):
 class Odd(nn.RNN):
     """A forward that returns its output alone."""
 
-    def forward(self, input: Tensor, hx: Any = None) -> Any:
+    def forward(self, input: Any, hx: Any = None) -> Any:
         """Return no state."""
         return super().forward(input, hx)[0]
 
@@ -91,7 +92,7 @@ def by_name(x: Any) -> Any:
 
 LSTM: Callable[[], nn.LSTM] = lambda: nn.LSTM(3, 2, 2, dropout=0.5)  # noqa: E731
 CASES: dict[str, Callable[[], Any]] = {
-    "trace_no_module": lambda: cw.trace(print, X),
+    "trace_no_module": lambda: cw.trace(PRINT, X),
     "trace_no_layer": lambda: cw.trace(nn.Sequential(nn.Linear(3, 2), nn.ReLU()), X),
     "trace_draws": lambda: cw.trace(nn.ModuleDict({"rnn": LSTM()}), X),
     "trace_draws_ours": lambda: cw.trace(

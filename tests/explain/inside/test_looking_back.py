@@ -462,7 +462,7 @@ def test_a_layer_that_computes_something_else_is_refused():
     """Steps that do not lead to the layer's own output show no gradient of it."""
 
     class Own(nn.GRU):
-        def forward(self, input: Tensor, hx: Any = None) -> Any:
+        def forward(self, input: Any, hx: Any = None) -> Any:
             output, state = super().forward(input, hx)
             return output + 1, state
 

@@ -404,7 +404,7 @@ def test_a_kernel_that_is_off_is_refused(monkeypatch: pytest.MonkeyPatch):
 class Own(nn.LSTM):
     """A forward of its own, 1e-3 off at one step."""
 
-    def forward(self, input: Tensor, hx: Any = None) -> Any:
+    def forward(self, input: Any, hx: Any = None) -> Any:
         """Return torch's result with another number in it."""
         output, state = super().forward(input, hx)
         output[3, 1, 2] += 1e-3
@@ -414,14 +414,15 @@ class Own(nn.LSTM):
 class Moving(nn.GRU):
     """Computes with another weight than it has before and after."""
 
-    def forward(self, input: Tensor, hx: Any = None) -> Any:
+    def forward(self, input: Any, hx: Any = None) -> Any:
         """Return torch's result for weights that are put back."""
-        kept = self.weight_hh_l0.detach().clone()
+        (_, weight, *_) = self.all_weights[0]
+        kept = weight.detach().clone()
         with torch.no_grad():
-            self.weight_hh_l0[0, 0] += 1e-3
+            weight[0, 0] += 1e-3
         result = super().forward(input, hx)
         with torch.no_grad():
-            self.weight_hh_l0.copy_(kept)
+            weight.copy_(kept)
         return result
 
 
@@ -440,12 +441,12 @@ def test_rounding_that_grows_is_told():
     torch.manual_seed(0)
     found, x = nn.RNN(INPUTS, 60), sequence(60, 1, INPUTS)
     with torch.no_grad():
-        found.weight_hh_l0.mul_(4)
+        found.all_weights[0][1].mul_(4)
     with pytest.raises(ReplayError, match=r"deepcopy\(model\).double"):
         cw.trace(found, x)
     assert cw.trace(found.double(), x.double()).only.distance <= PROVED
     with torch.no_grad():
-        found.weight_hh_l0.mul_(1.5)
+        found.all_weights[0][1].mul_(1.5)
     with pytest.raises(ReplayError, match="shorten the sequence"):
         cw.trace(found, x.double())
 
@@ -478,7 +479,7 @@ def test_weights_are_those_that_the_layer_computed_with():
 def test_a_compiled_module_runs_eagerly():
     """torch.compile would call no later hooks; a trace does not compile at all."""
     torch.compiler.reset()
-    found = torch.compile(Loop(nn.GRUCell(INPUTS, UNITS)), backend="eager")
+    found: Any = torch.compile(Loop(nn.GRUCell(INPUTS, UNITS)), backend="eager")
     traces = cw.trace(found, given("plain"))
 
     assert [len(each.output) for each in traces.values()] == [STEPS]

@@ -55,8 +55,9 @@ def condition(model: Busy) -> dict[str, Any]:
     found["hooks"] = [len(each._forward_hooks) for each in model.modules()]
     found["forwards"] = ["forward" in vars(each) for each in model.modules()]
     found["hidden"] = model.hidden
-    chance = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
-    return {**found, "chance": chance, "torch": torch.get_rng_state().clone()}
+    numpy: Any = np.random.get_state()  # noqa: NPY002
+    found["chance"] = random.getstate(), numpy[1].tolist(), numpy[2]
+    return {**found, "torch": torch.get_rng_state().clone()}
 
 
 def same(one: Any, other: Any) -> bool:

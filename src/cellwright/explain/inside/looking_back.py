@@ -67,8 +67,8 @@ def horizon(
         >>> for weight in layer.parameters():
         ...     _ = torch.nn.init.constant_(weight, 0.5)
         >>> found = cw.horizon(layer, torch.ones(8, 1, 1))["RNN.h_l0"]
-        >>> found.relative[:4]
-        tensor([1.0000, 0.5000, 0.2500, 0.1250])
+        >>> found.relative[:4].tolist()
+        [1.0, 0.5, 0.25, 0.125]
         >>> found.reach
         6
     """
