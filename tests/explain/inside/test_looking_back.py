@@ -215,6 +215,19 @@ def test_the_steps_of_an_output_are_found(form: str):
     assert error(torch.tensor(found.loss), last.square().sum() / 2) <= 4 * BOUND
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["batch first", "time first"])
+def test_as_many_steps_as_rows_are_read_as_the_layer_reads(first: bool):
+    """Where the shape does not tell time from batch, the layer's layout does."""
+    model = Model("batch first" if first else "time first")
+    x = sequence(ROWS, ROWS, INPUTS)
+    output = model(x)
+    last = output[:, -1] if first else output[-1]
+    found = cw.horizon(model, x)
+
+    assert error(torch.tensor(found.loss), last.square().sum() / 2) <= 4 * BOUND
+    assert len(found["rnn.h_l0"].norms) == ROWS
+
+
 def test_several_steps_are_averaged():
     """Norms over several t are the mean over those that reach as far back."""
     found, x = layer("LSTM"), sequence(STEPS, ROWS, INPUTS)
@@ -384,10 +397,10 @@ def test_a_reset_ends_the_gradient_without_a_cut():
 
 def test_units_that_are_off_and_numbers_too_small_are_no_cut():
     """Exact zeros of a slope, and of float32, are told as what they are."""
-    found = nn.RNN(1, 1, nonlinearity="relu", bias=False)
+    found = nn.RNN(1, 2, nonlinearity="relu", bias=False)
     with torch.no_grad():
         for weight in found.parameters():
-            weight.fill_(0.1)
+            weight.fill_(0.05)
     small = cw.horizon(found, torch.ones(60, 1, 1))["RNN.h_l0"]
     x = torch.ones(6, 1, 1)
     x[3] = -9

@@ -30,7 +30,7 @@ class Busy(nn.Module):
         """Change everything, and fail at the end if it should."""
         self.calls.append(len(self.calls))
         self.recent.append(2)
-        self.kept += 1
+        self.kept[0] += 1
         self.sums["all"] += 1
         self.later = True
         output, self.hidden = self.rnn(self.norm(x.transpose(1, 2)).transpose(1, 2))
