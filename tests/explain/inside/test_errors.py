@@ -112,6 +112,7 @@ CASES: dict[str, Callable[[], Any]] = {
     "horizon_function": lambda: cw.horizon(by_name, X),
     "horizon_no_layer": lambda: cw.horizon(nn.Linear(3, 2), X),
     "horizon_nothing_ran": lambda: cw.horizon(by_name, X, model=Model()),
+    "horizon_no_rows": lambda: cw.horizon(rnn(), X[:, :0]),
     "horizon_at": lambda: cw.horizon(rnn(), X, at=4),
     "horizon_at_none": lambda: cw.horizon(rnn(), X, at=()),
     "horizon_at_one_output": lambda: cw.horizon(

@@ -504,6 +504,12 @@ def test_the_front_door_is_the_room():
     assert cw.trace is tracing.trace
 
 
+def test_a_batch_without_rows_is_traced():
+    """Nothing is no special case: T steps of 0 rows."""
+    shown = cw.trace(layer("LSTM"), torch.zeros(STEPS, 0, INPUTS)).only
+    assert shown["i_l0"].shape == (STEPS, 0, UNITS)
+
+
 def test_lists_of_first_states_are_as_good_as_tuples():
     """What a layer takes, its trace takes."""
     found = layer("LSTM")

@@ -44,6 +44,8 @@ def losses(
     Raises:
         TraceError: when there is no such output, or no gradient to it.
     """
+    if not last.rows:
+        raise TraceError(where, "a gradient is of the rows of a batch", "B=0")
     if loss is not None:
         found = [Seen(_number(loss(result), where), None)]
     else:
