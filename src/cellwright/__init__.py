@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .checks.compare import compare as compare
     from .checks.gradients import check_gradients as check_gradients
     from .errors import CellwrightError as CellwrightError
+    from .explain.inside import horizon as horizon
+    from .explain.inside import trace as trace
     from .explain.summary import summary as summary
     from .language.cell import Cell as Cell
     from .nn.convert import convert as convert
@@ -30,6 +32,8 @@ _HOMES = {
     "compare": "checks.compare",
     "check_gradients": "checks.gradients",
     "CellwrightError": "errors",
+    "horizon": "explain.inside",
+    "trace": "explain.inside",
     "Cell": "language.cell",
     "convert": "nn.convert",
     "Stream": "nn.stream",

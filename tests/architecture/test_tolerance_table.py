@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TABLE = "src/cellwright/checks/tolerances.py"
+TABLE = "src/cellwright/tolerances.py"
 FAMILY = {
     "allclose",
     "isclose",

@@ -1,4 +1,4 @@
-"""Tests of `cellwright.explain.facts`."""
+"""Tests of `cellwright.explain.cell_facts`."""
 
 import json
 

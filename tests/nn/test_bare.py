@@ -148,7 +148,7 @@ def test_second_and_batched_derivatives_are_those_of_any_call(name: str):
 
     def second() -> Sequence[Tensor]:
         first = gradients(layer, x, 0, create_graph=True, allow_unused=True)
-        total = sum(g.square().sum() for g in first if g is not None)
+        total = torch.stack([g.square().sum() for g in first if g is not None]).sum()
         leaves = [x, *layer.parameters()]
         return torch.autograd.grad(total, leaves, allow_unused=True)
 

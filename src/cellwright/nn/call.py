@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,9 +16,9 @@ from cellwright.ir.graph import Graph, Input
 from cellwright.passes.rewrite import recurrent_matrices
 
 from .errors import OptionError
-from .extras import Request, Settings, read_extras
+from .extras import Extras, Request, Settings, read_extras
 from .layer_sizes import numbers
-from .layers import run_layers
+from .layers import Engine, LayersResult, run_layers
 from .packed import run_packed
 from .regularise import drop_weights
 from .shapes import Layout, read_input, read_layout, read_states
@@ -155,6 +155,61 @@ def run_layer(
                 inputs,
             ),
         )
+    read = read_call(form, settings, weights, input, hx, request, inputs)
+    return read.run(backend).returned(read.layout, read.extras)
+
+
+class Read(NamedTuple):
+    """One call of a layer with a tensor, checked, time first.
+
+    Args:
+        graph: the cell.
+        rows: for every layer, the arguments of each of its directions.
+        x: the input, ``[T, B, I]``.
+        given: first states, ``[L*D, B, H]`` each; None for those the cell declares.
+        dropout: share of a lower layer's output that is dropped.
+        extras: what there is beyond the cell.
+        further: the cell's other inputs.
+        layout: how the input lay.
+    """
+
+    graph: Graph
+    rows: Sequence[Sequence[Arguments]]
+    x: Tensor
+    given: Sequence[Tensor] | None
+    dropout: float
+    extras: Extras
+    further: Sequence[Tensor]
+    layout: Layout
+
+    def run(self, backend: str | Engine) -> LayersResult:
+        """Return what the layers give, see `run_layers`."""
+        return run_layers(*self[:-1], backend)
+
+
+def read_call(
+    form: Form,
+    settings: Settings,
+    weights: Mapping[str, Tensor],
+    input: Tensor,
+    hx: Tensor | Sequence[Tensor] | None,
+    request: Request,
+    inputs: Mapping[str, Tensor],
+) -> Read:
+    """Check a call with a tensor and return it in one form.
+
+    Args:
+        form: as for `run_layer`, like all that follows.
+        settings: how the layer is set just now.
+        weights: by name and suffix.
+        input: a tensor.
+        hx: first values of the states.
+        request: what is asked for beyond torch.nn.
+        inputs: the cell's further inputs.
+
+    Raises:
+        ShapeError, DtypeError, OptionError: for what does not fit.
+    """
     graph, sizes = form.graph, form.sizes[0]
     like = next(iter(weights.values()))
     x, hx, *rest = cast_as((input, hx, *inputs.values()), like)
@@ -172,8 +227,7 @@ def run_layer(
             share = settings.weight_dropout
             weights = drop_weights(weights, form.recurrent(), share, extras.draws)
     rows = form.arguments(weights)
-    result = run_layers(graph, rows, x, given, dropout, extras, further, backend)
-    return result.returned(layout, extras)
+    return Read(graph, rows, x, given, dropout, extras, further, layout)
 
 
 def _first_states(

@@ -23,6 +23,9 @@ from .shapes import Layout
 
 _rewritten = lru_cache(maxsize=256)(rewrite)
 
+Engine = Callable[..., Result]
+"""Runs a graph over a sequence, with the arguments of `interpret.run`."""
+
 
 class LayersResult(NamedTuple):
     """What layers give, time first.
@@ -61,7 +64,7 @@ def run_layers(
     dropout: float,
     extras: Extras,
     further: Sequence[Tensor] = (),
-    backend: str = "reference",
+    backend: str | Engine = "reference",
 ) -> LayersResult:
     """Run layers over a sequence, each over the output of the one below.
 
@@ -76,7 +79,8 @@ def run_layers(
         dropout: share of a lower layer's output that is dropped; 0 in evaluation.
         extras: what there is beyond the cell.
         further: the cell's other inputs, the same in every layer.
-        backend: ``"c"`` or ``"reference"``.
+        backend: ``"c"``, ``"reference"``, or what else runs each direction of each
+            layer, one after the other.
 
     Shape:
         - x: ``[T, B, I]``
@@ -109,7 +113,15 @@ def _stacked(values: list[Tensor], axis: int) -> Tensor:
     return torch.stack(values, axis) if len(values) > 1 else values[0].unsqueeze(axis)
 
 
-def _engine(backend: str, memory: Memory) -> Callable[..., Result]:
+def engine(backend: str | Engine, memory: Memory) -> Engine:
+    """Return what runs a graph over a sequence.
+
+    Args:
+        backend: ``"c"`` or ``"reference"``; another engine stays what it is.
+        memory: what is kept for a backward pass.
+    """
+    if not isinstance(backend, str):
+        return backend
     if backend == "c":
         return partial(run_compiled, memory=memory)
     # torch.func's transforms cannot look into a checkpoint.
@@ -124,7 +136,7 @@ def _direction(
     first: list[Tensor] | None,
     extras: Extras,
     suffix: str,
-    backend: str,
+    backend: str | Engine,
 ) -> Result:
     """Run one direction; everything comes and goes in the order of the input.
 
@@ -142,7 +154,7 @@ def _direction(
         seen[0] = seen[0].squeeze(-1)
     after = [f"{state.name}'" for state in cell.states] if extras.all_states else []
     names = tuple(dict.fromkeys([*extras.trace, *after]))
-    run = _engine(backend, extras.memory)
+    run = engine(backend, extras.memory)
     result = run(graph, arguments, [*seen, *more], first, names)
     output = result.output if cell.output_shape else result.output.unsqueeze(-1)
     traces = dict(result.traces)

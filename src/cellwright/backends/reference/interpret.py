@@ -300,9 +300,13 @@ def _exactly(value: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 
 def _full(value: Tensor, batch: torch.Size) -> Tensor:
-    """Give a value that hangs on no batch, like a constant, its rows."""
-    last = value.shape[-1] if value.dim() else 1
-    return value.expand(*batch, last)
+    """Give a value that hangs on no batch, like a constant, its rows.
+
+    Any other stays the very tensor that later nodes hang on, so that a gradient can be
+    asked for at a state.
+    """
+    shape = (*batch, value.shape[-1] if value.dim() else 1)
+    return value if value.shape == shape else value.expand(shape)
 
 
 def _with_axis(value: Tensor, shape: Shape) -> Tensor:

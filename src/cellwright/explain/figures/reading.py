@@ -8,7 +8,7 @@ from dataclasses import replace
 from cellwright.language.cell import Cell
 from cellwright.language.views import EquationView
 
-from ..facts import one_line, output_name
+from ..cell_facts import one_line, output_name
 from ..order import in_reading_order
 from ..zeros import without_zero_terms, without_zeros
 from .boxes import Boxes

@@ -1,0 +1,49 @@
+"""Errors of `trace` and `horizon`: where, the rule, what was found, the fix."""
+
+from __future__ import annotations
+
+from cellwright.errors import CellwrightError
+
+
+class TraceError(CellwrightError, ValueError, RuntimeError):
+    """A module whose inside cannot be shown."""
+
+    def __init__(self, where: str, rule: str, found: str, fix: str = ""):
+        self.parts = (where, rule, found, fix)
+        super().__init__(*self.parts)
+
+    def __str__(self) -> str:
+        where, rule, found, fix = self.parts
+        text = f"{where}: {rule}\n  found  {found}"
+        return f"{text}\n  fix    {fix}" if fix else text
+
+
+class ReplayError(TraceError):
+    """A replay that is not what the layer computed: nothing of it is shown.
+
+    Attributes:
+        layer: the layer in words.
+        quantity: what differs, such as ``output`` or ``f_l0``.
+        place: where it first does, by axis: ``{"T": 3, "B": 0, "unit": 5}``.
+        difference: the largest one, relative to the largest entry above 1.
+    """
+
+    def __init__(
+        self,
+        layer: str,
+        rule: str,
+        found: str,
+        fix: str,
+        quantity: str,
+        place: dict[str, int],
+        difference: float,
+    ):
+        super().__init__(layer, rule, found, fix)
+        self.layer = layer
+        self.quantity = quantity
+        self.place = place
+        self.difference = difference
+
+    def __reduce__(self) -> tuple[object, ...]:
+        last = (self.quantity, self.place, self.difference)
+        return type(self), (*self.parts, *last)
