@@ -6,15 +6,11 @@ differentiates either; `operators` are the two that torch.compile sees.
 
 from .autocast import is_autocast as is_autocast
 from .autocast import without_autocast as without_autocast
-from .differentiable import Forward as Forward
 from .differentiable import is_transformed as is_transformed
 from .doors import are_plain as are_plain
 from .doors import is_recorded as is_recorded
-from .function import Call as Call
 from .function import run as run
 from .kernels import Memory as Memory
 from .packed import Packed as Packed
 from .planned import Planned as Planned
 from .steps import stepper as stepper
-from .whole import Layer as Layer
-from .whole import Whole as Whole

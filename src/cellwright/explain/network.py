@@ -11,7 +11,7 @@ from cellwright.nn import Recurrent
 
 from .facts import Collapse, Layer, Network, Shape
 from .facts import Tensor as Held
-from .layers import describe, is_whole
+from .layers.table import describe, is_whole
 from .layers.told import Seen, Told, named
 from .watching import Watched, layers_of, watch
 

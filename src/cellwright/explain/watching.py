@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from .layers import is_layer, is_whole
+from .layers.table import is_layer, is_whole
 from .layers.told import Seen, Size
 
 

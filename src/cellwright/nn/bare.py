@@ -17,15 +17,14 @@ import torch
 from torch import Tensor, nn
 
 from cellwright.autograd import (
-    Call,
-    Forward,
-    Layer,
     Planned,
-    Whole,
     are_plain,
     is_recorded,
     is_transformed,
 )
+from cellwright.autograd.differentiable import Forward
+from cellwright.autograd.function import Call
+from cellwright.autograd.whole import Layer, Whole
 from cellwright.backends.c.levels import VARIABLE
 
 from .call import Form
