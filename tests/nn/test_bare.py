@@ -127,6 +127,26 @@ def gradients(layer: Any, x: Tensor, which: int, **asked: Any) -> Sequence[Tenso
     return torch.autograd.grad(result, leaves, slope, **asked)
 
 
+@pytest.mark.parametrize("name", DROP_INS)
+def test_gradients_are_added_up(name: str):
+    """No two weights' gradients share memory: torch adds to them and scales them."""
+    layer = layer_of(name, num_layers=2)
+    x = torch.randn(4, 3, 5)
+    once = torch.autograd.grad(layer(x)[0].square().sum(), [*layer.parameters()])
+    for _ in range(4):
+        for _ in range(2):
+            layer(x)[0].square().sum().backward()
+        for weight, gradient in zip(layer.parameters(), once, strict=True):
+            assert weight.grad is not None
+            weight.grad.mul_(0.5)
+            assert error(weight.grad, gradient) <= TOLERANCES["c", "float32"].bound
+            weight.grad.mul_(2.0)
+        for weight, gradient in zip(layer.parameters(), once, strict=True):
+            assert weight.grad is not None
+            assert error(weight.grad, 2 * gradient) <= TOLERANCES["c", "float32"].bound
+        layer.zero_grad()
+
+
 @pytest.mark.parametrize("which", [0, 1, 2])
 @pytest.mark.parametrize("batch_first", [False, True])
 def test_each_result_has_gradients_of_its_own(which: int, batch_first: bool):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial, reduce
+from functools import cached_property, partial, reduce
 
 import torch
 from torch import Tensor
@@ -89,11 +89,14 @@ class Whole:
         present = tuple(gradient is not None for gradient in arriving)
         given = [gradient for gradient in arriving if gradient is not None]
         found = self.scripts.again(("backward", present), (*tensors, *given))
-        if found is not None:
-            return found
-        own = [*self._flat(tensors), *map(flat, given)]
-        down = partial(self._down, own, present)
-        return self.scripts.run(("backward", present), own, down)
+        if found is None:
+            own = [*self._flat(tensors), *map(flat, given)]
+            down = partial(self._down, own, present)
+            found = self.scripts.run(("backward", present), own, down)
+        apart = list(found)
+        for i in self._twins:
+            apart[i] = apart[i].clone()
+        return apart
 
     def values(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
         """Return the results by torch's own operations."""
@@ -106,6 +109,18 @@ class Whole:
             below = self._given(result.output)
             last.append(result.states)
         return [self._turned(below), *map(torch.stack, zip(*last, strict=True))]
+
+    @cached_property
+    def _twins(self) -> Sequence[int]:
+        """Return which gradients would be an earlier one: each is written to later.
+
+        torch adds to what it was given, or scales it, and two of one memory would have
+        it twice.
+        """
+        begin = 1 + len(self._graph.states)
+        sums = [each for layer in self.layers for each in layer.sums]
+        alone = [each for each in sums if sum(each[0] in other for other in sums) == 1]
+        return [begin + i for each in alone for i in each[1:]]
 
     @property
     def _graph(self) -> Graph:

@@ -51,6 +51,7 @@ def shape_words(shape: Shape) -> str:
     """Return a shape with the names of its axes.
 
     Example:
+        >>> from cellwright.explain.facts import Axis
         >>> shape_words((Axis("batch", 32), Axis("features", 1)))
         '[batch 32, features 1]'
     """
