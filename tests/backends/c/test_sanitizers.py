@@ -29,8 +29,8 @@ WIDTHS = [
         runnable_levels()[::-1], ("float64", "float32", "float32"), strict=False
     )
 ]
-"""Each level, and so each tile, with one dtype: vectors of two, eight and sixteen lanes.
-A whole library under sanitizers takes a minute."""
+"""Each level, and so each tile, with one dtype: two, eight and sixteen lanes. A whole
+library under sanitizers takes a minute."""
 widths = pytest.mark.parametrize(
     ("level", "dtype"), WIDTHS, ids=lambda each: getattr(each, "name", each)
 )
