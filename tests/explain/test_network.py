@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from any_module import MODULES
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import cellwright as cw
 from any_cell import sizes_for
+from any_module import MODULES
 from cellwright.checks.tolerances import TOLERANCES, error
 from cellwright.explain.arithmetic import in_words
 from cellwright.explain.facts import Layer, Sum
