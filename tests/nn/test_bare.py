@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from unittest import mock
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.testing._internal.two_tensor import TwoTensor
 
 import cellwright as cw
 from any_cell import sizes_for
@@ -61,6 +64,8 @@ def everything(layer: Any, x: Tensor, hx: Any = None) -> list[Tensor]:
     first = [hx] if isinstance(hx, Tensor) else [*(hx or ())]
     leaves = [x, *layer.parameters(), *(v for v in first if v.requires_grad)]
     found = torch.autograd.grad(loss, leaves, allow_unused=True)
+    memory = [g.data_ptr() for g in found if g is not None and g.numel()]
+    assert len(set(memory)) == len(memory), "two gradients share their memory"
     with torch.no_grad():
         alone, _ = layer(x, hx)
     return [output, *states, alone, *(g for g in found if g is not None)]
@@ -125,6 +130,51 @@ def gradients(layer: Any, x: Tensor, which: int, **asked: Any) -> Sequence[Tenso
     if asked.get("is_grads_batched"):
         slope = torch.stack([slope, slope.square()])
     return torch.autograd.grad(result, leaves, slope, **asked)
+
+
+def test_what_a_layer_puts_out_may_be_written_to():
+    """By an activation in place, for one; no backward pass follows."""
+    layer = layer_of("LSTM", batch_first=True)
+    for _ in range(3):
+        output, _ = layer(torch.randn(3, 4, 5))
+        assert torch.equal(torch.relu_(output.clone()), torch.relu_(output))
+
+
+def test_what_was_kept_may_come_back_in_another_layout():
+    """Hooks of saved tensors move them, and may turn them."""
+    layer, x = layer_of("LSTM"), torch.randn(4, 3, 5)
+
+    def turned(value: Tensor) -> Tensor:
+        return value.mT.contiguous() if value.dim() > 1 else value
+
+    def back(value: Tensor) -> Tensor:
+        return value.mT if value.dim() > 1 else value
+
+    for _ in range(3):
+        expected = torch.autograd.grad(layer(x)[0].sum(), [*layer.parameters()])
+        with torch.autograd.graph.saved_tensors_hooks(turned, back):
+            loss = layer(x)[0].sum()
+        found = torch.autograd.grad(loss, [*layer.parameters()])
+        assert all(map(torch.equal, found, expected))
+
+
+def test_a_backward_pass_may_be_looked_at():
+    """Something traces it, or the gradient that arrives is no plain tensor."""
+    layer, x = layer_of("LSTM"), torch.randn(4, 3, 5)
+    leaves = [*layer.parameters()]
+    slope, other = torch.randn(4, 3, 12), torch.randn(4, 3, 12)
+
+    def pulled(output: Tensor, slope: Tensor) -> Sequence[Tensor]:
+        return torch.autograd.grad(output, leaves, slope, retain_graph=True)
+
+    for _ in range(3):
+        output, _ = layer(x)
+        recorded = make_fx(partial(pulled, output))(slope)
+        pair = pulled(output, TwoTensor(other, other.clone()))
+        expected = pulled(output, other)
+        for result in (recorded(other), [each.a for each in pair]):
+            for ours, theirs in zip(result, expected, strict=True):
+                assert error(ours, theirs) <= TOLERANCES["c", "float32"].bound
 
 
 @pytest.mark.parametrize("name", DROP_INS)

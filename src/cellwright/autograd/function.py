@@ -81,6 +81,10 @@ class Call(Compiled):
         own = len(inputs) + len(states)
         return [*found[:own], *self.weights(found[own:], weights)]
 
+    def reads(self, _: Sequence[Tensor]) -> bool:
+        """Whether it can: what kernels do not read goes by the operator."""
+        return True
+
     def values(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
         """Return output, traces and last states by torch's own operations."""
         inputs, states, weights, _ = self.split(tensors)

@@ -193,7 +193,26 @@ def backward_pass(
     roots = [found.get(ahead.names[root]) for root in ahead.schedule.roots]
     learned = compiled.weights(roots, weights, tape)
     pairs = zip(given, [*slopes, *first, *learned], strict=False)
-    return [tape.zeros(t.shape) if g is None else g for t, g in pairs]
+    return _apart(tape, [tape.zeros(t.shape) if g is None else g for t, g in pairs])
+
+
+def _apart(tape: Tape, gradients: Sequence[Tensor]) -> list[Tensor]:
+    """Return gradients of which no two are one memory.
+
+    Two names may have one gradient, as two biases that are added; torch adds to what
+    it was given, or scales it, and would do so twice.
+    """
+    seen: set[int] = set()
+    found: list[Tensor] = []
+    for gradient in gradients:
+        if gradient.numel() and gradient.data_ptr() in seen:
+            own = tape.empty(gradient.shape)
+            tape.move(own, gradient)
+            found.append(own)
+        else:
+            seen.add(gradient.data_ptr())
+            found.append(gradient)
+    return found
 
 
 def weights_of(

@@ -18,6 +18,7 @@ from cellwright.backends.c.admit import flat
 from cellwright.backends.c.tape import Scripts, Tape
 from cellwright.ir.graph import Graph
 
+from .doors import are_plain
 from .function import Call
 from .kernels import backward_pass
 
@@ -40,15 +41,16 @@ class Layer:
 class Whole:
     """Layers above one another, each run from the first step to the last.
 
-    It takes the input, the first states and all weights, and returns the output and
-    the last states.
+    It takes the input, the first states and all weights, and returns the uppermost
+    cell's output and the last states. These are no views: they may be written to.
 
     Args:
         layers: of one cell, the lowest first.
-        batch_first: whether input and output are ``[B, T, n]``, not ``[T, B, n]``.
+        batch_first: whether the input is ``[B, T, n]``, not ``[T, B, n]``.
         count: how many tensors it takes.
 
     Shape:
+        - output: ``[T, B, n]``, or ``[T, B]`` of a scalar.
         - states: ``[L, B, n]``, or ``[L, B]`` of scalars.
     """
 
@@ -98,17 +100,22 @@ class Whole:
             apart[i] = apart[i].clone()
         return apart
 
+    def reads(self, tensors: Sequence[Tensor]) -> bool:
+        """Whether tensors are such that kernels may read them."""
+        return are_plain(tensors)
+
     def values(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
         """Return the results by torch's own operations."""
         below, states, weights, _ = self._split(tensors)
-        last: list[tuple[Tensor, ...]] = []
+        output, last = below, list[tuple[Tensor, ...]]()
         for row, layer in enumerate(self.layers):
             given = [reduce(torch.add, (weights[i] for i in s)) for s in layer.sums]
             first = [state[row] for state in states]
             result = layer.call.interpreted([self._taken(below)], first, given)
-            below = self._given(result.output)
+            output = result.output
+            below = self._given(output)
             last.append(result.states)
-        return [self._turned(below), *map(torch.stack, zip(*last, strict=True))]
+        return [output, *map(torch.stack, zip(*last, strict=True))]
 
     @cached_property
     def _twins(self) -> Sequence[int]:
@@ -127,9 +134,13 @@ class Whole:
         return self.layers[0].call.program.ahead.schedule.graph
 
     def _flat(self, tensors: Sequence[Tensor]) -> list[Tensor]:
-        """Return the tensors, input and states as kernels read them."""
-        states = 1 + len(self._graph.states)
-        return [*map(flat, tensors[:states]), *tensors[states:]]
+        """Return the tensors, input, states and what was kept as kernels read them.
+
+        What was kept may have been away meanwhile, by torch's hooks of saved tensors.
+        """
+        states, behind = 1 + len(self._graph.states), self.count
+        ahead, kept = tensors[:states], tensors[behind:]
+        return [*map(flat, ahead), *tensors[states:behind], *map(flat, kept)]
 
     def _split(
         self, tensors: Sequence[Tensor]
@@ -158,6 +169,7 @@ class Whole:
         below, states, weights, _ = self._split(tensors)
         last = [tape.empty(state.shape) for state in states]
         kept: list[Tensor] = []
+        output = below
         for row, layer in enumerate(self.layers):
             call = layer.call
             roots = call.roots(_added(tape, layer, weights))
@@ -166,8 +178,9 @@ class Whole:
             arrays, _ = call.program.forward(tape, call.sizes, roots, [x], *ends)
             by_node = dict(zip(call.out_nodes, arrays, strict=True))
             kept += [by_node[node] for node in self._read(row)]
-            below = self._given(by_node[self._graph.output])
-        return [self._turned(below), *last], kept
+            output = by_node[self._graph.output]
+            below = self._given(output)
+        return [output, *last], kept
 
     def _down(
         self, tensors: Sequence[Tensor], present: Sequence[bool], tape: Tape
@@ -227,8 +240,7 @@ class Whole:
         """Return the gradient of the uppermost cell's output, 0 where none came."""
         shape = self._graph.nodes[self._graph.output].shape
         if output is not None:
-            turned = self._turned(output)
-            return turned if shape else turned.squeeze(-1)
+            return output
         sizes = self.layers[-1].call.sizes
         own = tuple(size.evaluate(sizes) for size in shape)
         return tape.zeros((1, 1, *own)).expand((*x.shape[:2], *own))

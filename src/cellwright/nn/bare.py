@@ -107,6 +107,9 @@ class Bare:
                     return None
                 found = Forward.apply(whole, *tensors) if learns else whole.run(tensors)
             output, *last = found
+            output = output.unsqueeze(-1) if self._gives_scalar else output
+            # Outside of the function: what it returns itself may be written to.
+            output = self._turned(output)
         return output, last[0] if len(last) == 1 else tuple(last)
 
     def _declared(self, rows: int) -> Sequence[Tensor]:
