@@ -64,8 +64,6 @@ def everything(layer: Any, x: Tensor, hx: Any = None) -> list[Tensor]:
     first = [hx] if isinstance(hx, Tensor) else [*(hx or ())]
     leaves = [x, *layer.parameters(), *(v for v in first if v.requires_grad)]
     found = torch.autograd.grad(loss, leaves, allow_unused=True)
-    memory = [g.data_ptr() for g in found if g is not None and g.numel()]
-    assert len(set(memory)) == len(memory), "two gradients share their memory"
     with torch.no_grad():
         alone, _ = layer(x, hx)
     return [output, *states, alone, *(g for g in found if g is not None)]
@@ -75,6 +73,10 @@ def assert_as_ever(layer: Any, x: Tensor, hx: Any = None) -> None:
     """Fail unless a bare call gives the bits of one that is not."""
     for _ in range(3):
         found = everything(layer, x, hx)
+        memory = [value.data_ptr() for value in found if value.numel()]
+        # Elsewhere torch itself adds two biases, and knows that they have one gradient.
+        whole = layer.memory == "store" and not layer.bidirectional
+        assert not whole or len(set(memory)) == len(memory), "two share their memory"
         with never_bare():
             expected = everything(layer, x, hx)
         assert len(found) == len(expected)
@@ -170,7 +172,7 @@ def test_a_backward_pass_may_be_looked_at():
     for _ in range(3):
         output, _ = layer(x)
         recorded = make_fx(partial(pulled, output))(slope)
-        pair = pulled(output, TwoTensor(other, other.clone()))
+        pair: Any = pulled(output, TwoTensor(other, other.clone()))
         expected = pulled(output, other)
         for result in (recorded(other), [each.a for each in pair]):
             for ours, theirs in zip(result, expected, strict=True):
