@@ -397,11 +397,14 @@ def test_layouts_are_those_of_the_layers(wiring: Any):
     output, states = stack(x, lengths=[T, 4])
     turned = mixed(wiring, batch_first=True)
     found, others = turned(x.transpose(0, 1), lengths=[T, 4])
-    # A projection of rows that lie apart may be another of BLAS' products.
-    assert_same({"y": found.transpose(0, 1)}, {"y": output}, "c")
-    pairs = enumerate(zip(tree_leaves(others), tree_leaves(states), strict=True))
-    for i, (ours, theirs) in pairs:
-        assert_same({f"state {i}": ours}, {f"state {i}": theirs}, "c")
+    pairs = [(found.transpose(0, 1), output)]
+    pairs += zip(tree_leaves(others), tree_leaves(states), strict=True)
+    for ours, theirs in pairs:
+        if wiring == "residual":
+            # BLAS may take another product for projections of rows that lie apart.
+            assert_same({"": ours}, {"": theirs}, "c")
+        else:
+            assert torch.equal(ours, theirs)
     alone, single = stack(x[:4, 1])
     assert_same({"y": alone}, {"y": output[:4, 1]}, "c")
     assert single[0].shape == (1, 5)

@@ -43,10 +43,6 @@ class Pass(Protocol):
         """
         ...
 
-    def reads(self, tensors: Sequence[Tensor]) -> bool:
-        """Whether it can do with tensors like these what `gradients` says."""
-        ...
-
     def values(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
         """Return the results by torch's own operations."""
         ...
@@ -81,8 +77,7 @@ class Forward(torch.autograd.Function):
         needs = tuple(ctx.needs_input_grad[1:])
         present = tuple(gradient is not None for gradient in arriving)
         given = [gradient for gradient in arriving if gradient is not None]
-        known = not is_transformed() and all(map(_has_memory, given))
-        if not known or not ctx.call.reads((*ctx.saved_tensors, *given)):
+        if is_transformed() or not all(map(_has_memory, given)):
             with torch.enable_grad():
                 own = [_apart(tensor) for tensor in ctx.saved_tensors]
             return (None, *_by_reference(ctx.call, own, needs, present, given))

@@ -76,14 +76,18 @@ class Call(Compiled):
         tensors = [*tensors, *_arriving(self, arriving, tensors)]
         if self.plain and are_plain(tensors):
             return backward_arrays(self, tensors)
+        return self.by_operator(tensors)
+
+    def by_operator(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Return the gradients of inputs, first states and weights, by the operator.
+
+        Args:
+            tensors: all that the backward kernel takes, see `kernels`.
+        """
         inputs, states, weights, _ = self.split(tensors)
         found = backward_operator(*self._asked(tensors))
         own = len(inputs) + len(states)
         return [*found[:own], *self.weights(found[own:], weights)]
-
-    def reads(self, _: Sequence[Tensor]) -> bool:
-        """Whether it can: what kernels do not read goes by the operator."""
-        return True
 
     def values(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
         """Return output, traces and last states by torch's own operations."""

@@ -37,6 +37,25 @@ class Layer:
     sums: tuple[tuple[int, ...], ...]
 
 
+@dataclass(frozen=True)
+class _Torch:
+    """Does by torch's own operations what a tape does, where somebody looks on.
+
+    Args:
+        like: has the dtype and the device of what is allocated.
+    """
+
+    like: Tensor
+
+    def zeros(self, shape: Sequence[int]) -> Tensor:
+        """Return zeros of a shape."""
+        return self.like.new_zeros(tuple(shape))
+
+    def add(self, a: Tensor, b: Tensor) -> Tensor:
+        """Return the sum of two tensors."""
+        return a + b
+
+
 @dataclass(frozen=True, eq=False)
 class Whole:
     """Layers above one another, each run from the first step to the last.
@@ -90,19 +109,28 @@ class Whole:
         """Return the gradients of the tensors, see `differentiable.Pass`."""
         present = tuple(gradient is not None for gradient in arriving)
         given = [gradient for gradient in arriving if gradient is not None]
-        found = self.scripts.again(("backward", present), (*tensors, *given))
-        if found is None:
-            own = [*self._flat(tensors), *map(flat, given)]
-            down = partial(self._down, own, present)
-            found = self.scripts.run(("backward", present), own, down)
+        if are_plain((*tensors, *given)):
+            found = self._written_down(tensors, present, given)
+        else:
+            found = self._down((*tensors, *given), present, _Torch(tensors[0]))
         apart = list(found)
         for i in self._twins:
             apart[i] = apart[i].clone()
         return apart
 
-    def reads(self, tensors: Sequence[Tensor]) -> bool:
-        """Whether tensors are such that kernels may read them."""
-        return are_plain(tensors)
+    def _written_down(
+        self,
+        tensors: Sequence[Tensor],
+        present: tuple[bool, ...],
+        given: Sequence[Tensor],
+    ) -> Sequence[Tensor]:
+        """Return what `_down` does, by its script where there is one."""
+        key = "backward", present
+        found = self.scripts.again(key, (*tensors, *given))
+        if found is not None:
+            return found
+        own = [*self._flat(tensors), *map(flat, given)]
+        return self.scripts.run(key, own, partial(self._down, own, present))
 
     def values(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
         """Return the results by torch's own operations."""
@@ -183,7 +211,7 @@ class Whole:
         return [output, *last], kept
 
     def _down(
-        self, tensors: Sequence[Tensor], present: Sequence[bool], tape: Tape
+        self, tensors: Sequence[Tensor], present: Sequence[bool], tape: Tape | _Torch
     ) -> Sequence[Tensor]:
         """Return the gradients of the tensors.
 
@@ -205,24 +233,21 @@ class Whole:
         first: list[Sequence[Tensor]] = []
         learned: list[Tensor | None] = [None] * len(weights)
         for row in reversed(rows):
-            layer, under = (
-                self.layers[row],
-                arrays[row - 1][self._graph.output] if row else None,
-            )
+            layer = self.layers[row]
+            under = arrays[row - 1][self._graph.output] if row else None
             below = x if under is None else self._given(under)
             given = [self._taken(below), *(state[row] for state in states)]
             given += _added(tape, layer, weights)
             given += [arrays[row][node] for node in layer.call.saved_nodes]
             given += [slope, *(adjoint[row] for adjoint in adjoints)]
-            slope, *found = backward_pass(layer.call, given, tape)
+            slope, *found = _back_through(layer.call, given, tape)
             slope = slope.view(x.shape if under is None else under.shape)
             first.insert(0, found[: len(states)])
             for each, gradient in zip(layer.sums, found[len(states) :], strict=True):
                 for i in each:
-                    so_far = learned[i]
-                    learned[i] = (
-                        gradient if so_far is None else tape.add(so_far, gradient)
-                    )
+                    before = learned[i]
+                    total = gradient if before is None else tape.add(before, gradient)
+                    learned[i] = total
         rest = [
             tape.zeros(weight.shape) if gradient is None else gradient
             for weight, gradient in zip(weights, learned, strict=True)
@@ -236,7 +261,7 @@ class Whole:
         is_upper = row == len(self.layers) - 1
         return nodes if is_upper or output in nodes else [*nodes, output]
 
-    def _slope(self, tape: Tape, x: Tensor, output: Tensor | None) -> Tensor:
+    def _slope(self, tape: Tape | _Torch, x: Tensor, output: Tensor | None) -> Tensor:
         """Return the gradient of the uppermost cell's output, 0 where none came."""
         shape = self._graph.nodes[self._graph.output].shape
         if output is not None:
@@ -246,15 +271,28 @@ class Whole:
         return tape.zeros((1, 1, *own)).expand((*x.shape[:2], *own))
 
 
-def _added(tape: Tape, layer: Layer, weights: Sequence[Tensor]) -> list[Tensor]:
+def _added(
+    tape: Tape | _Torch, layer: Layer, weights: Sequence[Tensor]
+) -> list[Tensor]:
     """Return the weights as a layer's kernels take them."""
     return [reduce(tape.add, (weights[i] for i in each)) for each in layer.sums]
 
 
-def _stacked(tape: Tape, rows: Sequence[Tensor]) -> Tensor:
+def _stacked(tape: Tape | _Torch, rows: Sequence[Tensor]) -> Tensor:
     if len(rows) == 1:
         return rows[0].unsqueeze(0)
+    if isinstance(tape, _Torch):
+        return torch.stack(list(rows))
     found = tape.empty((len(rows), *rows[0].shape))
     for to, row in zip(found, rows, strict=True):
         tape.move(to, row)
     return found
+
+
+def _back_through(
+    call: Call, given: Sequence[Tensor], tape: Tape | _Torch
+) -> Sequence[Tensor]:
+    """Return a layer's gradients; who looks on sees an operator, not the memory."""
+    if isinstance(tape, _Torch):
+        return call.by_operator(given)
+    return backward_pass(call, given, tape)
