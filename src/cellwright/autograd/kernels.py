@@ -193,14 +193,18 @@ def backward_pass(
     roots = [found.get(ahead.names[root]) for root in ahead.schedule.roots]
     learned = compiled.weights(roots, weights, tape)
     pairs = zip(given, [*slopes, *first, *learned], strict=False)
-    return _apart(tape, [tape.zeros(t.shape) if g is None else g for t, g in pairs])
+    return apart(tape, [tape.zeros(t.shape) if g is None else g for t, g in pairs])
 
 
-def _apart(tape: Tape, gradients: Sequence[Tensor]) -> list[Tensor]:
+def apart(tape: Tape, gradients: Sequence[Tensor]) -> list[Tensor]:
     """Return gradients of which no two are one memory.
 
     Two names may have one gradient, as two biases that are added; torch adds to what
     it was given, or scales it, and would do so twice.
+
+    Args:
+        tape: copies those that share it.
+        gradients: as they were computed.
     """
     seen: set[int] = set()
     found: list[Tensor] = []

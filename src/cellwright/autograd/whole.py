@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial, reduce
+from functools import partial, reduce
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ from cellwright.ir.graph import Graph
 
 from .doors import are_plain
 from .function import Call
-from .kernels import backward_pass
+from .kernels import apart, backward_pass
 
 
 @dataclass(frozen=True)
@@ -110,13 +110,8 @@ class Whole:
         present = tuple(gradient is not None for gradient in arriving)
         given = [gradient for gradient in arriving if gradient is not None]
         if are_plain((*tensors, *given)):
-            found = self._written_down(tensors, present, given)
-        else:
-            found = self._down((*tensors, *given), present, _Torch(tensors[0]))
-        apart = list(found)
-        for i in self._twins:
-            apart[i] = apart[i].clone()
-        return apart
+            return self._written_down(tensors, present, given)
+        return self._down((*tensors, *given), present, _Torch(tensors[0]))
 
     def _written_down(
         self,
@@ -144,18 +139,6 @@ class Whole:
             below = self._given(output)
             last.append(result.states)
         return [output, *map(torch.stack, zip(*last, strict=True))]
-
-    @cached_property
-    def _twins(self) -> Sequence[int]:
-        """Return which gradients would be an earlier one: each is written to later.
-
-        torch adds to what it was given, or scales it, and two of one memory would have
-        it twice.
-        """
-        begin = 1 + len(self._graph.states)
-        sums = [each for layer in self.layers for each in layer.sums]
-        alone = [each for each in sums if sum(each[0] in other for other in sums) == 1]
-        return [begin + i for each in alone for i in each[1:]]
 
     @property
     def _graph(self) -> Graph:
@@ -253,7 +236,7 @@ class Whole:
             for weight, gradient in zip(weights, learned, strict=True)
         ]
         starts = [_stacked(tape, each) for each in zip(*first, strict=True)]
-        return [self._turned(slope), *starts, *rest]
+        return [self._turned(slope), *starts, *_told_apart(tape, rest)]
 
     def _read(self, row: int) -> Sequence[int]:
         """Return the nodes of a layer that the backward pass reads."""
@@ -296,3 +279,11 @@ def _back_through(
     if isinstance(tape, _Torch):
         return call.by_operator(given)
     return backward_pass(call, given, tape)
+
+
+def _told_apart(tape: Tape | _Torch, gradients: Sequence[Tensor]) -> list[Tensor]:
+    """Return gradients of which no two are one memory, see `apart`."""
+    if isinstance(tape, Tape):
+        return apart(tape, gradients)
+    # Where somebody looks on, nobody knows where numbers lie.
+    return [gradient.clone() for gradient in gradients]

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from cellwright.errors import CellwrightError
+from cellwright.errors import RuleError
 
 
-class TraceError(CellwrightError, ValueError, RuntimeError):
+class TraceError(RuleError, ValueError, RuntimeError):
     """A module whose inside cannot be shown."""
-
-    def __init__(self, where: str, rule: str, found: str, fix: str = ""):
-        self.parts = (where, rule, found, fix)
-        super().__init__(*self.parts)
-
-    def __str__(self) -> str:
-        where, rule, found, fix = self.parts
-        text = f"{where}: {rule}\n  found  {found}"
-        return f"{text}\n  fix    {fix}" if fix else text
 
 
 class ReplayError(TraceError):
