@@ -22,12 +22,14 @@ from typing import Any
 
 import torch
 
-from cellwright.backends.c.key import GENERATOR, digest_of
 from cellwright.backends.c.levels import LEVELS
 from cellwright.backends.c.toolchain import find_compiler
 from cellwright.cells import load
 from cellwright.compiler.plan import pipeline, source
-from parity_cases import FACTORS, Case, at_level, case_of, compared, undecided
+from cellwright.ir.graph import Graph
+from cellwright.passes.rewrite import Rewrites, rewrite
+from cellwright.passes.simplify import without_first_weights
+from parity_cases import FACTORS, Case, at_level, case_of, compared, undecided, zoned
 from resumable import finish
 
 HERE = Path(__file__).parent
@@ -38,10 +40,9 @@ THREADS = 2
 where the second thread was late, and only there."""
 SHAPES = ("T", "B", "I", "num_layers", "bidirectional")
 SWITCHES = ("level", "hx", "lengths", "reset", "mask", "zoneout")
+VARIANTS = ("mask", "reset", "zoneout")
+"""The switches that make a kernel of their own; lengths are a mask."""
 SMALL = {"T": 33, "B": 5, "I": 2, "H": 7, "num_layers": 2, "bidirectional": True}
-
-_REWRITERS = [place for place in GENERATOR if place.name in ("ir", "passes")]
-"""What turns a cell into its variants: masks, resets and zoneout are steps of it."""
 
 INTRODUCTION = """\
 Made by `PYTHONPATH=tests python studies/parity.py`. Every cell in both dtypes in all
@@ -76,20 +77,27 @@ def main() -> None:
 
 
 def digest_of_kernels() -> str:
-    """Return what names the C of all cells: other kernels are compared anew."""
-    total = hashlib.sha256(digest_of(_REWRITERS).encode())
-    for name, level in product(FACTORS["cell"], LEVELS):
-        passes = pipeline(load(name).graph)
+    """Return what names the C of all kernels here: others are compared anew."""
+    total = hashlib.sha256()
+    for name, *switches in product(FACTORS["cell"], *_values(VARIANTS)):
+        passes = pipeline(_variant(name, *switches))
         for direction, step in (
             ("forward", passes.forward),
             ("backward", passes.backward),
         ):
             assert step is not None
             own = source(load(name).graph, step, direction)
-            for double in (False, True):
+            for level, double in product(LEVELS, (False, True)):
                 text = own.text(double, level.vector_bytes, level.accumulators)
                 total.update(text.encode())
     return total.hexdigest()[:12]
+
+
+def _variant(name: str, mask: bool, reset: bool, zoneout: bool) -> Graph:
+    """Return the graph that a layer with such switches runs."""
+    graph = load(name).graph
+    states = tuple(sorted(zoned(graph))) if zoneout else ()
+    return without_first_weights(rewrite(graph, Rewrites(mask, reset, states)))
 
 
 def said(rows: Iterable[dict[str, Any]]) -> str:

@@ -29,6 +29,7 @@ RANDOM_CELLS = 60
 CASES = (
     *(("library", name) for name in names()),
     *(("edge", name) for name in EDGES),
+    *(("untraced", name) for name in EDGES),
     *(("random", str(i)) for i in range(RANDOM_CELLS)),
 )
 """The cells that every pass is tried on."""
@@ -55,11 +56,13 @@ def drawn(case: tuple[str, str], cell_seed: int) -> tuple[Cell, Problem, Random]
 
 
 def drawn_trace(case: tuple[str, str], problem: Problem, random: Random) -> list[str]:
-    """Return values that are asked for: some of them, of a small cell all."""
+    """Return values that are asked for: some of them, of a small cell all or none."""
     graph = problem.graph
     names = [v.name for v in graph.values if len(graph.nodes[v.node].shape) < 2]
     if case[0] == "edge":
         return names
+    if case[0] == "untraced":
+        return []
     return random.sample(names, random.randint(0, min(3, len(names))))
 
 

@@ -46,6 +46,13 @@ EDGES = {
     "numbers in a vector": f"{_HEAD}state s [hidden_size]\n"
     "weight V [hidden_size, 2 * hidden_size]\noutput h'\n"
     "s' = 1\nh' = tanh((V @ concat(s', h)) * s + mean(x))\n",
+    "a number that the next step and a late product read": f"{_HEAD}"
+    f"state s [hidden_size]\nweight V [hidden_size, 2 * hidden_size]\n{_U}output y\n"
+    "s' = 1\nh' = tanh(h * s + mean(x))\ny = V @ concat(s', U @ h')\n",
+    "a gradient of nothing beside a late product": f"{_HEAD}state s [hidden_size]\n"
+    f"weight V [2 * hidden_size, input_size]\n{_U}output h'\n"
+    "a, b = split(V @ x)\ns' = U @ tanh(a) + 0.5 * s + floor(h) * floor(b)\n"
+    "h' = 2 * s'\n",
     "product of a number": f"{_HEAD}state s [hidden_size]\n{_U}output h'\n"
     "s' = 1\nh' = tanh(U @ s + mean(x) * h)\n",
     "parts of which some are unused": f"{_HEAD}weight V [3 * hidden_size, input_size]\n"

@@ -95,23 +95,26 @@ class Case:
 
     def layer(self, dtype: torch.dtype, backend: str) -> Recurrent:
         """Return the layer, its parameters drawn."""
-        infinite = infinite_states(self.graph)
-        zoned = [s.name for s in self.graph.states if s.name not in infinite]
-        if infinite:
-            # The sLSTM's c and n are written in units of exp(m). One that stays while m
-            # goes on is 1e-22 of what it was, and gradients of 1e22 have no digits.
-            zoned = zoned[:1]
         return Recurrent(
             self.cell,
             self.width,
             self.H,
             self.layers,
             bidirectional=self.bidirectional,
-            zoneout=dict.fromkeys(zoned, SHARE) if self.zoneout else 0.0,
+            zoneout=dict.fromkeys(zoned(self.graph), SHARE) if self.zoneout else 0.0,
             backend=backend,
             dtype=dtype,
             **self.options,
         )
+
+
+def zoned(graph: Graph) -> list[str]:
+    """Return the states that a case with zoneout keeps units of."""
+    infinite = infinite_states(graph)
+    found = [s.name for s in graph.states if s.name not in infinite]
+    # The sLSTM's c and n are written in units of exp(m). One that stays while m goes on
+    # is 1e-22 of what it was, and gradients of 1e22 have no digits.
+    return found[:1] if infinite else found
 
 
 @dataclass(frozen=True)

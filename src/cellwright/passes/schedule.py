@@ -154,14 +154,20 @@ class _Scheduler:
                 self.absorbed.update(args)
 
     def _find_vectors(self) -> None:
-        """Find numbers, and scalars that fill, which are needed as vectors."""
+        """Find numbers, and scalars that fill, which are needed as vectors.
+
+        A number that is a next value as well is laid in the step: the one after it
+        reads that, however late the product whose operand it is.
+        """
+        nexts = {state.next for state in self.graph.states}
         for node in self.loop:
             for arg in self._operands(node):
                 source = self._behind_slices(arg)
                 if self.nodes[source].op == "const":
                     self.levels[source] = _FIRST
-                    earliest = self.stage.get(source, Stage.PUT)
-                    self.stage[source] = min(earliest, self.stage[node])
+                    latest = Stage.STEP if source in nexts else self.stage[node]
+                    earliest = self.stage.get(source, latest)
+                    self.stage[source] = min(earliest, latest, self.stage[node])
                 elif self.nodes[source].op == "fill":
                     self.filled.add(source)
 
