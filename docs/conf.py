@@ -21,6 +21,7 @@ extensions = [
     "command_line",
     "error_gallery",
     "function_table",
+    "page_gallery",
     "public_api",
 ]
 exclude_patterns = ["_build", "_ext"]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .errors import CellwrightError as CellwrightError
     from .explain.inside import horizon as horizon
     from .explain.inside import trace as trace
+    from .explain.opened import explain as explain
     from .explain.summary import summary as summary
     from .language.cell import Cell as Cell
     from .nn.convert import convert as convert
@@ -32,6 +33,7 @@ _HOMES = {
     "compare": "checks.compare",
     "check_gradients": "checks.gradients",
     "CellwrightError": "errors",
+    "explain": "explain",
     "horizon": "explain.inside",
     "trace": "explain.inside",
     "Cell": "language.cell",

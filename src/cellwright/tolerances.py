@@ -67,6 +67,16 @@ TOLERANCES: dict[tuple[str, str], Tolerance] = {
         "where it does, its own distance from float64 is known and allowed for, see "
         "`replay_bound`",
     ),
+    ("page", "float64"): Tolerance(
+        1e-10,
+        "a step of a page of `explain` and the layer's own: the same functions in the "
+        "same precision, sums in another order",
+    ),
+    ("page", "float32"): Tolerance(
+        1e-6,
+        "a page computes a step in float64 from the numbers of a float32 layer, which "
+        "rounds each of its own by 6e-8; in large pages numbers have 24 bits",
+    ),
     ("rewritten", "float64"): Tolerance(
         1e-9,
         "one cell in two forms (simplified, batch permuted, sequence split): rounding, "

@@ -5,8 +5,11 @@ import importlib
 import inspect
 
 import pytest
+import torch
+from torch import nn
 
 import cellwright
+from cellwright.explain.opened import Explained
 from public_names import public_names, rooms
 
 OFFERED = [(room, name) for room, names in rooms().items() for name in names]
@@ -31,7 +34,18 @@ def test_front_door_says_the_same_to_type_checkers():
         for alias in statement.names
     }
 
-    assert homes == cellwright._HOMES
+    # A room that can be called is a function to them.
+    assert homes.pop("explain") == "explain.opened"
+    assert homes == {n: h for n, h in cellwright._HOMES.items() if n != "explain"}
+
+
+def test_the_room_explain_is_its_function():
+    """Whatever was imported of it before."""
+    room = importlib.import_module("cellwright.explain")
+    found = cellwright.explain(nn.RNN(2, 3), torch.zeros(4, 1, 2))
+
+    assert cellwright.explain is room
+    assert isinstance(found, Explained)
 
 
 @pytest.mark.parametrize("room", rooms())

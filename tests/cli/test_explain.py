@@ -1,6 +1,7 @@
 """`cellwright explain`: the facts, a budget, and what cannot be explained."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -47,3 +48,42 @@ def test_bad_input_is_told(run: Run, arguments: list[str], words: str):
     assert words in result.err
     assert "Traceback" not in result.err
     assert result.out == ""
+
+
+def test_a_page_and_a_picture_are_written(run: Run, tmp_path: Path):
+    """Both by one call; a second call makes them anew."""
+    page, picture = tmp_path / "net.html", tmp_path / "net.svg"
+    line = "Embedding(9, 2); LSTM(3); Dense(1)"
+    arguments = (line, "--input", "2,5:long", "--html", page, "--svg", picture)
+    for _ in range(2):
+        result = run("explain", *map(str, arguments))
+        assert (result.status, result.err) == (0, "")
+        assert result.out.startswith(f"Wrote {page}")
+    assert "Embedding(9, 2)" in page.read_text("utf-8")
+    assert ">t = 5<" in picture.read_text("utf-8")
+
+
+def test_files_of_others_are_left_alone(run: Run, tmp_path: Path):
+    """A page is no picture, and neither takes the place of something else."""
+    mine = tmp_path / "mine.html"
+    mine.write_text("<p>mine</p>", encoding="utf-8")
+    for option, name, words in [
+        ("--html", "mine.html", "is no page that cellwright made"),
+        ("--html", "mine.svg", "ends in .html"),
+        ("--svg", "mine.html", "ends in .svg"),
+        ("--html", "none/mine.html", "mkdir -p"),
+    ]:
+        result = run("explain", "lstm", option, str(tmp_path / name))
+        assert result.status == 2
+        assert words in result.err
+    assert mine.read_text("utf-8") == "<p>mine</p>"
+    assert [each.name for each in tmp_path.iterdir()] == ["mine.html"]
+
+
+def test_a_page_needs_an_input_and_a_picture_a_state(run: Run, tmp_path: Path):
+    """Each says what is missing."""
+    page = run("explain", "nn.LSTM(3, 4)", "--html", str(tmp_path / "a.html"))
+    picture = run("explain", "nn.Linear(3, 4)", "--svg", str(tmp_path / "a.svg"))
+    assert (page.status, picture.status) == (2, 2)
+    assert "--input" in page.err
+    assert "recurrent layers; found none" in picture.err

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import torch
 import typer
 
+from cellwright.explain import network_figure
+from cellwright.explain.facts import Network
+from cellwright.explain.layers.boxes import layer_boxes, made_in
+from cellwright.explain.opened import explain as opened
 from cellwright.explain.summary import Summary, summary
-from cellwright.explain.targets import read_input, read_target
+from cellwright.explain.targets import Target, example_of, read_input, read_target
 from cellwright.explain.terminal import network_view
 
-from .arguments import AsJson, examples, pairs
+from .arguments import AsJson, UsageError, examples, pairs
 from .faults import NO
-from .output import message, width, write, write_json
+from .files import PAGE, PICTURE, require_free, write_whole
+from .output import message, width, write, write_json, write_lines
 
 
 @examples(
@@ -22,6 +30,7 @@ from .output import message, width, write, write_json
     "cellwright explain 'LSTM(300, input_shape=(20, 1)); Dense(20)'",
     "cellwright explain peephole_lstm --size hidden_size=8",
     "cellwright explain 'nn.LSTM(100, 200)' --budget 500000",
+    "cellwright explain 'nn.LSTM(2, 8)' --input 20,4,2 --html lstm.html",
 )
 def explain(
     target: Annotated[
@@ -49,6 +58,20 @@ def explain(
         int | None,
         typer.Option(help="Most parameters; status 1 where there are more."),
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.html",
+            help="Write a page in which every unit can be opened, at every step.",
+        ),
+    ] = None,
+    svg: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.svg",
+            help="Draw the recurrent layers, folded and step by step.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Explain a network: shapes, states, gates, wiring, parameters, work.
@@ -56,22 +79,60 @@ def explain(
     Every number is told with its arithmetic. With a budget the command ends with
     status 1 where the network is over it, and names the layers that cost most.
     """
+    for out, kind in ((html, PAGE), (svg, PICTURE)):
+        require_free(
+            out, kind, f"cellwright explain {quote(target)} --{kind.ending[1:]}"
+        )
     shape, dtype = (None, None) if input is None else read_input(input)
     width_in = shape[-1] if shape is not None and dtype is not torch.int64 else None
     found = read_target(target, width_in, pairs("--size", size or []))
-    sizes = shape or found.example
-    dtypes = None if dtype is None else [dtype]
-    facts = summary(found.module, sizes, dtypes=dtypes, words=found.words)
+    found = replace(found, example=shape or found.example)
+    facts = _facts(found, dtype)
+    if html is not None:
+        _write_page(found, dtype, html)
+    if svg is not None:
+        _draw(found, facts, svg)
     if as_json:
         write_json(facts.to_json())
-    else:
+    elif html is None and svg is None:
         write(network_view(facts, width()))
-    if budget is not None and facts.parameters > budget:
-        message(_over(facts, budget))
-        raise typer.Exit(NO)
+    _keep_within(budget, facts)
 
 
-def _over(facts: Summary, budget: int) -> str:
+def _facts(target: Target, dtype: torch.dtype | None) -> Summary:
+    dtypes = None if dtype is None else [dtype]
+    return summary(target.module, target.example, dtypes=dtypes, words=target.words)
+
+
+def _write_page(target: Target, dtype: torch.dtype | None, out: Path) -> None:
+    if target.example is None:
+        raise UsageError(
+            f"{target.words}: a page shows what the network does with an input; found "
+            "none\n  fix: --input 20,1,3, batch and steps as the network takes them"
+        )
+    x = example_of(target.module, target.example, dtype or torch.float32)
+    write_whole(out, opened(target.module, x, words=target.words).html())
+    write_lines([f"Wrote {out}: open it in a browser"])
+
+
+def _draw(target: Target, facts: Network, out: Path) -> None:
+    made = made_in(target.module)
+    layers = [box for each in made.values() for box in layer_boxes(each)]
+    if not layers:
+        raise UsageError(
+            f"{target.words}: the picture is of recurrent layers; found none\n"
+            "  fix: leave --svg out, or ask for --html"
+        )
+    seen = [layer.recurrence for layer in facts.layers if layer.recurrence]
+    steps = seen[0].steps if seen else None
+    write_whole(out, network_figure(layers, steps))
+    write_lines([f"Wrote {out}"])
+
+
+def _keep_within(budget: int | None, facts: Network) -> None:
+    """End with status 1 where a network has more parameters than it may."""
+    if budget is None or facts.parameters <= budget:
+        return
     most = sorted(facts.layers, key=lambda layer: -layer.counted)[:3]
     listed = ", ".join(
         f"{layer.path} {layer.kind} {layer.counted:,}".strip()
@@ -79,4 +140,7 @@ def _over(facts: Summary, budget: int) -> str:
         if layer.counted
     )
     over = facts.parameters - budget
-    return f"{facts.parameters:,} parameters, {over:,} over {budget:,}; most: {listed}"
+    message(
+        f"{facts.parameters:,} parameters, {over:,} over {budget:,}; most: {listed}"
+    )
+    raise typer.Exit(NO)

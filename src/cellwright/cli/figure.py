@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from enum import Enum
 from pathlib import Path
 from shlex import quote
@@ -12,10 +11,10 @@ import typer
 
 from cellwright.cells import find
 from cellwright.explain import cell_figure, layer_box, network_figure
-from cellwright.explain.figures.svg import MADE_BY
 from cellwright.language.cell import Cell
 
 from .arguments import CellName, UsageError, examples, pairs
+from .files import PICTURE, require_free, write_whole
 from .output import write_lines
 
 LENGTH = "T"
@@ -69,13 +68,12 @@ def figure(
     dark where the page is, light in print. A picture that is there is drawn anew; no
     other file is overwritten.
     """
-    if out is not None:
-        _require_free(out, cell)
+    require_free(out, PICTURE, f"cellwright figure {quote(cell)} -o")
     text = _drawn(find(cell), view, size or [])
     if out is None:
         write_lines(text.splitlines())
     else:
-        _write(out, text)
+        write_whole(out, text)
         write_lines([f"Wrote {out}"])
 
 
@@ -98,34 +96,3 @@ def _drawn(cell: Cell, view: View, given: list[str]) -> str:
     steps = None if LENGTH in own else sizes.pop(LENGTH, None)
     layer = layer_box(cell, sizes)
     return network_figure([layer], steps, unroll=view is View.unrolled)
-
-
-def _require_free(out: Path, cell: str) -> None:
-    """Refuse another kind of file, and to write over what is no picture of ours."""
-    if out.suffix != ".svg":
-        raise UsageError(
-            f"{out}: the name of a picture ends in .svg\n"
-            f"  fix: cellwright figure {quote(cell)} -o {quote(f'{out}.svg')}; "
-            "without -o it is printed"
-        )
-    if out.is_file() and MADE_BY not in out.read_text("utf-8", errors="replace"):
-        raise UsageError(
-            f"{out}: is there already, and is no picture of an earlier figure; it is "
-            "not overwritten\n  fix: choose another name with -o"
-        )
-
-
-def _write(out: Path, text: str) -> None:
-    """Write a picture whole or not at all; its folder has to be there."""
-    part = out.with_name(f".{out.name}.{secrets.token_hex(8)}.part")
-    try:
-        part.write_bytes(text.encode("utf-8"))
-        part.replace(out)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        fix = (
-            "" if out.parent.is_dir() else f"\n  fix: mkdir -p {quote(str(out.parent))}"
-        )
-        raise UsageError(f"{out}: cannot be written: {reason}{fix}") from error
-    finally:
-        part.unlink(missing_ok=True)

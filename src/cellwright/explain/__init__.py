@@ -2,9 +2,12 @@
 
 What is exported here needs no torch: counts, equations, differences and LaTeX are
 functions of a cell's text and of its graph. `summary` and what it is made of run a
-network: `facts` says what there is to say, `network` finds it out, `terminal` shows it.
+network: `facts` says what there is to say, `network` finds it out, `terminal` and
+`page` show it. The room can be called: `cellwright.explain(module, x)` is the function
+of `opened`.
 """
 
+from . import called  # noqa: F401  # makes this room callable
 from .bibliography import bibtex as bibtex
 from .bibliography import cell_entries as cell_entries
 from .cell_facts import facts_of_cell as facts_of_cell

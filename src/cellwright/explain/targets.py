@@ -96,6 +96,24 @@ def read_input(text: str) -> tuple[tuple[int, ...], torch.dtype]:
     return sizes, DTYPES[kind or "float"]
 
 
+def example_of(
+    module: nn.Module, shape: tuple[int, ...], dtype: torch.dtype
+) -> torch.Tensor:
+    """Return an input by chance, the same each time.
+
+    Args:
+        module: which tokens there are is read off its embeddings.
+        shape: of the input, batch included.
+        dtype: tokens are whole numbers, everything else is standard normal.
+    """
+    draws = torch.Generator().manual_seed(0)
+    if dtype == torch.int64:
+        tables = [m for m in module.modules() if isinstance(m, nn.Embedding)]
+        count = min((each.num_embeddings for each in tables), default=2)
+        return torch.randint(count, shape, generator=draws)
+    return torch.randn(shape, dtype=dtype, generator=draws)
+
+
 def _from_file(path: Path, name: str) -> nn.Module:
     if not path.is_file():
         raise TargetError(f"{path}: there is no such file")

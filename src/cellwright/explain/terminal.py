@@ -45,8 +45,8 @@ def layer_table(facts: Network) -> Table:
         table.add_row(
             layer.path or ".",
             layer.kind,
-            *(_short(shapes[:1]) for shapes in (layer.takes, layer.gives)),
-            _states(layer.recurrence),
+            *(short_shape(shapes[:1]) for shapes in (layer.takes, layer.gives)),
+            state_sizes(layer.recurrence),
             f"{layer.counted:,}",
             share,
             "" if adds is None else f"{adds.count:,}",
@@ -57,11 +57,12 @@ def layer_table(facts: Network) -> Table:
 def layer_lines(layer: Layer, width: int) -> Iterator[Text]:
     """Yield a layer, opened."""
     yield Text(f"{layer.path or '.'}  {layer.words}", LABEL)
-    for label, text in _rows(layer):
+    for label, text in layer_rows(layer):
         yield from _wrapped(label, text, width)
 
 
-def _rows(layer: Layer) -> Iterator[tuple[str, str]]:
+def layer_rows(layer: Layer) -> Iterator[tuple[str, str]]:
+    """Yield what is true of a layer, line by line: a label, and what is to be said."""
     for label, shapes in (("takes", layer.takes), ("gives", layer.gives)):
         yield from ((label, shape_words(shape)) for shape in shapes)
     found = layer.recurrence
@@ -130,11 +131,13 @@ def _wrapped(label: str, text: str, width: int) -> Iterator[Text]:
         yield start.append_text(highlighted(line))
 
 
-def _short(shapes: Sequence[Shape]) -> str:
+def short_shape(shapes: Sequence[Shape]) -> str:
+    """Return the sizes of the first of some shapes, ``20×1×300``."""
     return "×".join(str(axis.size) for axis in shapes[0]) if shapes else ""
 
 
-def _states(found: Recurrence | None) -> str:
+def state_sizes(found: Recurrence | None) -> str:
+    """Return the states of a layer with their sizes, ``h, c 300``."""
     if found is None:
         return ""
     sizes: dict[int, list[str]] = {}

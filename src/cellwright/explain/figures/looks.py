@@ -131,7 +131,8 @@ def shape(part: Part, found: Look, x: float, y: float) -> Shape:
         style = "ink" if bold else "soft"
         size = LINE if bold else CAPTION
         beside = (Text(x, box.bottom + 9, caption, size, style, bold=bold),)
-    return Shape(found.form, box, part.kind, tuple(texts), beside, part.note)
+    name = part.names[0] if len(part.names) == 1 else ""
+    return Shape(found.form, box, part.kind, tuple(texts), beside, part.note, name)
 
 
 def _round_texts(part: Part) -> tuple[str]:

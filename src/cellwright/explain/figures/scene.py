@@ -83,6 +83,7 @@ class Shape:
         texts: inside of the box.
         beside: texts that belong to it, outside.
         note: what is shown when the pointer rests on it.
+        name: of the value that it stands for, empty for none.
     """
 
     form: Form
@@ -91,6 +92,7 @@ class Shape:
     texts: tuple[Text, ...] = ()
     beside: tuple[Text, ...] = ()
     note: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,8 @@ def _shape(shape: Shape) -> str:
     box = shape.box
     inside = "".join(_text(text) for text in (*shape.texts, *shape.beside))
     note = f"<title>{escape(shape.note)}</title>" if shape.note else ""
-    return f'<g class="{shape.style}">{note}{_form(shape, box)}{inside}</g>'
+    name = f" data-name={quoteattr(shape.name)}" if shape.name else ""
+    return f'<g class="{shape.style}"{name}>{note}{_form(shape, box)}{inside}</g>'
 
 
 def _form(shape: Shape, box: Box) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -14,6 +15,30 @@ from cellwright.nn.layers import Engine
 
 Differ = Callable[[str, Tensor, Tensor], None]
 """Raises an error unless two values are equal, given what they are called."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One direction of one layer: what its equations were given, for every step.
+
+    All values of a step follow from this by the graph, at whichever step.
+
+    Args:
+        suffix: of the layer and direction, ``_l0`` or ``_l1_reverse``.
+        graph: of the cell, with what the call asked for beyond its equations.
+        arguments: sizes, parameters and constants.
+        inputs: by name.
+        before: states before each step, by name.
+
+    Shape:
+        ``[T, B, ...]`` each, at the places of the steps in the sequence.
+    """
+
+    suffix: str
+    graph: Graph
+    arguments: Arguments
+    inputs: Mapping[str, Tensor]
+    before: Mapping[str, Tensor]
 
 
 class Checked:
@@ -31,6 +56,7 @@ class Checked:
 
     Attributes:
         firsts: the states before the first step, by direction.
+        runs: what each direction was given.
     """
 
     def __init__(
@@ -45,6 +71,7 @@ class Checked:
         self._differ = differ
         self._dtype = dtype
         self.firsts: list[Sequence[Tensor]] = []
+        self.runs: list[Run] = []
 
     def __call__(
         self,
@@ -58,12 +85,21 @@ class Checked:
         suffix = next(self._suffixes)
         self.firsts.append(states)
         result = self._engine(graph, arguments, inputs, states, trace)
-        again = self._step_by_step(graph, arguments, inputs, states, result, trace)
+        before = [
+            torch.cat([first.unsqueeze(0), result.traces[f"{state.name}'"][:-1]])
+            for state, first in zip(graph.states, states, strict=True)
+        ]
+        again = self._step_by_step(graph, arguments, inputs, before, trace)
         backwards = suffix.endswith("_reverse")
         for name in trace:
             pair = [found.traces[name] for found in (result, again)]
             pair = [value.flip(0) for value in pair] if backwards else pair
             self._differ(name + suffix, *pair)
+        placed = [
+            {d.name: v.flip(0) if backwards else v for d, v in zip(*pair, strict=True)}
+            for pair in ((graph.inputs, inputs), (graph.states, before))
+        ]
+        self.runs.append(Run(suffix, graph, arguments, *placed))
         return result
 
     def _step_by_step(
@@ -71,15 +107,10 @@ class Checked:
         graph: Graph,
         arguments: Arguments,
         inputs: Sequence[Tensor],
-        states: Sequence[Tensor],
-        result: Result,
+        before: Sequence[Tensor],
         trace: Sequence[str],
     ) -> Result:
         steps = inputs[0].shape[:2]
-        before = [
-            torch.cat([first.unsqueeze(0), result.traces[f"{state.name}'"][:-1]])
-            for state, first in zip(graph.states, states, strict=True)
-        ]
         sizes, *weights = arguments
         exact = Arguments(sizes, *map(self._cast, weights))
         rows, given = [self._rows(v) for v in inputs], [self._rows(v) for v in before]

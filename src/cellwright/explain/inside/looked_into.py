@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from cellwright.nn.call import Read, suffixes
 from cellwright.nn.layers import LayersResult, engine
 from cellwright.tolerances import TOLERANCES, replay_bound
 
-from .checked import Checked
+from .checked import Checked, Run
 from .differences import AT_FAULT, Against, likely_fix, refusal, rounding
 from .normal import Normal, check_dtypes, normal
 from .parting import parting, step_errors
@@ -84,6 +84,7 @@ def look_into(call: Call, number: int) -> LayerTrace:
         real=here.read.extras.keep,
         distance=distance,
         proof=evidence.proof,
+        runs=[_unfolded(here, each) for each in run.runs],
     )
 
 
@@ -131,6 +132,15 @@ def _outcome(call: Normal, output: Tensor, last: Sequence[Tensor]) -> dict[str, 
 
 def _states(read: Read) -> list[str]:
     return [state.name for state in read.graph.states]
+
+
+def _unfolded(call: Normal, run: Run) -> Run:
+    """Return a run with its steps apart; those of a cell were rows of one."""
+    inputs, before = (
+        {name: call.unfolded(value) for name, value in each.items()}
+        for each in (run.inputs, run.before)
+    )
+    return replace(run, inputs=inputs, before=before)
 
 
 def _first(call: Normal, value: Tensor) -> Tensor:

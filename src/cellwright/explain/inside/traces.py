@@ -9,6 +9,7 @@ from torch import Tensor
 
 from cellwright.language.report import did_you_mean
 
+from .checked import Run
 from .trace_errors import TraceError
 
 
@@ -45,6 +46,8 @@ class LayerTrace(Mapping[str, Tensor]):
             the largest entry above 1.
         proof: the same of the replay and torch.nn's code, in float64; None where the
             layer itself ran.
+        runs: what the equations of each layer and direction were given, from which all
+            values follow.
 
     Shape:
         - values: ``[T, B, H]`` each, ``[T, B]`` of a scalar; B is 1 if unbatched.
@@ -70,6 +73,7 @@ class LayerTrace(Mapping[str, Tensor]):
     real: Tensor | None
     distance: float
     proof: float | None
+    runs: Sequence[Run] = ()
 
     @property
     def key(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -318,9 +319,13 @@ def _other_count(made: Made) -> str:
 
 
 def _equation(made: Made, name: str) -> str:
-    primed = f"{name}'"
+    """Return how a value comes about; of a micro-step the equation of all of them."""
+    stem = re.fullmatch(r"(.+)_\d+", name)
     for row in made.cell.equations:
-        if name in row.names or primed in row.names:
+        known = {name, f"{name}'"}
+        if stem and row.in_block:
+            known = {stem[1], f"{stem[1]}'"}
+        if known & {*row.names}:
             return f"{', '.join(row.names)} = {one_line(row.text)}"
     return ""
 

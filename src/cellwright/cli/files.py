@@ -1,0 +1,77 @@
+"""Files that a command writes: whole or not at all, and over its own ones alone."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+
+from cellwright.explain.figures.svg import MADE_BY as BY_FIGURE
+from cellwright.explain.page.mark import MADE_BY as BY_EXPLAIN
+
+from .arguments import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of file.
+
+    Args:
+        ending: of its name.
+        words: what it is.
+        mark: what stands in each that was made here.
+    """
+
+    ending: str
+    words: str
+    mark: str
+
+
+PICTURE = Kind(".svg", "picture", BY_FIGURE)
+PAGE = Kind(".html", "page", BY_EXPLAIN)
+
+
+def require_free(out: Path | None, kind: Kind, command: str) -> None:
+    """Refuse another kind of file, and to write over what was not made here.
+
+    Args:
+        out: the file; None if none was asked for.
+        kind: what it will be.
+        command: the command up to the name of the file, for the fix.
+
+    Raises:
+        UsageError: if it is refused.
+    """
+    if out is None:
+        return
+    if out.suffix != kind.ending:
+        raise UsageError(
+            f"{out}: the name of a {kind.words} ends in {kind.ending}\n"
+            f"  fix: {command} {quote(f'{out}{kind.ending}')}"
+        )
+    if out.is_file() and kind.mark not in out.read_text("utf-8", errors="replace"):
+        raise UsageError(
+            f"{out}: is there already, and is no {kind.words} that cellwright made; it "
+            "is not overwritten\n  fix: choose another name"
+        )
+
+
+def write_whole(out: Path, text: str) -> None:
+    """Write a file whole or not at all; its folder has to be there.
+
+    Raises:
+        UsageError: if it cannot be written.
+    """
+    part = out.with_name(f".{out.name}.{secrets.token_hex(8)}.part")
+    try:
+        part.write_bytes(text.encode("utf-8"))
+        part.replace(out)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        fix = (
+            "" if out.parent.is_dir() else f"\n  fix: mkdir -p {quote(str(out.parent))}"
+        )
+        raise UsageError(f"{out}: cannot be written: {reason}{fix}") from error
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,159 @@
+// One unit of one value: its rows of the weights, what feeds it, the sum with numbers.
+
+const MOST_ROWS = 12;
+const BETWEEN = { ...SIGNS, ...COMPARED };
+const STRENGTH = { add: 1, sub: 1, mul: 2, div: 2, mod: 2, power: 3 };
+
+function unit(model) {
+  const choices = el("div.choices");
+  const formula = el("p.formula");
+  const tables = el("div.tables");
+  const mover = el("div.mover");
+  const place = section("unit", "One unit, number by number", choices, formula, tables, mover);
+  let all = false;
+
+  const build = () => {
+    const names = Object.keys(model.run.values);
+    const number = el("input", {
+      type: "number",
+      min: 0,
+      max: model.size - 1,
+      value: model.at.unit,
+      id: "unit-number",
+      onchange: () => model.go({ unit: number.valueAsNumber || 0 }),
+    });
+    choices.replaceChildren(
+      choice("value ", names, names.indexOf(model.at.name), (i) => model.go({ name: names[i] })),
+      el("label", {}, "unit ", number, ` of ${model.size}`),
+    );
+  };
+
+  const show = () => {
+    const { run, at } = model;
+    const tree = unfolded(run, model.opened(), run.values[at.name], at.unit);
+    const left = model.size > 1 ? `${at.name}[${at.unit}]` : at.name;
+    formula.replaceChildren(el("b", {}, left), " = ", ...inWords(tree), ` = `, number(tree.value));
+    tables.replaceChildren(...dotsOf(tree).map((dot) => table(dot)));
+    if (!tables.childNodes.length) tables.append(el("p.soft", {}, "No weights here: this value is made of others, entry by entry."));
+  };
+
+  /** A formula with a number behind each name. */
+  const inWords = (tree) => {
+    switch (tree.kind) {
+      case "number":
+        return [said(tree.value)];
+      case "leaf":
+        return [leaf(tree)];
+      case "dot":
+        return [el("span.dot", {}, `Σ ${tree.matrix}·${before(tree)}`, number(tree.value))];
+      case "group":
+        return [`${tree.op} of ${tree.terms.length} of ${tree.of}`, number(tree.value)];
+      default: {
+        const sign = BETWEEN[tree.op];
+        const between = sign ? ` ${sign} ` : ", ";
+        const parts = tree.parts.flatMap((part, i) => [...(i ? [between] : []), ...(sign ? inBrackets(part, tree.op, i) : inWords(part))]);
+        if (sign) return parts;
+        return tree.op === "neg" ? ["−", ...inBrackets(tree.parts[0], "mul", 1)] : [`${tree.op}(`, ...parts, ")"];
+      }
+    }
+  };
+  /** A part of a formula, in brackets where it binds less than what stands round it. */
+  const inBrackets = (part, op, i) => {
+    if (!(part.op in BETWEEN)) return inWords(part);
+    const looser = (STRENGTH[part.op] ?? 0) - (STRENGTH[op] ?? 0);
+    const plain = looser > 0 || (looser === 0 && (i === 0 || op === "add" || op === "mul"));
+    return plain ? inWords(part) : ["(", ...inWords(part), ")"];
+  };
+  const number = (value) => el("span.number", { title: String(value) }, said(value));
+  const leaf = ({ name, at, unit, value, named, of }) => {
+    const text = `${name}${unit ? `[${at}]` : ""}`;
+    const before = of === "state" ? el("span.soft", { title: "of one step earlier" }, "ₜ₋₁") : null;
+    const what = named ? el("button.link", { onclick: () => model.go({ name, unit: at }) }, text) : text;
+    return el("span", {}, what, before, number(value));
+  };
+
+  /** What a matrix multiplies; a state is that of one step earlier. */
+  const before = ({ vector }) => (vector in model.run.states ? `${vector}ₜ₋₁` : vector);
+
+  const table = (dot) => {
+    const order = dot.weights.map((weight, k) => [k, weight, dot.operands[k]]);
+    order.sort((a, b) => Math.abs(b[1] * b[2]) - Math.abs(a[1] * a[2]));
+    const kept = all ? order : order.slice(0, MOST_ROWS);
+    const rest = order.slice(kept.length);
+    const most = Math.max(...order.slice(0, 1).map(([, w, v]) => Math.abs(w * v)), 1e-300);
+    const body = kept.map(([k, weight, value]) => {
+      const bar = el("span.bar", { style: `width:${(50 * Math.abs(weight * value)) / most}%` });
+      bar.classList.toggle("low", weight * value < 0);
+      const row = el(
+        "tr",
+        {},
+        el("td", {}, `${k + dot.from}`),
+        el("td", {}, number(weight)),
+        el("td", {}, number(value)),
+        el("td", {}, number(weight * value)),
+        el("td.bars", {}, bar),
+      );
+      Object.assign(row.dataset, { weight, value });
+      return row;
+    });
+    const left = rest.reduce((total, [, weight, value]) => total + weight * value, 0);
+    const more = el("tr", {}, el("td.soft", { colSpan: 3 }, `${rest.length} more, together`), el("td", {}, number(left)), el("td"));
+    const words = `row ${dot.row} of ${dot.matrix} · ${before(dot)}: ${dot.weights.length} products, sum `;
+    const toggle = el("button.link", { onclick: () => ((all = !all), show()) }, all ? "the largest alone" : "all of them");
+    return el(
+      "table",
+      {},
+      el("caption", {}, words, number(dot.value), order.length > MOST_ROWS ? " " : "", order.length > MOST_ROWS ? toggle : ""),
+      el("thead", {}, el("tr", {}, ...["k", dot.matrix, before(dot), "product", ""].map((text) => el("th", {}, text)))),
+      el("tbody", {}, ...body, rest.length ? more : ""),
+    );
+  };
+
+  let feature = 0;
+  const move = () => {
+    const now = model.input(model.at.t);
+    feature = Math.min(feature, now.length - 1);
+    const values = Array.from({ length: Math.min(model.call.steps, 200) }, (_, t) => model.input(t)[feature]);
+    const far = Math.max(1, 1.5 * largest(values));
+    const slider = el("input", {
+      type: "range",
+      min: -far,
+      max: far,
+      step: "any",
+      id: "moved",
+      ariaLabel: `${model.run.input}[${feature}] at this step`,
+      oninput: () => model.change(feature, slider.valueAsNumber),
+    });
+    slider.value = model.changes.get(feature) ?? now[feature];
+    const said = el("output", { id: "moved-value" });
+    const names = Array.from(now, (_, k) => `${model.run.input}[${k}]`);
+    mover.replaceChildren(
+      el("h3", {}, "What if the input were another one?"),
+      choice("", names, feature, (k) => ((feature = k), move())),
+      slider,
+      said,
+      el("button", { onclick: () => model.change(feature, null) }, "as it was"),
+      el("p.soft", {}, "The step is computed anew from the equations; the states before it stay."),
+    );
+    tell();
+  };
+  const tell = () => {
+    const now = model.changes.get(feature) ?? model.input(model.at.t)[feature];
+    const slider = mover.querySelector("#moved");
+    const output = mover.querySelector("#moved-value");
+    if (slider && Number(slider.value) !== now) slider.value = now;
+    if (output) output.textContent = said(now);
+  };
+
+  const redraw = onceAFrame(() => model.call && (show(), tell()));
+  model.onChange((news) => {
+    if (!model.call) return;
+    if (["layer", "call", "run", "name", "unit"].some((key) => news.has(key))) build();
+    if (["layer", "call", "run", "row"].some((key) => news.has(key))) move();
+    redraw();
+  });
+  build();
+  show();
+  move();
+  return place;
+}
