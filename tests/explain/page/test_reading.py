@@ -27,7 +27,7 @@ class Speller(nn.Module):
         return self.head(self.rnn(self.table(tokens))[0][:, -1])
 
 
-TEXT = "<b>all & any</b>"
+TEXT = "</script><b>all & any</b>"
 
 
 @pytest.fixture
@@ -36,6 +36,24 @@ def speller(opened: Open) -> Page:
     torch.manual_seed(8)
     tokens = torch.tensor([[ord(letter) % 30 for letter in TEXT]])
     return opened(explained(Speller(), tokens, labels=list(TEXT), words=TEXT))
+
+
+def test_the_text_has_the_colours_of_a_unit(opened: Open):
+    """Of the value and the unit that are looked at; the number is said, too."""
+    torch.manual_seed(8)
+    tokens = torch.tensor([[ord(letter) % 30 for letter in TEXT]])
+    found = explained(Speller(), tokens, labels=list(TEXT))
+    assert found.traces is not None
+    page = opened(found)
+    page.evaluate("cellwright.go({ name: 'n', unit: 6 })")
+    shown = page.locator("p.text span").evaluate_all(
+        "(spans) => spans.map((span) => [span.title, span.style.background])"
+    )
+    values = found.traces["rnn"]["n_l0"][:, 0, 6].tolist()
+    for (title, colour), value in zip(shown, values, strict=True):
+        assert abs(float(title.replace("−", "-")) - value) <= 5e-4 * abs(value)
+        red, _, blue = map(int, re.findall(r"\d+", colour))
+        assert (blue > red) == (value > 0)
 
 
 def at(page: Page) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from any_cell import further_inputs, sizes_for
 from cellwright.cells import load, names
 from cellwright.explain.opened import Explained
+from cellwright.ir.ops import OPS
 from cellwright.nn import Recurrent
 from cellwright.tolerances import TOLERANCES, error
 from page_runs import SHOWN, Open, explained
@@ -73,6 +74,44 @@ def test_a_page_computes_what_was_traced(opened: Open, name: str):
     assert page.locator("#through-time").is_visible()
     said = page.locator("#cell .words").all_inner_texts()
     assert all(" = " in text for text in said)
+    assert_unfolds(page)
+
+
+def assert_unfolds(page: Page) -> None:
+    """Fail unless every value is what its formula makes of the numbers shown in it."""
+    for name, unit, tree in page.evaluate(TREES):
+        check_tree(tree, f"{name}[{unit}]")
+
+
+TREES = """() => {
+  const open = (name, unit) => {
+    cellwright.go({ run: 0, row: 0, t: 2, name, unit });
+    return [name, cellwright.at.unit, cellwright.tree()];
+  };
+  const names = Object.keys(cellwright.run.values);
+  return names.flatMap((name) => [open(name, 0), open(name, 5)]);
+}"""
+
+
+def check_tree(tree: dict[str, Any], where: str) -> None:
+    """Work out a formula from its parts, and each part from its own."""
+    parts = tree.get("parts", [])
+    for part in parts:
+        check_tree(part, where)
+    match tree["kind"]:
+        case "dot":
+            pairs = zip(tree["weights"], tree["operands"], strict=True)
+            value = sum(w * v for w, v in pairs)
+        case "group":
+            value = (sum if tree["op"] == "sum" else max)(tree["terms"])
+        case "call":
+            fold = OPS[tree["op"]].fold
+            assert fold is not None
+            value = float(fold(*(part["value"] for part in parts)))
+        case _:
+            return
+    pair = [torch.tensor(each, dtype=torch.float64) for each in (value, tree["value"])]
+    assert error(*pair) <= TOLERANCES["page", "float64"].bound, where
 
 
 OPS_CELL = """
@@ -108,7 +147,9 @@ def test_every_op_is_the_references(opened: Open):
     assert ops >= {"row_max", "row_sum", "transpose", "surrogate", "repeat", "mod"}
     found = explained(layer, torch.randn(7, 2, 3, dtype=torch.float64))
 
-    assert_is_traced(opened(found), found, batch=2)
+    page = opened(found)
+    assert_is_traced(page, found, batch=2)
+    assert_unfolds(page)
 
 
 LAYERS: dict[str, Callable[[], tuple[nn.Module, Any]]] = {
@@ -153,22 +194,27 @@ def test_few_states_are_enough(opened: Open, monkeypatch: pytest.MonkeyPatch):
         assert_is_traced(page, found)
 
 
-def test_cells_in_a_loop(opened: Open):
-    """Calls of a torch.nn cell are one sequence, also where a loop changes a state."""
+class Loop(nn.Module):
+    """A torch.nn cell whose states are changed between its steps."""
 
-    class Loop(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.cell = nn.LSTMCell(3, 4)
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        self.cell = nn.LSTMCell(3, units)
 
-        def forward(self, x: Tensor) -> Tensor:
-            h, c = torch.zeros(2, 4), torch.zeros(2, 4)
-            for step in x:
-                h, c = self.cell(step, (h, c))
-                c = c / 2
-            return h
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the last h."""
+        h = c = torch.zeros(x.shape[1], self.cell.hidden_size)
+        for step in x:
+            h, c = self.cell(step, (h, c))
+            h, c = h / 2, c / 2
+        return h
 
-    found = explained(Loop(), torch.randn(5, 2, 3))
+
+@pytest.mark.parametrize("units", [4, 40])
+def test_cells_in_a_loop(opened: Open, monkeypatch: pytest.MonkeyPatch, units: int):
+    """Their calls are one sequence; of a large one all states are kept."""
+    monkeypatch.setattr("cellwright.explain.page.payload.LARGE", 1_000)
+    found = explained(Loop(units), torch.randn(5, 2, 3))
     assert_is_traced(opened(found), found, batch=2)
 
 

@@ -154,6 +154,12 @@ class Model {
     return stepValues(run, run.fixed, { ...given, [`input ${run.input}`]: moved });
   }
 
+  /** The opened value of the opened unit, unfolded. */
+  tree() {
+    const { run, at } = this;
+    return unfolded(run, this.opened(), run.values[at.name], at.unit);
+  }
+
   /** The input of a step as it was in the run. */
   input(t) {
     return this.given(this.call, this.run, t, this.at.row)[`input ${this.run.input}`];

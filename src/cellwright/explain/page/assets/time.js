@@ -56,10 +56,10 @@ function time(model) {
 /** The text coloured by one unit's value at each step. */
 function colourText(text, values, span, size, unit) {
   const colours = scale();
-  [...text.children].forEach((span, t) => {
+  [...text.children].forEach((letter, t) => {
     const value = values[t * size + unit];
     const rgb = mixed(value, span, colours);
-    Object.assign(span.style, { background: css(rgb), color: inkOn(rgb) });
-    span.title = said(value);
+    Object.assign(letter.style, { background: css(rgb), color: inkOn(rgb) });
+    letter.title = said(value);
   });
 }

@@ -29,8 +29,8 @@ function unit(model) {
   };
 
   const show = () => {
-    const { run, at } = model;
-    const tree = unfolded(run, model.opened(), run.values[at.name], at.unit);
+    const { at } = model;
+    const tree = model.tree();
     const left = model.size > 1 ? `${at.name}[${at.unit}]` : at.name;
     formula.replaceChildren(el("b", {}, left), " = ", ...inWords(tree), ` = `, number(tree.value));
     tables.replaceChildren(...dotsOf(tree).map((dot) => table(dot)));
