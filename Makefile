@@ -23,6 +23,9 @@ SPHINX := $(BIN)/sphinx-build -W --keep-going --nitpicky -q -d docs/_build/doctr
 
 # pyright carries what it needs; without this it asks a registry for news first.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+# Several processes test at once. Threads that wait by turning round would take the cores
+# from those that work.
+export OMP_WAIT_POLICY ?= passive
 # No window and no display is needed for any picture.
 export MPLBACKEND := Agg
 
