@@ -23,6 +23,7 @@ extensions = [
     "function_table",
     "page_gallery",
     "public_api",
+    "questions",
 ]
 exclude_patterns = ["_build", "_ext"]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]

@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from cellwright.nn import Recurrent
+
+from .last_step import LastStep
 
 
 @dataclass(frozen=True)
@@ -28,14 +30,6 @@ class Built:
     modules: Sequence[nn.Module]
     width: int | None
     example: tuple[int, ...] | None
-
-
-class LastStep(nn.Module):
-    """Hands on the output after the last step alone (return_sequences=False)."""
-
-    def forward(self, output: Tensor) -> Tensor:
-        """Return ``[B, n]`` of ``[B, T, n]``."""
-        return output[:, -1]
 
 
 ACTIVATIONS: Mapping[str, Callable[[], nn.Module] | None] = {

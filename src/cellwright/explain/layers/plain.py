@@ -6,7 +6,7 @@ import math
 
 from torch import nn
 
-from cellwright.explain.arithmetic import once, times
+from cellwright.explain.arithmetic import counted, once, times
 from cellwright.explain.facts import Factor, Product, Sum
 
 from .told import NOTHING, Seen, Told, held, rows_of
@@ -104,8 +104,9 @@ def slope(module: nn.PReLU, _: Seen) -> Told:
     shared = (
         "one slope for all values" if count == 1 else f"{count} slopes, one a channel"
     )
+    words = "slope" if count == 1 else "slopes"
     return Told(
-        once([Product((count,), "slopes", ("weight",))]),
+        once([Product((count,), words, ("weight",))]),
         NOTHING,
         (f"{shared} below 0; an optimiser's step moves it together with all weights",),
     )
@@ -124,6 +125,19 @@ def flatten(_: nn.Flatten, seen: Seen) -> Told:
         product = "×".join(map(str, behind))
         remarks = (f"{product} = {math.prod(behind)}: the same numbers in one row",)
     return Told(NOTHING, NOTHING, remarks)
+
+
+def last_step(_: nn.Module, seen: Seen) -> Told:
+    """Tell that all steps but the last are dropped."""
+    axes = ("batch", "time", "features")
+    if not seen.takes:
+        return Told(NOTHING, NOTHING)
+    steps, width = seen.takes[0][1:]
+    remark = (
+        f"of {counted(steps, 'step')} the last one's {width} numbers are handed on, "
+        "output[:, -1], which has seen all the others"
+    )
+    return Told(NOTHING, NOTHING, (remark,), axes, ("batch", "features"))
 
 
 def any_layer(module: nn.Module, _: Seen) -> Told:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
+from cellwright.explain.last_step import LastStep
+
 from .convolution import convolution, pooling
 from .plain import (
     any_layer,
@@ -12,6 +14,7 @@ from .plain import (
     dropout,
     embedding,
     flatten,
+    last_step,
     linear,
     norm,
     slope,
@@ -34,6 +37,7 @@ TELLERS: tuple[tuple[type[nn.Module] | tuple[type[nn.Module], ...], Teller], ...
     (nn.PReLU, slope),
     ((nn.ReLU, nn.Tanh, nn.Sigmoid, nn.GELU, nn.SiLU, nn.ELU, nn.LeakyReLU), bend),
     (nn.Flatten, flatten),
+    (LastStep, last_step),
 )
 """The first row whose class a layer has tells it."""
 
