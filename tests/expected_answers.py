@@ -1,122 +1,26 @@
-"""What the questions' answers say, worked out from sizes by hand."""
+"""What the answers to questions say, at any sizes."""
 
 from collections.abc import Callable
 
-Lines = list[str]
-
-
-class Sizes:
-    """Sizes by letter, and what layers make of them."""
-
-    def __init__(self, **sizes: int):
-        self.__dict__.update(sizes)
-
-    def __getattr__(self, name: str) -> int:
-        raise AttributeError(f"the question has no size {name}")
-
-
-def lstm(i: int, h: int, biases: int = 2) -> tuple[str, int]:
-    """Return an LSTM's count in words, and the number."""
-    total = 4 * (h * i + h * h + biases * h)
-    own = " + ".join([f"{h}"] * biases)
-    return (
-        (
-            f"4 gates × ({h}×{i} input weights + {h}×{h} recurrent weights + {own} "
-            f"biases)"
-            f" = {total:,}"
-        ),
-        total,
-    )
-
-
-def dense(i: int, h: int) -> tuple[str, int]:
-    """Return a linear layer's count in words, and the number."""
-    return f"{h}×{i} weights + {h} biases = {h * i + h:,}", h * i + h
-
-
-def sees(i: int, h: int) -> str:
-    """Return what a unit sees."""
-    return (
-        f"each unit sees {i} numbers of the input at this step, and h of one step "
-        f"earlier, all {h} numbers of it"
-    )
-
-
-def same(t: int, h: int) -> str:
-    """Return that the weights are the same at every step."""
-    return (
-        f"the same weights at each of {t} steps: units are not steps, and {h} units "
-        "take any number of these"
-    )
-
-
-def units(h: int) -> str:
-    """Return what the units are."""
-    return f"{h} units: h has {h} and c has {h} numbers"
-
-
-def states(b: int, h: int, layers: int = 1) -> Lines:
-    """Return the shapes of the last states."""
-    return [f"gives [layers {layers}, batch {b}, units {h}]"] * 2
-
-
-def keras(i: int, h: int) -> str:
-    """Return an LSTM of Keras' words, as it is built."""
-    return f"Recurrent('lstm', input_size={i}, hidden_size={h}, batch_first=True)"
-
-
-def linear(i: int, h: int) -> str:
-    """Return a linear layer, as it is built."""
-    return f"Linear(in_features={i}, out_features={h}, bias=True)"
-
-
-def directions(s: Sizes) -> Lines:
-    """Return what a bidirectional LSTM of two layers holds, index by index."""
-    h = s.H
-    rows = f"i 0:{h}, f {h}:{2 * h}, g {2 * h}:{3 * h}, o {3 * h}:{4 * h}"
-    kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    found = [f"gives [batch {s.B}, time {s.T}, features {2 * h}]", *states(s.B, h, 4)]
-    found += [f"rows {kind}: {rows}" for kind in kinds]
-    found += [
-        f"results output[:, t, :{h}] is h of layer 1 after step t, read forwards",
-        (
-            f"results output[:, t, {h}:] is h of layer 1 read backwards: it has seen "
-            f"the "
-            "last step down to step t"
-        ),
-    ]
-    for state in "hc":
-        for row in range(4):
-            way = "read backwards, after step 0" if row % 2 else "after the last step"
-            found.append(
-                f"results {state}_n[{row}] is {state} of layer {row // 2} {way}"
-            )
-    batch = "batch_first turns input and output alone: states stay [layers, B, n]"
-    return [*found, batch]
-
-
-def filters(f: int, k: int) -> Lines:
-    """Return what a convolution of one channel sees."""
-    return [
-        (
-            f"{f} filters give {f} maps: each filter passes over all places, with the "
-            f"same "
-            f"{k * k} weights at each of them"
-        ),
-        (
-            f"at one place a filter sees {k}×{k} values of the one channel: {k * k} "
-            f"numbers,"
-            f" so of {f} filters at most {min(f, k * k)} are independent before the "
-            f"next "
-            "nonlinearity"
-        ),
-    ]
-
-
-def dropped(what: str) -> Lines:
-    """Return what dropout of a half does."""
-    return [f"in training {what} multiplied by 2", "in evaluation it does nothing"]
-
+from answer_parts import (
+    Lines,
+    Sizes,
+    budget,
+    counts,
+    dense,
+    directions,
+    dropped,
+    every,
+    filters,
+    keras,
+    linear,
+    lstm,
+    same,
+    sees,
+    states,
+    through,
+    units,
+)
 
 EXPECTED: dict[str, Callable[[Sizes], list[Lines]]] = {
     "1": lambda s: [
@@ -221,7 +125,26 @@ EXPECTED: dict[str, Callable[[Sizes], list[Lines]]] = {
             "results h_n[0] is h of layer 0 after the last step",
         ],
     ],
+    "13": lambda s: [
+        [
+            (
+                f"i {s.H} i = sigmoid(W_i @ x + U_i @ h + b_i) # input gate: how much "
+                f"of the "
+                "candidate to write"
+            ),
+            f"h {s.H} h' = o * tanh(c') # hidden state",
+            f"c {s.H} c' = f * c + i * g # cell state",
+            sees(s.I, s.H),
+        ]
+    ],
     "15": lambda s: [directions(s)],
+    "16": lambda s: [
+        [
+            "Wrote gates.html: open it in a browser",
+            "layer cell run T B values",
+            f"0 lstm replay {s.T} {s.B} i_l0 f_l0 g_l0 o_l0 c'_l0 h'_l0",
+        ]
+    ],
     "24": lambda s: [
         [
             (
@@ -230,6 +153,12 @@ EXPECTED: dict[str, Callable[[Sizes], list[Lines]]] = {
                 f"map from {s.I} to {s.O} numbers, of rank {min(s.I, s.G, s.H, s.O)} "
                 f"at most"
             )
+        ]
+    ],
+    "26": lambda s: [
+        [
+            *counts(s.I, s.H),
+            every(s.I, s.H),
         ]
     ],
     "27": lambda s: [
@@ -262,12 +191,10 @@ EXPECTED: dict[str, Callable[[Sizes], list[Lines]]] = {
             f"parameters {dense(s.H, 1)[0]}",
         ]
     ],
+    "29": lambda s: [through(s.I, s.H, s.O), through(s.I, s.H, s.I)],
     "32": lambda s: [
         [
-            (
-                f"each of its {s.H} units sees all {s.I} numbers of a row, with {s.I} "
-                "weights and a bias of its own"
-            )
+            every(s.I, s.H),
         ]
     ],
     "33": lambda s: [
@@ -286,8 +213,7 @@ EXPECTED: dict[str, Callable[[Sizes], list[Lines]]] = {
     ],
     "34": lambda s: [
         [
-            f"parameters {dense(s.I, s.H)[1]:,}",
-            f"parameters {dense(s.I, s.H)[0]}",
+            *counts(s.I, s.H),
             (
                 f"[rows, {s.I}] times [{s.I}, {s.H}] is [rows, {s.H}]: no unit is left "
                 f"out, "
@@ -297,12 +223,8 @@ EXPECTED: dict[str, Callable[[Sizes], list[Lines]]] = {
     ],
     "35": lambda s: [
         [
-            f"parameters {dense(s.I, s.H)[1]:,}",
-            f"parameters {dense(s.I, s.H)[0]}",
-            (
-                f"each of its {s.H} units sees all {s.I} numbers of a row, with {s.I} "
-                "weights and a bias of its own"
-            ),
+            *counts(s.I, s.H),
+            every(s.I, s.H),
         ]
     ],
     "36": lambda s: [filters(s.F, s.K)],
@@ -350,19 +272,3 @@ EXPECTED: dict[str, Callable[[Sizes], list[Lines]]] = {
         ]
     ],
 }
-
-
-def budget(s: Sizes) -> Lines:
-    """Return a count by layer, and how far it is over."""
-    (first, one), (second, two) = lstm(s.I, s.H), dense(s.H, s.O)
-    return [
-        f"parameters {one + two:,}",
-        f"0 LSTM({s.I}, {s.H})",
-        f"parameters {first}",
-        f"1 {linear(s.H, s.O)}",
-        f"parameters {second}",
-        (
-            f"{one + two:,} parameters, {one + two - s.N:,} over {s.N:,}; most: "
-            f"0 LSTM {one:,}, 1 Linear {two:,}"
-        ),
-    ]

@@ -150,6 +150,18 @@ QUESTIONS = (
         {"I": 3, "H": 5, "T": 7, "B": 2},
     ),
     Question(
+        "13",
+        "In the DNC paper's LSTM, [x; h] are concatenated: is s_t a scalar?",
+        (
+            _explain(
+                "lstm",
+                *("--size", "input_size={I}", "--size", "hidden_size={H}"),
+                lines=("i {H}", "c {H}", "h {H}", "each unit sees"),
+            ),
+        ),
+        {"I": 5, "H": 64},
+    ),
+    Question(
         "15",
         "Which weight block is which gate? What do `h_n` and `c_n` hold for several "
         "layers "
@@ -165,6 +177,16 @@ QUESTIONS = (
         {"I": 3, "H": 5, "T": 7, "B": 2},
     ),
     Question(
+        "16",
+        "The value of each gate at each step, please, of my trained network.",
+        (
+            _explain(
+                *_LSTM, "--html", "gates.html", lines=("Wrote", "layer cell", "0 lstm")
+            ),
+        ),
+        {"I": 2, "H": 3, "T": 7, "B": 2},
+    ),
+    Question(
         "24",
         "Why an activation in every layer, not only in the last?",
         (
@@ -173,6 +195,12 @@ QUESTIONS = (
             ),
         ),
         {"I": 10, "G": 64, "H": 32, "O": 3},
+    ),
+    Question(
+        "26",
+        "Should layer sizes be a multiple of the number of features?",
+        (_explain("Dense({H}, input_dim={I})", lines=("each of its", "parameters")),),
+        {"I": 5, "H": 7},
     ),
     Question(
         "27",
@@ -191,6 +219,15 @@ QUESTIONS = (
             ),
         ),
         {"I": 4, "G": 5, "H": 2},
+    ),
+    Question(
+        "29",
+        "Must inputs and outputs be equally many? With classes? In an autoencoder?",
+        (
+            _explain("Dense({H}, input_dim={I}); Dense({O})", lines=("takes", "gives")),
+            _explain("Dense({H}, input_dim={I}); Dense({I})", lines=("takes", "gives")),
+        ),
+        {"I": 8, "H": 5, "O": 3},
     ),
     Question(
         "32",

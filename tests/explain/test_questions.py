@@ -4,8 +4,9 @@ from itertools import starmap
 
 import pytest
 
+from answer_parts import Lines, Sizes
 from answers import Answer, answers
-from expected_answers import EXPECTED, Lines, Sizes
+from expected_answers import EXPECTED
 from question_table import QUESTIONS, WRONG, Question
 
 ASKED = {question.name: question for question in (*QUESTIONS, *WRONG)}

@@ -111,8 +111,11 @@ def _write_page(target: Target, dtype: torch.dtype | None, out: Path) -> None:
             "none\n  fix: --input 20,1,3, batch and steps as the network takes them"
         )
     x = example_of(target.module, target.example, dtype or torch.float32)
-    write_whole(out, opened(target.module, x, words=target.words).html())
+    found = opened(target.module, x, words=target.words)
+    write_whole(out, found.html())
     write_lines([f"Wrote {out}: open it in a browser"])
+    inside = (found.traces, found.horizon, *found.inside.missing)
+    write_lines(line for each in inside if each for line in str(each).splitlines())
 
 
 def _draw(target: Target, facts: Network, out: Path) -> None:
