@@ -2,7 +2,8 @@
 
 ``python studies/gallery.py`` writes `docs/gallery`: an LSTM on 235 years of sunspots,
 by the command that anybody has, and a GRU that reads the pages of this documentation
-character by character. Half a minute; both are small.
+character by character, as they are that day: later pages make another one. Half a
+minute; both are small.
 """
 
 from __future__ import annotations

@@ -15,10 +15,10 @@ Open = Callable[[Explained], Page]
 SHOWN = """async () => {
   for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);
   const unit = document.getElementById("unit");
-  const formula = [...unit.querySelectorAll(".formula .number")];
+  const formula = [...unit.querySelectorAll(".working .digits")];
   const numbers = formula.map((each) => each.title);
   return {
-    left: unit.querySelector(".formula b").textContent,
+    left: unit.querySelector(".working b").textContent,
     products: [...unit.querySelectorAll("tbody tr")]
       .filter((row) => row.dataset.weight)
       .map((row) => [row.dataset.weight, row.dataset.value]),

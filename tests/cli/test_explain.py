@@ -87,3 +87,27 @@ def test_a_page_needs_an_input_and_a_picture_a_state(run: Run, tmp_path: Path):
     assert (page.status, picture.status) == (2, 2)
     assert "--input" in page.err
     assert "recurrent layers; found none" in picture.err
+
+
+def test_json_stays_json_beside_files(run: Run, tmp_path: Path):
+    """The files are written without a word."""
+    files = ("--html", str(tmp_path / "a.html"), "--svg", str(tmp_path / "a.svg"))
+    result = run("explain", "lstm", *files, "--json")
+    assert json.loads(result.out)["parameters"] == 128
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a.html", "a.svg"]
+
+
+def test_dropout_is_off_in_a_page(run: Run, tmp_path: Path):
+    """A line of layers is explained as it is in evaluation."""
+    page = tmp_path / "a.html"
+    line = "nn.LSTM(3, 4, 2, dropout=0.5)"
+    result = run("explain", line, "--input", "5,2,3", "--html", str(page))
+    assert result.status == 0
+    assert "Traces(" in result.out
+
+
+def test_nothing_is_written_where_one_of_two_is_refused(run: Run, tmp_path: Path):
+    """A page of a network that has no picture."""
+    files = ("--html", str(tmp_path / "a.html"), "--svg", str(tmp_path / "a.svg"))
+    assert run("explain", "nn.Linear(3, 4)", *files).status == 2
+    assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
@@ -13,6 +14,7 @@ import typer
 from cellwright.explain import network_figure
 from cellwright.explain.facts import Network
 from cellwright.explain.layers.boxes import layer_boxes, made_in
+from cellwright.explain.opened import Explained
 from cellwright.explain.opened import explain as opened
 from cellwright.explain.summary import Summary, summary
 from cellwright.explain.targets import Target, example_of, read_input, read_target
@@ -87,38 +89,33 @@ def explain(
     width_in = shape[-1] if shape is not None and dtype is not torch.int64 else None
     found = read_target(target, width_in, pairs("--size", size or []))
     found = replace(found, example=shape or found.example)
-    facts = _facts(found, dtype)
-    if html is not None:
-        _write_page(found, dtype, html)
-    if svg is not None:
-        _draw(found, facts, svg)
+    facts = _facts(found, dtype, html is not None)
+    picture = "" if svg is None else _picture(found, facts)
+    written = [*_written(html, facts), *_written(svg, picture)]
     if as_json:
         write_json(facts.to_json())
-    elif html is None and svg is None:
+    elif written:
+        write_lines(written)
+    else:
         write(network_view(facts, width()))
     _keep_within(budget, facts)
 
 
-def _facts(target: Target, dtype: torch.dtype | None) -> Summary:
-    dtypes = None if dtype is None else [dtype]
-    return summary(target.module, target.example, dtypes=dtypes, words=target.words)
-
-
-def _write_page(target: Target, dtype: torch.dtype | None, out: Path) -> None:
+def _facts(target: Target, dtype: torch.dtype | None, inside: bool) -> Summary:
+    """Return the facts of a network, with what is inside of it where that is shown."""
+    if not inside:
+        dtypes = None if dtype is None else [dtype]
+        return summary(target.module, target.example, dtypes=dtypes, words=target.words)
     if target.example is None:
         raise UsageError(
             f"{target.words}: a page shows what the network does with an input; found "
             "none\n  fix: --input 20,1,3, batch and steps as the network takes them"
         )
     x = example_of(target.module, target.example, dtype or torch.float32)
-    found = opened(target.module, x, words=target.words)
-    write_whole(out, found.html())
-    write_lines([f"Wrote {out}: open it in a browser"])
-    inside = (found.traces, found.horizon, *found.inside.missing)
-    write_lines(line for each in inside if each for line in str(each).splitlines())
+    return opened(target.module, x, words=target.words)
 
 
-def _draw(target: Target, facts: Network, out: Path) -> None:
+def _picture(target: Target, facts: Network) -> str:
     made = made_in(target.module)
     layers = [box for each in made.values() for box in layer_boxes(each)]
     if not layers:
@@ -127,9 +124,21 @@ def _draw(target: Target, facts: Network, out: Path) -> None:
             "  fix: leave --svg out, or ask for --html"
         )
     seen = [layer.recurrence for layer in facts.layers if layer.recurrence]
-    steps = seen[0].steps if seen else None
-    write_whole(out, network_figure(layers, steps))
-    write_lines([f"Wrote {out}"])
+    return network_figure(layers, seen[0].steps if seen else None)
+
+
+def _written(out: Path | None, what: Summary | str) -> Iterator[str]:
+    """Write a page or a picture; yield what to say of it."""
+    if out is None:
+        return
+    if isinstance(what, str):
+        write_whole(out, what)
+        yield f"Wrote {out}"
+    elif isinstance(what, Explained):
+        write_whole(out, what.html())
+        yield f"Wrote {out}: open it in a browser"
+        for each in (what.traces, what.horizon, *what.inside.missing):
+            yield from str(each).splitlines() if each else ()
 
 
 def _keep_within(budget: int | None, facts: Network) -> None:

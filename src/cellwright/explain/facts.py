@@ -188,6 +188,8 @@ class Recurrence:
         steps: how many there are in the example; None where nothing was run.
         gates: what is computed at every step and is no state.
         states: what is carried to the next step.
+        sees: what a unit sees of the state one step earlier: ``all`` of it, that of its
+            ``head``, or its ``own`` alone.
         directions: each layer and direction.
         blocks: which rows of which tensor belong to which gate.
         places: what its results hold, index by index.
@@ -199,6 +201,7 @@ class Recurrence:
     steps: int | None
     gates: tuple[Named, ...]
     states: tuple[Named, ...]
+    sees: str
     directions: tuple[Direction, ...]
     blocks: tuple[Block, ...]
     places: tuple[Place, ...]
@@ -219,6 +222,7 @@ class Layer:
         tensors: what holds them.
         multiply_adds: of one call with such shapes; None where it is not known.
         calls: how often it was called.
+        follows: path of the layer whose result it was handed as it is, if any.
         remarks: what else is true of it, sentences with its own numbers.
         recurrence: what it is made of, if it is recurrent.
     """
@@ -232,6 +236,7 @@ class Layer:
     tensors: tuple[Tensor, ...]
     multiply_adds: Sum | None
     calls: int
+    follows: str | None = None
     remarks: tuple[str, ...] = ()
     recurrence: Recurrence | None = None
 

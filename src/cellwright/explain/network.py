@@ -73,6 +73,7 @@ def _layer(
         tuple(_tensors(path, module, first)),
         told.multiply_adds,
         watched.calls.get(path, 0),
+        watched.follows.get(path),
         told.remarks,
         told.recurrence,
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from torch import nn
+
+from cellwright.errors import CellwrightValueError
 
 from .inside import horizon, trace
 from .inside.horizons import Horizon
@@ -18,6 +21,11 @@ from .network import network
 from .page.html import html
 from .page.payload import Inside
 from .summary import Summary
+from .watching import in_evaluation
+
+
+class ExplainError(CellwrightValueError):
+    """Labels that do not go with a network's input."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -29,6 +37,12 @@ class Explained(Summary):
     """
 
     inside: Inside = field(default_factory=Inside)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all facts as plain data; tensors are in `traces` and `horizon`."""
+        return Summary(
+            **{each.name: getattr(self, each.name) for each in fields(Summary)}
+        ).to_json()
 
     @property
     def traces(self) -> Traces | None:
@@ -45,8 +59,14 @@ class Explained(Summary):
         return html(self, self.inside)
 
     def save_html(self, path: str | Path) -> None:
-        """Write the page to a file, which any browser opens from where it lies."""
-        Path(path).write_text(self.html(), encoding="utf-8")
+        """Write the page to a file, whole or not at all; any browser opens it."""
+        target = Path(path)
+        part = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
+        try:
+            part.write_text(self.html(), encoding="utf-8")
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 def explain(
@@ -64,9 +84,12 @@ def explain(
     Args:
         module: any module.
         *args: what it is called with.
-        labels: what stands at each step of the input, words or characters.
+        labels: what stands at each step of the first row, words or characters.
         words: what to call the network; its class otherwise.
         **kwargs: likewise to ``args``.
+
+    Raises:
+        ExplainError: for labels that no layer has as many steps as.
 
     Example:
         >>> import torch, cellwright as cw
@@ -99,10 +122,21 @@ def look_inside(
     missing: list[str] = []
     traces: Traces | None = None
     far: Horizon | None = None
-    try:
-        traces = trace(module, *args, **kwargs)
-        far = horizon(module, *args, **kwargs)
-    except TraceError as error:
-        missing.append(str(error))
-    made = made_in(module)
-    return Inside(traces, made, far, tuple(labels), tuple(missing))
+    with in_evaluation(module):
+        try:
+            traces = trace(module, *args, **kwargs)
+        except TraceError as error:
+            return Inside(missing=(str(error),))
+        try:
+            far = horizon(module, *args, **kwargs)
+        except (TraceError, RuntimeError) as error:
+            # A forward that leaves the graph, by `.numpy()` say, runs for traces alone.
+            missing.append(f"no gradient reaches the states of this run: {error}")
+    words = tuple(map(str, labels))
+    steps = {len(each.input) for each in traces.traces}
+    if words and len(words) not in steps:
+        raise ExplainError(
+            f"explain: there is a label for each step; found {len(words)} labels, and "
+            f"layers of {', '.join(map(str, sorted(steps)))} steps"
+        )
+    return Inside(traces, made_in(module), far, words, tuple(missing))

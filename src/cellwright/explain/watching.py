@@ -79,7 +79,7 @@ def watch(module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> 
 
         return hook
 
-    with _in_evaluation(module), torch.no_grad():
+    with in_evaluation(module), torch.no_grad():
         try:
             for path, each in layers_of(module).items():
                 hook = note(path)
@@ -93,7 +93,8 @@ def watch(module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> 
 
 
 @contextmanager
-def _in_evaluation(module: nn.Module) -> Iterator[None]:
+def in_evaluation(module: nn.Module) -> Iterator[None]:
+    """Put a module into evaluation, and back into the modes that it was in."""
     modes = {each: each.training for each in module.modules()}
     module.eval()
     try:

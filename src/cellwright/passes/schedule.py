@@ -165,9 +165,10 @@ class _Scheduler:
                 source = self._behind_slices(arg)
                 if self.nodes[source].op == "const":
                     self.levels[source] = _FIRST
-                    latest = Stage.STEP if source in nexts else self.stage[node]
-                    earliest = self.stage.get(source, latest)
-                    self.stage[source] = min(earliest, latest, self.stage[node])
+                    readers = {self.stage[node], self.stage.get(source, Stage.PUT)}
+                    if source in nexts:
+                        readers.add(Stage.STEP)
+                    self.stage[source] = min(readers)
                 elif self.nodes[source].op == "fill":
                     self.filled.add(source)
 

@@ -24,7 +24,8 @@ def read(packed: dict[str, object], place: int) -> np.ndarray:
     planes = np.frombuffer(data, np.uint8, 3 * count, begin).astype(np.int32)
     top, middle, low = planes.reshape(3, count)
     signed = np.where(top > 127, top - 256, top)
-    return (row["scale"] * (signed * 65536 + middle * 256 + low)).reshape(row["shape"])
+    whole = (signed * 65536 + middle * 256 + low).reshape(-1, row["shape"][-1])
+    return np.ldexp(whole.astype(float), row["exponents"]).reshape(row["shape"])
 
 
 def drawn(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -51,19 +52,39 @@ def test_numbers_stay_what_they_are():
 
 
 def test_many_numbers_have_24_bits(monkeypatch: pytest.MonkeyPatch):
-    """Zeros and the largest stay exact; small arrays and infinities are kept whole."""
+    """Each column by its own scale; zeros stay, small arrays are kept whole."""
     monkeypatch.setattr("cellwright.explain.page.arrays.LARGE", 1_000)
     large, small, steps = drawn(40, 50), drawn(9), torch.arange(20.0)
     large[:3] = 0
-    endless = drawn(40, 60).index_fill(0, torch.tensor([1]), -torch.inf)
     arrays = Arrays()
-    places = [arrays.add(value) for value in (large, small, steps, endless)]
+    places = [arrays.add(value) for value in (large, small, steps)]
     packed = arrays.packed()
     found = [read(packed, place) for place in places]
 
-    most = float(large.abs().max())
-    assert np.abs(found[0] - large.numpy()).max() <= most * 2**-24
+    assert packed["rows"][0]["kind"] == "i24"
+    most = large.abs().amax(0).numpy()
+    assert (np.abs(found[0] - large.numpy()) <= most * 2**-23).all()
     assert (found[0][:3] == 0).all()
-    assert np.abs(np.abs(found[0]).max() - most) <= most * 2**-50
-    for value, kept in zip((small, steps, endless), found[1:], strict=True):
+    for value, kept in zip((small, steps), found[1:], strict=True):
         assert np.array_equal(kept, value.numpy())
+
+
+@pytest.mark.parametrize("outlier", [1e6, torch.inf])
+def test_an_outlier_takes_no_digits_from_others(
+    monkeypatch: pytest.MonkeyPatch, outlier: float
+):
+    """A column of large numbers has its own scale; one large number keeps all whole."""
+    monkeypatch.setattr("cellwright.explain.page.arrays.LARGE", 1_000)
+    column, single = drawn(40, 50), drawn(40, 60)
+    column[:, 7] = outlier
+    single[3, 5] = outlier
+    arrays = Arrays()
+    places = [arrays.add(value) for value in (column, single)]
+    packed = arrays.packed()
+    for place, value in zip(places, (column, single), strict=True):
+        found, expected = read(packed, place), value.double().numpy()
+        most = np.abs(expected).max(0) * np.ones_like(expected)
+        near = np.isfinite(expected)
+        assert np.array_equal(found[~near], expected[~near])
+        assert (np.abs(found[near] - expected[near]) <= 2**-23 * most[near]).all()
+    assert packed["rows"][1]["kind"] == "f32"

@@ -1,6 +1,9 @@
 """What a reader does with a page, by keyboard, pointer and eye."""
 
+import ast
+import operator
 import re
+from math import tanh
 from typing import Any
 
 import pytest
@@ -9,6 +12,7 @@ from playwright.sync_api import Page
 from torch import Tensor, nn
 
 import cellwright as cw
+from cellwright.nn import Recurrent
 from cellwright.tolerances import TOLERANCES, error
 from page_runs import SHOWN, Open, explained
 
@@ -46,7 +50,7 @@ def test_the_text_has_the_colours_of_a_unit(opened: Open):
     assert found.traces is not None
     page = opened(found)
     page.evaluate("cellwright.go({ name: 'n', unit: 6 })")
-    shown = page.locator("p.text span").evaluate_all(
+    shown = page.locator("div.text span").evaluate_all(
         "(spans) => spans.map((span) => [span.title, span.style.background])"
     )
     values = found.traces["rnn"]["n_l0"][:, 0, 6].tolist()
@@ -64,6 +68,9 @@ def at(page: Page) -> dict[str, Any]:
 def test_a_reader_gets_to_one_unit_by_keyboard(speller: Page):
     """Steps, units and values; in a field for numbers the keys are the field's."""
     assert at(speller)["t"] == 0
+    speller.keyboard.press("ArrowDown")
+    assert at(speller)["unit"] == 0, "keys that scroll a page scroll it"
+    speller.locator(".stack").focus()
     for key in ("ArrowRight", "ArrowRight", "ArrowLeft", "ArrowDown", "]"):
         speller.keyboard.press(key)
     assert at(speller) | {"t": 1, "unit": 1, "name": "z"} == at(speller)
@@ -78,9 +85,29 @@ def test_a_reader_gets_to_one_unit_by_keyboard(speller: Page):
     assert at(speller)["t"] == len(TEXT) - 1
 
 
+def test_a_control_keeps_the_focus(speller: Page):
+    """What a key changes is built anew, and the next key goes to the same control."""
+    field = speller.locator("#unit-number")
+    field.fill("2")
+    for unit in (2, 3, 4):
+        field.press("Enter")
+        assert at(speller)["unit"] == unit
+        assert speller.evaluate("document.activeElement.id") == "unit-number"
+        speller.keyboard.press("ArrowUp")
+    for words, unit in (("99", 6), ("77", 6), ("2.5", 2), ("-3", 0)):
+        field.fill(words)
+        field.press("Enter")
+        assert at(speller)["unit"] == unit
+        assert field.input_value() == str(unit)
+    for name in ("value-name", "moved-entry"):
+        speller.locator(f"#{name}").focus()
+        speller.keyboard.press("ArrowDown")
+        assert speller.evaluate("document.activeElement.id") == name
+
+
 def test_a_reader_gets_to_one_unit_by_pointer(speller: Page):
     """From the heat map, the wiring, the list of values, and the text."""
-    speller.locator(".maps .frame").nth(2).click(position={"x": 5, "y": 3})
+    speller.locator(".maps .plot").nth(2).click(position={"x": 5, "y": 3})
     assert at(speller) | {"t": 0, "unit": 0, "name": "z"} == at(speller)
     speller.locator("#cell [data-name=n]").first.click()
     assert at(speller)["name"] == "n"
@@ -89,12 +116,12 @@ def test_a_reader_gets_to_one_unit_by_pointer(speller: Page):
     speller.locator(".text span").nth(4).click()
     assert at(speller)["t"] == 4
     assert speller.locator(".text .now").count() == 1
-    assert "step 4 of" in speller.locator("#said").inner_text()
+    assert "step 5 of" in speller.locator("#said").inner_text()
 
 
 def test_a_layer_is_opened_from_the_strip(speller: Page):
     """One without states shows its facts alone; coming back finds the place again."""
-    speller.keyboard.press("End")
+    speller.locator("#step").press("End")
     speller.get_by_role("button", name="Linear").click()
     assert not speller.locator("#through-time").is_visible()
     assert "4×7 weights + 4 biases = 32" in speller.locator("#facts").inner_text()
@@ -107,7 +134,7 @@ def test_words_of_the_user_stay_words(speller: Page):
     """A text that looks like a page's own code is shown as it is."""
     assert speller.title() == TEXT
     assert speller.locator("h1").inner_text() == TEXT
-    assert speller.locator("p.text").inner_text() == TEXT
+    assert speller.locator("div.text").inner_text() == TEXT
 
 
 def test_another_input_is_computed_anew(opened: Open):
@@ -168,3 +195,132 @@ def test_a_page_is_readable_when_narrow(speller: Page):
     speller.set_viewport_size({"width": 400, "height": 800})
     wide = speller.evaluate("document.documentElement.scrollWidth")
     assert wide <= 400
+
+
+POWERS = """
+input x [input_size]
+state h, s [hidden_size]
+weight W [hidden_size, input_size]
+output h'
+a  = (-h) ** 2 + (s ** 2) ** 1.5
+b  = a - (W @ x - s) - (-h) * (-2)
+s' = 0.5 * x_of + b * (W @ x) / (1 + abs(a))
+x_of = W @ x + h
+h' = tanh(b)
+""".replace("x_of", "u")
+
+
+def test_a_formula_reads_as_what_it_is(opened: Open):
+    """Worked out by Python's rules, with its numbers in, it is the value."""
+    torch.manual_seed(12)
+    own = {"backend": "reference", "dtype": torch.float64}
+    lines = POWERS.strip().splitlines()
+    lines[6], lines[7] = lines[7], lines[6]
+    layer = Recurrent("\n".join(lines) + "\n", 2, 3, **own)
+    page = opened(explained(layer, torch.randn(6, 1, 2, dtype=torch.float64)))
+    for name in ("a", "b", "u", "s'", "h'"):
+        page.evaluate("(name) => cellwright.go({ name, unit: 1, t: 4 })", name)
+        shown, value = page.evaluate(FORMULA)
+        text = shown.partition(" = ")[2].rpartition(" = ")[0]
+        for sign, python in (("−", "-"), ("×", "*"), ("÷", "/"), ("^", "**")):
+            text = text.replace(sign, python)
+        found = worked_out(ast.parse(text, mode="eval").body)
+        assert abs(found - float(value)) <= 1e-12 * max(1, abs(found)), text
+
+
+FORMULA = """async () => {
+  for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);
+  const line = document.querySelector("#unit .working").cloneNode(true);
+  const value = [...line.querySelectorAll(".digits")].at(-1).title;
+  for (const digits of line.querySelectorAll(".digits")) {
+    // Of a name, or of a sum of products, the number alone.
+    const whole = digits.parentElement === line ? digits : digits.parentElement;
+    whole.replaceWith(`(${digits.title})`.replace("-", "−"));
+  }
+  return [line.textContent, value];
+}"""
+WORKS: dict[type[ast.AST], Any] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+}
+
+
+def worked_out(tree: ast.expr) -> float:
+    """Return what an expression of numbers is, by Python's precedence."""
+    match tree:
+        case ast.Constant(value=float() | int() as number):
+            return number
+        case ast.UnaryOp(op=ast.USub()):
+            return -worked_out(tree.operand)
+        case ast.BinOp():
+            return WORKS[type(tree.op)](worked_out(tree.left), worked_out(tree.right))
+        case ast.Call(func=ast.Name(id=name)):
+            return {"tanh": tanh, "abs": abs}[name](worked_out(tree.args[0]))
+        case _:
+            raise AssertionError(ast.dump(tree))
+
+
+def test_names_are_those_of_the_file(opened: Open):
+    """Not those under which a value is kept, and a state has no value's name."""
+    cell = (
+        "input x [input_size]\nstate h, s, g [hidden_size]\n"
+        "size input_size = hidden_size\nweight W, U [hidden_size, hidden_size]\n"
+        "output h'\na = W @ x + U @ h + s * g\nh' = tanh(a)\ns' = x\ng' = h\n"
+    )
+    lines = cell.splitlines()
+    lines[1], lines[2] = lines[2], lines[1]
+    lines[0], lines[1] = lines[1], lines[0]
+    layer = Recurrent("\n".join(lines) + "\n", 3, 3, backend="reference")
+    page = opened(explained(layer, torch.randn(5, 1, 3)))
+    page.evaluate("cellwright.go({ name: 'a', t: 3 })")
+    shown = page.evaluate(FORMULA_TEXT)
+    assert "W·x" in shown
+    assert "U·hₜ₋₁" in shown
+    assert "'" not in shown
+
+
+FORMULA_TEXT = """async () => {
+  for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);
+  return document.querySelector("#unit .working").textContent;
+}"""
+
+
+def test_a_backward_direction_reads_the_next_step_first(opened: Open):
+    """Its state comes from the place behind."""
+    page = opened(explained(nn.GRU(2, 3, bidirectional=True), torch.randn(5, 1, 2)))
+    for run, mark in ((0, "ₜ₋₁"), (1, "ₜ₊₁")):
+        page.evaluate("(run) => cellwright.go({ run, t: 2 })", run)
+        assert f"U_r·h{mark}" in page.evaluate(FORMULA_TEXT)
+
+
+def test_padding_has_no_formula(opened: Open):
+    """A row that has ended says so; where it goes on its formula is the cell's."""
+    x = nn.utils.rnn.pack_padded_sequence(torch.randn(6, 2, 3), [6, 2])
+    page = opened(explained(nn.GRU(3, 4), x))
+    page.evaluate('cellwright.go({ row: 1, t: 1, name: "h\'" })')
+    there = page.evaluate(FORMULA_TEXT)
+    assert "_keep" not in there
+    assert "z[0]" in there
+    page.evaluate("cellwright.go({ t: 4 })")
+    assert "does not happen" in page.evaluate(FORMULA_TEXT)
+
+
+def test_a_module_with_weights_of_its_own_is_no_layer_over_time(opened: Open):
+    """The recurrent layer inside of it is."""
+
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(()))
+            self.rnn = nn.GRU(3, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.rnn(self.scale * x)[0]
+
+    page = opened(explained(Scaled(), torch.randn(5, 1, 3)))
+    calls = page.evaluate("cellwright.told.layers.map((layer) => layer.calls.length)")
+    kinds = page.evaluate("cellwright.told.layers.map((layer) => layer.kind)")
+    assert dict(zip(kinds, calls, strict=True)) == {"Scaled": 0, "GRU": 1}

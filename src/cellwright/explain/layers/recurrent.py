@@ -29,6 +29,7 @@ from cellwright.nn.call import Form, suffixes
 from cellwright.nn.dropin_form import dropin_form
 from cellwright.nn.layer_sizes import numbers
 from cellwright.nn.torch_weights import TORCH, cell_name
+from cellwright.passes.rewrite import recurrent_matrices
 
 CELLS: Mapping[type[nn.Module], str] = {nn.LSTMCell: "LSTM", nn.GRUCell: "GRU"}
 """torch.nn's single steps, and the mode of the layer that they are a step of."""
@@ -126,11 +127,20 @@ def recurrence(made: Made, steps: int | None, batch_first: bool) -> Recurrence:
         steps,
         gates,
         states,
+        _sees(graph),
         directions,
         tuple(_blocks(made)),
         tuple(_places(made, batch_first)),
         _other_count(made),
     )
+
+
+def _sees(graph: Graph) -> str:
+    names = {*recurrent_matrices(graph)}
+    matrices = [len(p.shape) for p in graph.parameters if p.name in names]
+    if not matrices:
+        return "own"
+    return "head" if min(matrices) == 3 else "all"
 
 
 def multiply_adds(found: Recurrence, steps: int, rows: int) -> Sum:

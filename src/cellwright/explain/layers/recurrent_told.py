@@ -57,9 +57,14 @@ def _remarks(found: Recurrence, batch_first: bool, single: bool) -> Iterator[str
         listed = ", ".join(f"{gate.name} {gate.size}" for gate in found.gates)
         yield f"values at every step beside these: {listed}"
     first, h = found.directions[0], found.states[0]
+    before = {
+        "all": f"{h.name} of one step earlier, all {counted(h.size, 'number')} of it",
+        "head": f"those numbers of {h.name} of one step earlier that its head has",
+        "own": f"its own {h.name} of one step earlier alone",
+    }[found.sees]
     yield (
         f"each unit sees {counted(first.inputs, 'number')} of the input at this step, "
-        f"and {h.name} of one step earlier, all {counted(h.size, 'number')} of it"
+        f"and {before}"
     )
     if found.steps is not None and not single:
         yield (

@@ -33,15 +33,14 @@ ROWS = 4
 """Rows of a batch that a page shows at most."""
 
 
-def html(facts: Network, inside: Inside, rows: int = ROWS) -> str:
+def html(facts: Network, inside: Inside) -> str:
     """Return a page, to be opened in a browser from wherever it lies.
 
     Args:
         facts: what is true of the network.
         inside: what was seen of it while it ran.
-        rows: of the batch, as many as there are at most.
     """
-    told = json.dumps(payload(facts, inside, rows), ensure_ascii=False, allow_nan=False)
+    told = json.dumps(payload(facts, inside, ROWS), ensure_ascii=False, allow_nan=False)
     return _asset("page.html").format(
         mark=MADE_BY,
         title=escape(facts.words),

@@ -47,6 +47,9 @@ class Inside:
     missing: Sequence[str] = ()
 
 
+_EMPTY = "a call without a row, or without a step, has nothing to show"
+
+
 def payload(facts: Network, inside: Inside, rows: int) -> dict[str, Any]:
     """Return all that a page shows, as plain data.
 
@@ -56,7 +59,9 @@ def payload(facts: Network, inside: Inside, rows: int) -> dict[str, Any]:
         rows: of the batch, as many as there are at most.
     """
     arrays = Arrays()
-    traces = () if inside.traces is None else inside.traces.traces
+    ran = () if inside.traces is None else inside.traces.traces
+    traces = [each for each in ran if each.input.shape[0] and each.input.shape[1]]
+    empty = [_EMPTY] if len(traces) < len(ran) else []
     every = SEGMENT if _size(traces, rows) > LARGE else 1
     calls = [_call(each, inside, rows, every, arrays) for each in traces]
     return {
@@ -64,7 +69,7 @@ def payload(facts: Network, inside: Inside, rows: int) -> dict[str, Any]:
         "totals": _totals(facts),
         "layers": [_layer(each, facts, traces) for each in facts.layers],
         "calls": calls,
-        "missing": list(inside.missing),
+        "missing": [*inside.missing, *empty],
         "arrays": arrays.packed(),
     }
 
@@ -85,6 +90,8 @@ def _layer(
     share = layer.counted / facts.parameters if facts.parameters else 0.0
     return {
         "name": name,
+        "follows": layer.follows,
+        "path": layer.path,
         "kind": layer.kind,
         "words": layer.words,
         "takes": short_shape(layer.takes[:1]),
@@ -94,10 +101,16 @@ def _layer(
         "share": share,
         "arithmetic": in_words(layer.parameters),
         "rows": list(layer_rows(layer)),
-        # A module that is a layer itself goes by its class there.
-        "calls": [i for i, each in enumerate(traces) if layer.path in ("", each.layer)],
+        "calls": _calls_of(layer, traces),
         "recurrence": _recurrence(layer.recurrence),
     }
+
+
+def _calls_of(layer: Layer, traces: Sequence[LayerTrace]) -> list[int]:
+    """Return which traces are a layer's; a module that is one goes by its class."""
+    if layer.recurrence is None:
+        return []
+    return [i for i, each in enumerate(traces) if layer.path in ("", each.layer)]
 
 
 def _recurrence(found: Recurrence | None) -> dict[str, Any] | None:
@@ -112,7 +125,12 @@ def _recurrence(found: Recurrence | None) -> dict[str, Any] | None:
         }
         for value in (*found.gates, *found.states)
     ]
-    return {"cell": found.cell, "units": found.units, "values": values}
+    return {
+        "cell": found.cell,
+        "units": found.units,
+        "sees": found.sees,
+        "values": values,
+    }
 
 
 def _size(traces: Sequence[LayerTrace], rows: int) -> int:

@@ -28,7 +28,8 @@ function cell(model) {
   };
 
   const valueRow = (name, told) => {
-    const canvas = el("canvas", { title: "all units at this step; choose one" });
+    const words = `${name}: all units at this step; choose one`;
+    const canvas = el("canvas", { title: words, role: "img", ariaLabel: words });
     const value = el("output");
     canvas.addEventListener("click", (event) => {
       const box = canvas.getBoundingClientRect();
@@ -42,7 +43,8 @@ function cell(model) {
   const show = () => {
     const { run, at } = model;
     const values = model.opened();
-    how.textContent = `Unit ${at.unit} at step ${at.t}: the colours and numbers are its own. ${sentence(model.call.how)}`;
+    const source = model.changes.size ? "computed anew from the changed input" : model.call.how;
+    how.textContent = `Unit ${at.unit} at index ${at.t}: the colours and numbers are its own. ${sentence(source)}`;
     for (const { name, line, canvas, value } of rows) {
       const node = run.values[name];
       const numbers = filled(values[node], count(run.nodes[node][3]));

@@ -7,7 +7,7 @@ function el(what, properties = {}, ...inside) {
   if (classes.length) found.className = classes.join(" ");
   for (const [name, value] of Object.entries(properties)) {
     if (name.startsWith("on")) found.addEventListener(name.slice(2), value);
-    else if (name in found && name !== "list") found[name] = value;
+    else if (name in found) found[name] = value;
     else found.setAttribute(name, value);
   }
   found.append(...inside.filter((each) => each !== null && each !== undefined));
@@ -20,11 +20,23 @@ function section(id, title, ...inside) {
 }
 
 /** A drop-down list that calls back with the place of what was chosen. */
-function choice(label, options, chosen, onchange) {
-  const list = el("select", { onchange: () => onchange(list.selectedIndex) });
+function choice(id, label, options, chosen, onchange) {
+  const list = el("select", { id, onchange: () => onchange(list.selectedIndex) });
   list.append(...options.map((text) => el("option", {}, text)));
   list.selectedIndex = chosen;
   return el("label", {}, label, list);
+}
+
+/** Put other elements into a place; who had the focus there has it in the new one. */
+function replaced(place, ...inside) {
+  const { activeElement } = document;
+  const focused = place.contains(activeElement) ? activeElement.id : null;
+  place.replaceChildren(...inside);
+  if (focused === null) return;
+  const next = focused && document.getElementById(focused);
+  if (next) return next.focus();
+  place.tabIndex = -1;
+  place.focus({ preventScroll: true });
 }
 
 /** Rows of labels and texts. */

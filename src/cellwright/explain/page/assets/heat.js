@@ -4,18 +4,20 @@ function heat(model, clock) {
   const share = el("progress", { max: 1, ariaLabel: "computing the values" });
   const maps = el("div.maps");
   const cursor = el("div.cursor");
-  const stack = el("div.stack", {}, maps, cursor);
+  const stack = el("div.stack", { tabIndex: 0, role: "group", ariaLabel: "heat maps; arrow keys move the step and the unit" }, maps, cursor);
   const place = section("through-time", "Every value at every step", clock.place, share, stack);
   let shown = null;
   let rows = [];
 
   const row = (name, size, values) => {
-    const canvas = el("canvas", { title: `${name}: ${size} down, ${model.call.steps} steps across` });
+    const words = `${name}: ${size} down, ${model.call.steps} steps across`;
+    const canvas = el("canvas", { title: words, role: "img", ariaLabel: words });
     canvas.style.height = `${Math.min(130, Math.max(14, 7 * size))}px`;
     const span = spanOf(values);
-    paint(canvas, values, model.call.steps, size, span);
+    const [columns, shown] = thinned(values, model.call.steps, size);
+    paint(canvas, shown, columns, size, span);
     const mark = el("div.mark");
-    const frame = el("div.frame", {}, canvas, mark);
+    const frame = el("div.plot", {}, canvas, mark);
     const pick = (event) => {
       const box = canvas.getBoundingClientRect();
       const part = (at, from, whole, count) => Math.max(0, Math.min(count - 1, Math.floor(((at - from) / whole) * count)));
@@ -52,7 +54,7 @@ function heat(model, clock) {
   };
   const label = ({ name, size, span }) =>
     el(
-      "button.label",
+      name in model.run.values ? "button.label" : "span.label",
       { onclick: () => name in model.run.values && model.go({ name }), title: `${size} numbers, colours ${span.words}` },
       el("b", {}, name),
       el("span.soft", {}, span.words),
@@ -78,4 +80,17 @@ function heat(model, clock) {
   dark.addEventListener("change", build);
   build();
   return place;
+}
+
+const MOST_COLUMNS = 8000;
+
+/** Values of so many steps as a canvas can have columns: of more, every so many-th. */
+function thinned(values, steps, size) {
+  const every = Math.ceil(steps / MOST_COLUMNS);
+  if (every === 1) return [steps, values];
+  const columns = Math.ceil(steps / every);
+  const kept = new Float32Array(columns * size);
+  for (let column = 0; column < columns; column++)
+    kept.set(values.subarray(column * every * size, (column * every + 1) * size), column * size);
+  return [columns, kept];
 }

@@ -7,7 +7,7 @@ function horizon(model) {
   const place = section(
     "horizon",
     "How far back learning reaches",
-    el("p", {}, "The norm of the gradient of the last output at each earlier state, from 1 (blue) down to a millionth of the largest; grey is exactly 0."),
+    el("p", {}, "The norm of the gradient of the last output at each earlier state, the mean over the rows of the batch: from the largest (blue) down to a millionth of it; grey is exactly 0."),
     strips,
   );
   const show = () => {
@@ -18,7 +18,8 @@ function horizon(model) {
   };
   const one = ({ state, norms, reach, finding }) => {
     const most = largest(norms);
-    const canvas = el("canvas", { title: `${state}: k = 0 at the left, k = ${norms.length - 1} at the right` });
+    const words = `${state}: k = 0 at the left, k = ${norms.length - 1} at the right`;
+    const canvas = el("canvas", { title: words, role: "img", ariaLabel: words });
     const depth = norms.map((norm) => (norm > 0 ? Math.max(0.08, 1 + Math.log10(norm / most) / DECADES) : 0));
     paint(canvas, depth, norms.length, 1, { zero: 0, size: 1 });
     const share = reach === null ? 0 : (100 * (reach + 1)) / norms.length;
@@ -27,7 +28,7 @@ function horizon(model) {
       "figure",
       {},
       el("figcaption", {}, el("b", {}, state), ` reaches ${reach ?? "no"} steps back (1 % of the largest norm); ${finding}`),
-      el("div.frame", {}, canvas, mark),
+      el("div.plot", {}, canvas, mark),
       el("div.ends.soft", {}, el("span", {}, "k = 0"), el("span", {}, `k = ${norms.length - 1}`)),
     );
   };

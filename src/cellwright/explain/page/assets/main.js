@@ -10,10 +10,12 @@ function unrolled(model) {
   const place = section("unrolled", "Folded, and step by step");
   const show = () => {
     const { call, at } = model;
-    const units = told.layers[at.layer].recurrence?.units;
+    const { recurrence } = told.layers[at.layer];
+    if (!recurrence) return;
+    const { units, sees } = recurrence;
     place.replaceChildren(
       place.firstChild,
-      el("p", {}, `Units are not time steps: the ${units} units are there at each of the ${call.steps} steps, and the weights are the same at every step. What a unit puts out at a step reaches all units of its layer at the next one.`),
+      el("p", {}, `Units are not time steps: the ${units} units are there at each of the ${call.steps} steps, and the weights are the same at every step. ${REACHES[sees]}`),
       drawing(call.network),
     );
   };
@@ -21,6 +23,12 @@ function unrolled(model) {
   show();
   return place;
 }
+
+const REACHES = {
+  all: "What a unit puts out at a step reaches all units of its layer at the next one.",
+  head: "What a unit puts out at a step reaches the units of its own head at the next one.",
+  own: "What a unit puts out at a step reaches itself alone at the next one.",
+};
 
 const totals = told.totals.map(([label, text]) => el("span", {}, el("b", {}, text), ` ${label}`));
 const page = document.getElementById("page");
@@ -41,7 +49,7 @@ if (told.calls.length) {
 opened.append(facts(model));
 page.append(
   opened,
-  el("footer", {}, el("kbd", {}, "←"), el("kbd", {}, "→"), " time step, ", el("kbd", {}, "↑"), el("kbd", {}, "↓"), " unit, ", el("kbd", {}, "["), el("kbd", {}, "]"), " value, ", el("kbd", {}, "Home"), el("kbd", {}, "End"), " first and last step. Everything here was computed by this page from the equations; it asks no one for anything."),
+  el("footer", {}, el("kbd", {}, "←"), el("kbd", {}, "→"), " time step, ", el("kbd", {}, "↑"), el("kbd", {}, "↓"), " unit, ", el("kbd", {}, "["), el("kbd", {}, "]"), " value, ", el("kbd", {}, "Home"), el("kbd", {}, "End"), " first and last step. Values and products are computed by this page, from the equations; it asks no one for anything."),
 );
 
 const KEYS = {
@@ -60,9 +68,15 @@ function neighbour(by) {
   return names[(names.indexOf(model.at.name) + by + names.length) % names.length];
 }
 
+// Keys that scroll a page are ours beside the heat maps and the cell alone.
+const SCROLLING = ["ArrowUp", "ArrowDown", "Home", "End"];
+
 addEventListener("keydown", (event) => {
-  const typing = event.target.closest?.("input[type=number], input[type=range]#moved, select");
-  if (!model.call || typing || event.ctrlKey || event.metaKey || event.altKey || !(event.key in KEYS)) return;
+  const { target, key } = event;
+  if (!model.call || !told.layers[model.at.layer].calls.length || !(key in KEYS)) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+  if (target.closest?.("input, select, .drawing")) return;
+  if (SCROLLING.includes(key) && !target.closest?.("#through-time, #cell")) return;
   event.preventDefault();
   model.go(KEYS[event.key]());
 });

@@ -7,11 +7,11 @@ class Model {
     this.listeners = [];
     this.at = { layer: 0, call: 0, run: 0, row: 0, t: 0, name: "", unit: 0 };
     this.changes = new Map(); // entries of the opened step's input that the reader moved
-    this.steps = new Map();
+    this.lastCall = new Map();
     for (const call of told.calls)
       for (const run of call.runs) {
         run.fixed = fixedValues(run, arrays);
-        run.nameOf = new Map(Object.entries(run.values).map(([name, place]) => [place, name]));
+        run.nameOf = namesOf(run);
         run.whole = new Map();
       }
   }
@@ -54,11 +54,12 @@ class Model {
   settle(before) {
     const { at } = this;
     if (at.layer !== before.layer) {
-      const [first] = this.told.layers[at.layer].calls;
-      if (first !== undefined && this.call?.layer !== this.told.calls[first].layer) at.call = first;
+      this.lastCall.set(before.layer, before.call);
+      const { calls } = this.told.layers[at.layer];
+      if (calls.length && !calls.includes(at.call)) at.call = this.lastCall.get(at.layer) ?? calls[0];
     }
     if (!this.call) return;
-    const within = (value, end) => Math.min(Math.max(value, 0), end - 1);
+    const within = (value, end) => Math.trunc(Math.min(Math.max(value, 0), end - 1));
     at.run = within(at.run, this.call.runs.length);
     at.row = within(at.row, this.call.rows);
     at.t = within(at.t, this.call.steps);
@@ -154,6 +155,13 @@ class Model {
     return stepValues(run, run.fixed, { ...given, [`input ${run.input}`]: moved });
   }
 
+  /** Whether the opened step is none of this row: it has ended, or is masked. */
+  isIdle() {
+    const { call, run, at } = this;
+    const keep = run.inputs._keep;
+    return keep !== undefined && this.slice(keep, call, at.t, at.row)[0] === 0;
+  }
+
   /** The opened value of the opened unit, unfolded. */
   tree() {
     const { run, at } = this;
@@ -191,3 +199,20 @@ class Model {
     return found;
   }
 }
+
+/**
+ * What nodes are called: by the first value of the file that is that node, so that what
+ * is kept for the next step goes by the name that it has in this one. Behind a mask, a
+ * value is called what it is where the step happens.
+ */
+function namesOf(run) {
+  const found = new Map();
+  for (const [name, place] of Object.entries(run.values)) {
+    const [op, args] = run.nodes[place];
+    const masked = op === "where" && isMask(run, args[0]) ? args[1] : place;
+    for (const each of [place, masked]) if (!found.has(each) && run.nodes[each][1].length) found.set(each, name);
+  }
+  return found;
+}
+
+const isMask = (run, place) => run.nodes[place][0] === "input" && run.nodes[place][2] === "_keep";

@@ -4,7 +4,7 @@ function strip(model) {
   const bar = el("nav.strip", { ariaLabel: "layers of the network" });
   const buttons = model.told.layers.map((layer, i) => {
     const button = el(
-      "button.layer",
+      "button.card",
       { onclick: () => model.go({ layer: i }), title: layer.words },
       el("b", {}, layer.kind),
       layer.name === layer.kind ? null : el("span.soft", {}, layer.name),
@@ -12,7 +12,10 @@ function strip(model) {
       el("span", {}, `${layer.count} parameters`),
       el("span.share", { style: `width:${(100 * layer.share).toFixed(1)}%` }),
     );
-    bar.append(arrow(i ? null : layer.takes), button, arrow(layer.gives));
+    const before = model.told.layers[i - 1];
+    const handed = before && before.path === layer.follows;
+    if (i && !handed) bar.append(el("span.gap", { title: "what stands between is no layer, or this one was given something else" }));
+    bar.append(handed ? "" : arrow(layer.takes), button, arrow(layer.gives));
     return button;
   });
   const show = () => buttons.forEach((button, i) => button.setAttribute("aria-current", i === model.at.layer));
@@ -21,7 +24,7 @@ function strip(model) {
   return bar;
 }
 
-/** An arrow with a shape on it; between two layers there is one. */
+/** An arrow with a shape on it; what never ran has none. */
 function arrow(shape) {
-  return shape === null ? "" : el("span.arrow", {}, el("span", {}, shape || "·"));
+  return shape ? el("span.arrow", {}, el("span", {}, shape)) : "";
 }

@@ -10,36 +10,37 @@ function time(model) {
   });
   const said = el("output", { id: "said" });
   const choices = el("div.choices");
-  const text = el("p.text", { ariaLabel: "what was read" });
+  const text = el("div.text", { role: "group", ariaLabel: "what was read" });
   const place = el("div.time", {}, choices, el("div.scrub", {}, slider, said), text);
 
   const build = () => {
     const { call, at } = model;
     slider.max = call.steps - 1;
     const layer = model.told.layers[at.layer];
-    choices.replaceChildren();
+    const controls = [];
     if (layer.calls.length > 1) {
       const names = layer.calls.map((which, i) => `call ${i}`);
       const chosen = layer.calls.indexOf(at.call);
-      choices.append(choice("call ", names, chosen, (i) => model.go({ call: layer.calls[i] })));
+      controls.push(choice("call", "call ", names, chosen, (i) => model.go({ call: layer.calls[i] })));
     }
     if (call.runs.length > 1) {
       const names = call.runs.map((run) => `${run.layer}${run.backwards ? ", backwards" : ""}`);
-      choices.append(choice("layer ", names, at.run, (run) => model.go({ run })));
+      controls.push(choice("run", "layer ", names, at.run, (run) => model.go({ run })));
     }
     if (call.rows > 1) {
       const names = Array.from({ length: call.rows }, (_, row) => `${row} of ${call.batch}`);
-      choices.append(choice("row ", names, at.row, (row) => model.go({ row })));
+      controls.push(choice("row", "row ", names, at.row, (row) => model.go({ row })));
     }
+    replaced(choices, ...controls);
     text.replaceChildren(
       ...call.labels.map((label, t) => el("span", { onclick: () => model.go({ t }) }, label)),
     );
-    text.hidden = !call.labels.length;
+    text.hidden = !call.labels.length || at.row > 0;
   };
   const move = () => {
     const { call, at } = model;
     slider.value = at.t;
-    said.textContent = `step ${at.t} of ${call.steps}`;
+    said.textContent = `step ${at.t + 1} of ${call.steps}, index ${at.t}`;
     slider.setAttribute("aria-valuetext", said.textContent);
     [...text.children].forEach((span, t) => span.classList.toggle("now", t === at.t));
   };

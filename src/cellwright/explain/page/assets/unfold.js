@@ -18,6 +18,8 @@ function unfolded(run, values, place, i, top = true) {
   const name = run.nameOf.get(place);
   if (name && !top) return { kind: "leaf", name, at, unit: shape.length > 0, value, named: true };
   const below = (arg, entryOf) => unfolded(run, values, arg, entryOf, false);
+  // Where the step happens a mask changes nothing.
+  if (op === "where" && isMask(run, args[0])) return unfolded(run, values, args[values[args[0]][0] ? 1 : 2], at, top);
   switch (op) {
     case "const":
     case "size":
@@ -90,6 +92,7 @@ function asWords(run, place) {
   const name = run.nameOf.get(place);
   if (name) return name;
   if (!args.length) return String(attr);
+  if (op === "where" && isMask(run, args[0])) return asWords(run, args[1]);
   const parts = args.map((arg) => asWords(run, arg));
   const sign = SIGNS[op] ?? COMPARED[op];
   if (sign) return `(${parts.join(` ${sign} `)})`;

@@ -6,34 +6,50 @@ const STRENGTH = { add: 1, sub: 1, mul: 2, div: 2, mod: 2, power: 3 };
 
 function unit(model) {
   const choices = el("div.choices");
-  const formula = el("p.formula");
+  const formula = el("p.working");
   const tables = el("div.tables");
   const mover = el("div.mover");
   const place = section("unit", "One unit, number by number", choices, formula, tables, mover);
   let all = false;
 
+  const field = el("input", {
+    type: "number",
+    min: 0,
+    id: "unit-number",
+    onchange: () => (model.go({ unit: field.valueAsNumber || 0 }), settle()),
+  });
+  const numbered = el("label", {}, "unit ", field);
+  const settle = () => {
+    const list = document.getElementById("value-name");
+    if (list) list.selectedIndex = Object.keys(model.run.values).indexOf(model.at.name);
+    field.max = model.size - 1;
+    field.value = model.at.unit;
+    how.textContent = ` of ${model.size}`;
+  };
+  const how = el("span");
+  numbered.append(how);
   const build = () => {
     const names = Object.keys(model.run.values);
-    const number = el("input", {
-      type: "number",
-      min: 0,
-      max: model.size - 1,
-      value: model.at.unit,
-      id: "unit-number",
-      onchange: () => model.go({ unit: number.valueAsNumber || 0 }),
-    });
-    choices.replaceChildren(
-      choice("value ", names, names.indexOf(model.at.name), (i) => model.go({ name: names[i] })),
-      el("label", {}, "unit ", number, ` of ${model.size}`),
+    replaced(
+      choices,
+      choice("value-name", "value ", names, names.indexOf(model.at.name), (i) => model.go({ name: names[i] })),
+      numbered,
     );
+    settle();
   };
 
   const show = () => {
     const { at } = model;
     const tree = model.tree();
     const left = model.size > 1 ? `${at.name}[${at.unit}]` : at.name;
-    formula.replaceChildren(el("b", {}, left), " = ", ...inWords(tree), ` = `, number(tree.value));
-    tables.replaceChildren(...dotsOf(tree).map((dot) => table(dot)));
+    settle();
+    if (model.isIdle()) {
+      replaced(formula, "This step does not happen for this row: states stay as they are, everything else is 0.");
+      tables.replaceChildren();
+      return;
+    }
+    replaced(formula, el("b", {}, left), " = ", ...inWords(tree), ` = `, number(tree.value));
+    replaced(tables, ...dotsOf(tree).map((dot, i) => table(dot, i)));
     if (!tables.childNodes.length) tables.append(el("p.soft", {}, "No weights here: this value is made of others, entry by entry."));
   };
 
@@ -59,23 +75,35 @@ function unit(model) {
   };
   /** A part of a formula, in brackets where it binds less than what stands round it. */
   const inBrackets = (part, op, i) => {
-    if (!(part.op in BETWEEN)) return inWords(part);
-    const looser = (STRENGTH[part.op] ?? 0) - (STRENGTH[op] ?? 0);
-    const plain = looser > 0 || (looser === 0 && (i === 0 || op === "add" || op === "mul"));
-    return plain ? inWords(part) : ["(", ...inWords(part), ")"];
+    const words = inWords(part);
+    const own = strength(part);
+    const around = STRENGTH[op] ?? 0;
+    // a − (b − c), and a power's base and exponent, want them at equal strength too.
+    const equal = own === around && (op === "power" || (i > 0 && op !== "add" && op !== "mul"));
+    const negative = i > 0 && (part.op === "neg" || (part.kind === "number" && part.value < 0));
+    return own < around || equal || negative ? ["(", ...words, ")"] : words;
   };
-  const number = (value) => el("span.number", { title: String(value) }, said(value));
+  /** How firmly a formula holds together: a name as firmly as can be. */
+  const strength = (part) => {
+    if (part.kind === "dot") return 1.5;
+    if (part.kind === "number") return part.value < 0 ? 1 : 9;
+    if (part.kind !== "call") return 9;
+    return part.op in BETWEEN ? (STRENGTH[part.op] ?? 0) : part.op === "neg" ? 1 : 9;
+  };
+  const number = (value) => el("span.digits", { title: String(value) }, said(value));
   const leaf = ({ name, at, unit, value, named, of }) => {
     const text = `${name}${unit ? `[${at}]` : ""}`;
-    const before = of === "state" ? el("span.soft", { title: "of one step earlier" }, "ₜ₋₁") : null;
+    const before = of === "state" ? el("span.soft", { title: "of the step that was read before" }, earlier()) : null;
     const what = named ? el("button.link", { onclick: () => model.go({ name, unit: at }) }, text) : text;
     return el("span", {}, what, before, number(value));
   };
 
   /** What a matrix multiplies; a state is that of one step earlier. */
-  const before = ({ vector }) => (vector in model.run.states ? `${vector}ₜ₋₁` : vector);
+  const before = ({ vector }) => (vector in model.run.states ? `${vector}${earlier()}` : vector);
+  /** The mark of a state before the step; a backward direction has read the next one. */
+  const earlier = () => (model.run.backwards ? "ₜ₊₁" : "ₜ₋₁");
 
-  const table = (dot) => {
+  const table = (dot, i) => {
     const order = dot.weights.map((weight, k) => [k, weight, dot.operands[k]]);
     order.sort((a, b) => Math.abs(b[1] * b[2]) - Math.abs(a[1] * a[2]));
     const kept = all ? order : order.slice(0, MOST_ROWS);
@@ -99,7 +127,7 @@ function unit(model) {
     const left = rest.reduce((total, [, weight, value]) => total + weight * value, 0);
     const more = el("tr", {}, el("td.soft", { colSpan: 3 }, `${rest.length} more, together`), el("td", {}, number(left)), el("td"));
     const words = `row ${dot.row} of ${dot.matrix} · ${before(dot)}: ${dot.weights.length} products, sum `;
-    const toggle = el("button.link", { onclick: () => ((all = !all), show()) }, all ? "the largest alone" : "all of them");
+    const toggle = el("button.link", { id: `all-${i}`, onclick: () => ((all = !all), show()) }, all ? "the largest alone" : "all of them");
     return el(
       "table",
       {},
@@ -113,8 +141,10 @@ function unit(model) {
   const move = () => {
     const now = model.input(model.at.t);
     feature = Math.min(feature, now.length - 1);
-    const values = Array.from({ length: Math.min(model.call.steps, 200) }, (_, t) => model.input(t)[feature]);
-    const far = Math.max(1, 1.5 * largest(values));
+    // The input of a higher layer is computed for this: of a long sequence a part will do.
+    const length = model.run.below.length ? Math.min(model.call.steps, 200) : model.call.steps;
+    const values = Array.from({ length }, (_, t) => model.input(t)[feature]);
+    const far = Math.max(1, 1.5 * largest([...values, now[feature]]));
     const slider = el("input", {
       type: "range",
       min: -far,
@@ -127,12 +157,13 @@ function unit(model) {
     slider.value = model.changes.get(feature) ?? now[feature];
     const said = el("output", { id: "moved-value" });
     const names = Array.from(now, (_, k) => `${model.run.input}[${k}]`);
-    mover.replaceChildren(
+    replaced(
+      mover,
       el("h3", {}, "What if the input were another one?"),
-      choice("", names, feature, (k) => ((feature = k), move())),
+      choice("moved-entry", "input ", names, feature, (k) => ((feature = k), move())),
       slider,
       said,
-      el("button", { onclick: () => model.change(feature, null) }, "as it was"),
+      el("button", { id: "as-it-was", onclick: () => model.change(feature, null) }, "as it was"),
       el("p.soft", {}, "The step is computed anew from the equations; the states before it stay."),
     );
     tell();
@@ -148,7 +179,7 @@ function unit(model) {
   const redraw = onceAFrame(() => model.call && (show(), tell()));
   model.onChange((news) => {
     if (!model.call) return;
-    if (["layer", "call", "run", "name", "unit"].some((key) => news.has(key))) build();
+    if (["layer", "call", "run"].some((key) => news.has(key))) build();
     if (["layer", "call", "run", "row"].some((key) => news.has(key))) move();
     redraw();
   });
