@@ -40,11 +40,16 @@ widths = pytest.mark.parametrize(
 def test_there_is_no_warning(
     compiler: Compiler, tmp_path: Path, level: Level, dtype: str
 ):
-    """Cells, plain and rewritten, in both directions, and the sums of products."""
+    """Cells, plain and rewritten, in both directions, and the sums of products.
+
+    Of the widest vectors, which compilers take two minutes for, some cells: what a cell
+    adds to the code of a level is the same text at all of them.
+    """
     double = DTYPES[getattr(torch, dtype)]
+    every = 8 if (level, dtype) == WIDTHS[-1] else 1
     sources = [
         one
-        for problem in problems(level.name, dtype)
+        for problem in list(problems(level.name, dtype))[::every]
         for one in sources_of(pipeline(problem.graph, problem.trace, True))
     ]
     texts = {
