@@ -197,24 +197,31 @@ def test_few_states_are_enough(opened: Open, monkeypatch: pytest.MonkeyPatch):
 class Loop(nn.Module):
     """A torch.nn cell whose states are changed between its steps."""
 
-    def __init__(self, units: int) -> None:
+    def __init__(self, units: int, factors: tuple[float, float]) -> None:
         super().__init__()
         self.cell = nn.LSTMCell(3, units)
+        self.factors = factors
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the last h."""
         h = c = torch.zeros(x.shape[1], self.cell.hidden_size)
         for step in x:
             h, c = self.cell(step, (h, c))
-            h, c = h / 2, c / 2
+            h, c = self.factors[0] * h, self.factors[1] * c
         return h
 
 
+@pytest.mark.parametrize("factors", [(0.5, 0.5), (0.5, 1.0), (1.0, 0.5), (1.0, 1.0)])
 @pytest.mark.parametrize("units", [4, 40])
-def test_cells_in_a_loop(opened: Open, monkeypatch: pytest.MonkeyPatch, units: int):
-    """Their calls are one sequence; of a large one all states are kept."""
+def test_cells_in_a_loop(
+    opened: Open,
+    monkeypatch: pytest.MonkeyPatch,
+    units: int,
+    factors: tuple[float, float],
+):
+    """Their calls are one sequence; states that a loop changes are all kept."""
     monkeypatch.setattr("cellwright.explain.page.payload.LARGE", 1_000)
-    found = explained(Loop(units), torch.randn(5, 2, 3))
+    found = explained(Loop(units, factors), torch.randn(5, 2, 3))
     assert_is_traced(opened(found), found, batch=2)
 
 

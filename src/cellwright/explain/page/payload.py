@@ -148,14 +148,12 @@ def _call(
     steps, batch = trace.input.shape[:2]
     kept = min(rows, batch)
     made = inside.made[trace.layer]
-    runs = [
-        {
-            **_run(run, _below(trace, place), kept, arrays),
-            **_before(run, kept, every if _is_joined(trace, run) else 1, arrays),
-            "joined": _is_joined(trace, run),
-        }
-        for place, run in enumerate(trace.runs)
-    ]
+    runs: list[dict[str, Any]] = []
+    for place, run in enumerate(trace.runs):
+        joined = _is_joined(trace, run)
+        told = _run(run, _below(trace, place), kept, arrays)
+        before = _before(run, kept, every if joined else 1, arrays)
+        runs.append({**told, **before, "joined": joined})
     return {
         "key": trace.key,
         "layer": trace.layer,
@@ -262,17 +260,18 @@ def _below(trace: LayerTrace, place: int) -> list[int]:
 
 
 def _is_joined(trace: LayerTrace, run: Run) -> bool:
-    """Whether what a step puts out is the state before the next step."""
-    given = [s.name for s in run.graph.states if s.next == run.graph.output]
-    output = _output(trace, run)
-    if not given or output is None:
-        return False
-    before = run.before[given[0]]
-    before = before if before.dim() > 2 else before.unsqueeze(-1)
-    pair = (output[1:], before[:-1])
-    if not _reads_back(run):
-        pair = (output[:-1], before[1:])
-    return torch.equal(*pair)
+    """Whether each step begins with the states that the one read before it left.
+
+    A loop round a torch.nn cell may change any of them in between.
+    """
+    for name, before in run.before.items():
+        after = trace[f"{name}'{run.suffix}"]
+        pair = (
+            (after[1:], before[:-1]) if _reads_back(run) else (after[:-1], before[1:])
+        )
+        if not torch.equal(*pair):
+            return False
+    return True
 
 
 def _output(trace: LayerTrace, run: Run) -> Tensor | None:
