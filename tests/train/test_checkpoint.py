@@ -164,7 +164,7 @@ def full_disk(monkeypatch, writes):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         fsync(handle)
 
-    monkeypatch.setattr("cellwright.train.files.os.fsync", limited)
+    monkeypatch.setattr("cellwright.whole_file.os.fsync", limited)
 
 
 @pytest.mark.parametrize("writes", [0, 1, 2, 3])

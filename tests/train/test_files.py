@@ -19,7 +19,7 @@ def test_reader_sees_old_or_new(tmp_path, monkeypatch):
         seen.append(path.read_bytes())
         fsync(handle)
 
-    monkeypatch.setattr("cellwright.train.files.os.fsync", spy)
+    monkeypatch.setattr("cellwright.whole_file.os.fsync", spy)
     write_bytes(path, b"new")
     assert seen == [b"old", b"new"]
     assert [p.name for p in tmp_path.iterdir()] == ["file"]

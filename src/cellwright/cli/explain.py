@@ -22,7 +22,7 @@ from cellwright.explain.terminal import network_view
 
 from .arguments import AsJson, UsageError, examples, pairs
 from .faults import NO
-from .files import PAGE, PICTURE, require_free, write_whole
+from .files import PAGE, PICTURE, require_free, write_text
 from .output import message, width, write, write_json, write_lines
 
 
@@ -132,10 +132,10 @@ def _written(out: Path | None, what: Summary | str) -> Iterator[str]:
     if out is None:
         return
     if isinstance(what, str):
-        write_whole(out, what)
+        write_text(out, what)
         yield f"Wrote {out}"
     elif isinstance(what, Explained):
-        write_whole(out, what.html())
+        write_text(out, what.html())
         yield f"Wrote {out}: open it in a browser"
         for each in (what.traces, what.horizon, *what.inside.missing):
             yield from str(each).splitlines() if each else ()

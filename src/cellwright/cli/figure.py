@@ -14,7 +14,7 @@ from cellwright.explain import cell_figure, layer_box, network_figure
 from cellwright.language.cell import Cell
 
 from .arguments import CellName, UsageError, examples, pairs
-from .files import PICTURE, require_free, write_whole
+from .files import PICTURE, require_free, write_text
 from .output import write_lines
 
 LENGTH = "T"
@@ -73,7 +73,7 @@ def figure(
     if out is None:
         write_lines(text.splitlines())
     else:
-        write_whole(out, text)
+        write_text(out, text)
         write_lines([f"Wrote {out}"])
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
 from cellwright.explain.figures.svg import MADE_BY as BY_FIGURE
 from cellwright.explain.page.mark import MADE_BY as BY_EXPLAIN
+from cellwright.whole_file import write_whole
 
 from .arguments import UsageError
 
@@ -57,21 +57,17 @@ def require_free(out: Path | None, kind: Kind, command: str) -> None:
         )
 
 
-def write_whole(out: Path, text: str) -> None:
+def write_text(out: Path, text: str) -> None:
     """Write a file whole or not at all; its folder has to be there.
 
     Raises:
         UsageError: if it cannot be written.
     """
-    part = out.with_name(f".{out.name}.{secrets.token_hex(8)}.part")
     try:
-        part.write_bytes(text.encode("utf-8"))
-        part.replace(out)
+        write_whole(out, text.encode("utf-8"))
     except OSError as error:
         reason = error.strerror or str(error)
         fix = (
             "" if out.parent.is_dir() else f"\n  fix: mkdir -p {quote(str(out.parent))}"
         )
         raise UsageError(f"{out}: cannot be written: {reason}{fix}") from error
-    finally:
-        part.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from cellwright.errors import CellwrightValueError
+from cellwright.whole_file import write_whole
 
 from .inside import horizon, trace
 from .inside.horizons import Horizon
@@ -60,13 +60,7 @@ class Explained(Summary):
 
     def save_html(self, path: str | Path) -> None:
         """Write the page to a file, whole or not at all; any browser opens it."""
-        target = Path(path)
-        part = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
-        try:
-            part.write_text(self.html(), encoding="utf-8")
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
+        write_whole(Path(path), self.html().encode("utf-8"))
 
 
 def explain(

@@ -5,45 +5,26 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
-import secrets
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from .errors import RunError
+from cellwright.whole_file import write_whole
 
-NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+from .errors import RunError
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Put content under a name so that a reader sees all of it or the former file.
-
-    The bytes go to a temporary file in the same folder and reach the disk before the
-    name moves to them; so does the folder's entry.
+    """Write a file whole or not at all, its folders where they are not there yet.
 
     Raises:
         RunError: The content could not be written; nothing else has changed.
     """
-    temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        name = f".{path.name}.{secrets.token_hex(8)}.part"
-        # Made under the process' umask: asking for that would change it for a moment.
-        handle = os.open(path.parent / name, NEW_FILE, 0o666)
-        temporary = path.parent / name
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        temporary = None
-        _sync_folder(path.parent)
+        write_whole(path, content)
     except OSError as error:
         raise RunError(_reason(path, len(content), error)) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -124,13 +105,3 @@ def _reason(path: Path, size: int, error: OSError) -> str:
             f"  fix:   free some space under {path.parent}"
         )
     return f"{path}: cannot be written ({error.strerror or error})"
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # Windows cannot open a folder; its rename is journalled.
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
