@@ -105,6 +105,20 @@ def test_a_control_keeps_the_focus(speller: Page):
         assert speller.evaluate("document.activeElement.id") == name
 
 
+def test_what_is_half_typed_stays(speller: Page):
+    """Whatever moves meanwhile leaves the field alone until the reader is done with it."""
+    field = speller.locator("#unit-number")
+    field.fill("5")
+    speller.evaluate("cellwright.go({ t: 2 })")
+    speller.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert field.input_value() == "5"
+    field.press("Enter")
+    assert at(speller) | {"t": 2, "unit": 5} == at(speller)
+    field.fill("")
+    field.blur()
+    assert field.input_value() == "0"
+
+
 def test_a_reader_gets_to_one_unit_by_pointer(speller: Page):
     """From the heat map, the wiring, the list of values, and the text."""
     speller.locator(".maps .plot").nth(2).click(position={"x": 5, "y": 3})

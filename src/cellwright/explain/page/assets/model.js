@@ -1,5 +1,17 @@
 // What is looked at just now, and every value of it: from the numbers, by the equations.
 
+/** Milliseconds of computing between two chances for the page to answer. */
+const SLICE = 24;
+
+/** Let the page answer. A timer of 0 waits 4 ms each time; a message does not. */
+function breath() {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => (port1.close(), resolve());
+    port2.postMessage(null);
+  });
+}
+
 class Model {
   constructor(told, arrays) {
     this.told = told;
@@ -109,19 +121,21 @@ class Model {
   }
 
   segment(call, run, segment, row) {
-    const { every, backwards } = run;
-    const segments = Math.ceil(call.steps / every);
-    const found = [this.kept(call, run, backwards ? segments - 1 - segment : segment, row)];
+    const { every } = run;
+    const found = [this.kept(call, run, this.placeOf(call, run, segment), row)];
     const end = Math.min(every, call.steps - segment * every);
-    for (let step = 0; step < end - 1; step++) {
-      const read = segment * every + step;
-      const t = backwards ? call.steps - 1 - read : read;
-      const values = stepValues(run, run.fixed, { ...this.inputs(call, run, t, row), ...found[step] });
-      const next = {};
-      for (const [name, place] of Object.entries(run.states)) next[`state ${name}`] = filled(values[place], count(run.nodes[place][3]));
-      found.push(next);
+    while (found.length < end) {
+      const read = segment * every + found.length - 1;
+      const t = run.backwards ? call.steps - 1 - read : read;
+      const values = stepValues(run, run.fixed, { ...this.inputs(call, run, t, row), ...found.at(-1) });
+      found.push(after(run, values));
     }
     return found;
+  }
+
+  /** Where the states before a segment lie; those that are read last come first. */
+  placeOf(call, run, segment) {
+    return run.backwards ? Math.ceil(call.steps / run.every) - 1 - segment : segment;
   }
 
   /** What a layer and direction puts out at a step. */
@@ -170,7 +184,7 @@ class Model {
 
   /** The input of a step as it was in the run. */
   input(t) {
-    return this.given(this.call, this.run, t, this.at.row)[`input ${this.run.input}`];
+    return this.inputs(this.call, this.run, t, this.at.row)[`input ${this.run.input}`];
   }
 
   /**
@@ -184,13 +198,19 @@ class Model {
     const sizes = Object.entries(run.values).map(([name, place]) => [name, place, count(run.nodes[place][3])]);
     const found = Object.fromEntries(sizes.map(([name, , size]) => [name, new Float32Array(size * call.steps)]));
     let since = performance.now();
-    for (let t = 0; t < call.steps; t++) {
-      const values = stepValues(run, run.fixed, this.given(call, run, t, row));
+    let states = null;
+    for (let read = 0; read < call.steps; read++) {
+      const t = run.backwards ? call.steps - 1 - read : read;
+      // In a segment the states follow from the step before, which was just computed.
+      const begins = read % run.every === 0;
+      if (begins) states = this.kept(call, run, this.placeOf(call, run, read / run.every), row);
+      const values = stepValues(run, run.fixed, { ...this.inputs(call, run, t, row), ...states });
+      if (run.every > 1) states = after(run, values);
       for (const [name, place, size] of sizes)
         for (let i = 0; i < size; i++) found[name][t * size + i] = entry(values[place], i);
-      if (performance.now() - since > 12) {
-        progress((t + 1) / call.steps);
-        await new Promise((resolve) => setTimeout(resolve));
+      if (performance.now() - since > SLICE) {
+        progress((read + 1) / call.steps);
+        await breath();
         if (this.run !== run || this.at.row !== row) return null;
         since = performance.now();
       }
@@ -216,3 +236,10 @@ function namesOf(run) {
 }
 
 const isMask = (run, place) => run.nodes[place][0] === "input" && run.nodes[place][2] === "_keep";
+
+/** The states after a step, as those before the next one. */
+function after(run, values) {
+  const found = {};
+  for (const [name, place] of Object.entries(run.states)) found[`state ${name}`] = filled(values[place], count(run.nodes[place][3]));
+  return found;
+}

@@ -17,10 +17,11 @@ function oneArray(buffer, { kind, exponents, count, begin }) {
   const planes = new Uint8Array(buffer, begin, 3 * count);
   const scales = exponents.map((exponent) => 2 ** exponent);
   const data = new Float64Array(count);
-  for (let i = 0; i < count; i++) {
-    const top = (planes[i] << 24) >> 8; // its sign is the number's
-    data[i] = scales[i % scales.length] * (top | (planes[count + i] << 8) | planes[2 * count + i]);
-  }
+  for (let i = 0; i < count; )
+    for (let column = 0; column < scales.length; column++, i++) {
+      const top = (planes[i] << 24) >> 8; // its sign is the number's
+      data[i] = scales[column] * (top | (planes[count + i] << 8) | planes[2 * count + i]);
+    }
   return data;
 }
 

@@ -11,19 +11,23 @@ function unit(model) {
   const mover = el("div.mover");
   const place = section("unit", "One unit, number by number", choices, formula, tables, mover);
   let all = false;
+  let typed = false;
 
   const field = el("input", {
     type: "number",
     min: 0,
     id: "unit-number",
-    onchange: () => (model.go({ unit: field.valueAsNumber || 0 }), settle()),
+    // What is half typed stays, whatever else moves meanwhile: a slider that plays, say.
+    oninput: () => (typed = true),
+    onchange: () => ((typed = false), model.go({ unit: field.valueAsNumber || 0 }), settle()),
+    onblur: () => ((typed = false), settle()),
   });
   const numbered = el("label", {}, "unit ", field);
   const settle = () => {
     const list = document.getElementById("value-name");
     if (list) list.selectedIndex = Object.keys(model.run.values).indexOf(model.at.name);
     field.max = model.size - 1;
-    field.value = model.at.unit;
+    if (!typed) field.value = model.at.unit;
     how.textContent = ` of ${model.size}`;
   };
   const how = el("span");
