@@ -51,6 +51,8 @@ def pytest_configure(config: pytest.Config) -> None:
     The seed of the random cells, and a folder for kernels: what one process has built
     the others load, and the folder of whoever runs the tests stays as it is.
     """
+    # Keras asks once, when it is imported, what it is to run on.
+    os.environ.setdefault("KERAS_BACKEND", "torch")
     given = config.getoption("--cell-seed")
     if given is not None:
         os.environ[CELL_SEED] = str(given)

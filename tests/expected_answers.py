@@ -21,6 +21,19 @@ from answer_parts import (
     through,
     units,
 )
+from measured_answers import (
+    begins,
+    by_steps,
+    ranges,
+    rates,
+    reaches,
+    skip,
+    slope,
+    spreads,
+    through_two,
+    twins,
+    unit,
+)
 
 EXPECTED: dict[str, Callable[[Sizes], list[Lines]]] = {
     "1": lambda s: [
@@ -87,6 +100,13 @@ EXPECTED: dict[str, Callable[[Sizes], list[Lines]]] = {
             sees(s.G, s.H),
         ]
     ],
+    "8": lambda s: [
+        [
+            f"gives [time {s.T}, batch {s.B}, features {s.H}]",
+            by_steps("a loop of nn.LSTMCell with the same weights", s.T),
+        ],
+        [f"gives [batch {s.B}, features {s.H}]", f"gives [batch {s.B}, units {s.H}]"],
+    ],
     "9": lambda s: [
         [
             f"parameters {lstm(s.I, s.H, 1)[1] + dense(s.H, s.O)[1]:,}",
@@ -125,6 +145,16 @@ EXPECTED: dict[str, Callable[[Sizes], list[Lines]]] = {
             "results h_n[0] is h of layer 0 after the last step",
         ],
     ],
+    "12": lambda s: [
+        [
+            (
+                f"layer 1 takes all {s.H} outputs of layer 0 at the same step; its own "
+                "states begin by themselves, not with those of the layer below"
+            ),
+            begins((2, s.B, s.H), (2, s.B, s.H)),
+        ],
+        skip(s),
+    ],
     "13": lambda s: [
         [
             (
@@ -137,12 +167,45 @@ EXPECTED: dict[str, Callable[[Sizes], list[Lines]]] = {
             sees(s.I, s.H),
         ]
     ],
+    "14": lambda s: [
+        [
+            f"0 {keras(s.I, s.H)}",
+            *states(1, s.H),
+            "results output[:, t] is h after step t",
+            "results state[0][0] is h of layer 0 after the last step",
+            "results state[1][0] is c of layer 0 after the last step",
+            begins((1, 1, s.H), (1, 1, s.H)),
+        ]
+    ],
     "15": lambda s: [directions(s)],
     "16": lambda s: [
         [
             "Wrote gates.html: open it in a browser",
             "layer cell run T B values",
             f"0 lstm replay {s.T} {s.B} i_l0 f_l0 g_l0 o_l0 c'_l0 h'_l0",
+        ]
+    ],
+    "17": lambda s: [reaches(s, 1)],
+    "18": lambda s: [reaches(s, s.K), reaches(s, None)],
+    "19": lambda s: [
+        [
+            same(s.T, s.H),
+            by_steps(
+                "called with one step at a time and the states of the call before", s.T
+            ),
+        ]
+    ],
+    "20": lambda s: [
+        [
+            f"h {s.H} h = sigmoid(W @ x + U @ y + b) # hidden units",
+            (
+                f"y {s.O} y' = sigmoid(V @ h + d) # output units, seen again at the "
+                "next step"
+            ),
+            (
+                f"each unit sees {s.I} numbers of the input at this step, and y of one "
+                f"step earlier, all {s.O} numbers of it"
+            ),
         ]
     ],
     "24": lambda s: [
@@ -155,6 +218,7 @@ EXPECTED: dict[str, Callable[[Sizes], list[Lines]]] = {
             )
         ]
     ],
+    "25": lambda s: [unit(s)],
     "26": lambda s: [
         [
             *counts(s.I, s.H),
@@ -192,6 +256,7 @@ EXPECTED: dict[str, Callable[[Sizes], list[Lines]]] = {
         ]
     ],
     "29": lambda s: [through(s.I, s.H, s.O), through(s.I, s.H, s.I)],
+    "31": twins,
     "32": lambda s: [
         [
             every(s.I, s.H),
@@ -228,6 +293,10 @@ EXPECTED: dict[str, Callable[[Sizes], list[Lines]]] = {
         ]
     ],
     "36": lambda s: [filters(s.F, s.K)],
+    "37": lambda s: [
+        spreads(s, name) for name in ("truncated_normal", "he_normal", "zeros")
+    ],
+    "38": through_two,
     "39": lambda s: [
         dropped(
             f"each of the {s.C * s.S**2} values is 0 with probability 0.5 by itself, "
@@ -257,6 +326,9 @@ EXPECTED: dict[str, Callable[[Sizes], list[Lines]]] = {
             )
         ]
     ],
+    "states": lambda s: [ranges(s)],
+    "slope": lambda s: [slope(s)],
+    "rate": lambda s: [rates(s)],
     "batch": lambda s: [
         [
             f"parameters {s.F * (s.C * s.K**2 + 1):,}",

@@ -86,7 +86,7 @@ def test_a_page_needs_an_input_and_a_picture_a_state(run: Run, tmp_path: Path):
     picture = run("explain", "nn.Linear(3, 4)", "--svg", str(tmp_path / "a.svg"))
     assert (page.status, picture.status) == (2, 2)
     assert "--input" in page.err
-    assert "recurrent layers; found none" in picture.err
+    assert "a chain of layers, or of recurrent ones; found neither" in picture.err
 
 
 def test_json_stays_json_beside_files(run: Run, tmp_path: Path):

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from shlex import quote
-from typing import Annotated
 
 import torch
 import typer
 
 from cellwright.explain import network_figure
 from cellwright.explain.facts import Network
-from cellwright.explain.layers.boxes import layer_boxes, made_in
+from cellwright.explain.layers.boxes import boxes_of
+from cellwright.explain.measures.facts import Measured
+from cellwright.explain.measures.measuring import Asked
+from cellwright.explain.measures.measuring import measure as run_and_measure
 from cellwright.explain.opened import Explained
 from cellwright.explain.opened import explain as opened
 from cellwright.explain.summary import Summary, summary
 from cellwright.explain.targets import Target, example_of, read_input, read_target
 from cellwright.explain.terminal import network_view
 
+from . import explain_options as options
 from .arguments import AsJson, UsageError, examples, pairs
 from .faults import NO
 from .files import PAGE, PICTURE, require_free, write_text
@@ -33,47 +36,20 @@ from .output import message, width, write, write_json, write_lines
     "cellwright explain peephole_lstm --size hidden_size=8",
     "cellwright explain 'nn.LSTM(100, 200)' --budget 500000",
     "cellwright explain 'nn.LSTM(2, 8)' --input 20,4,2 --html lstm.html",
+    "cellwright explain 'nn.LSTM(2, 8)' --input 20,4,2 --measure --window 5",
 )
 def explain(
-    target: Annotated[
-        str,
-        typer.Argument(
-            metavar="TARGET",
-            help="A cell's name; a .cell file; file.py:NAME, a module, its class or a "
-            "function that makes it (the file is imported); or a line of layers in "
-            "PyTorch's or Keras' words.",
-        ),
-    ],
-    input: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SIZES",
-            help="An example input, batch included, such as 32,20,1; tokens are "
-            "32,20:long.",
-        ),
-    ] = None,
-    size: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=NUMBER", help="A size of a cell; repeatable."),
-    ] = None,
-    budget: Annotated[
-        int | None,
-        typer.Option(help="Most parameters; status 1 where there are more."),
-    ] = None,
-    html: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.html",
-            help="Write a page in which every unit can be opened, at every step.",
-        ),
-    ] = None,
-    svg: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.svg",
-            help="Draw the recurrent layers, folded and step by step.",
-        ),
-    ] = None,
+    target: options.Target,
+    input: options.Input = None,
+    size: options.Size = None,
+    budget: options.Budget = None,
+    html: options.Html = None,
+    svg: options.Svg = None,
+    measure: options.Measure = False,
+    window: options.Window = None,
+    rate: options.Rate = None,
+    unit: options.Unit = None,
+    seed: options.Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Explain a network: shapes, states, gates, wiring, parameters, work.
@@ -87,18 +63,37 @@ def explain(
         )
     shape, dtype = (None, None) if input is None else read_input(input)
     width_in = shape[-1] if shape is not None and dtype is not torch.int64 else None
+    torch.manual_seed(seed)
     found = read_target(target, width_in, pairs("--size", size or []))
     found = replace(found, example=shape or found.example)
+    asked = Asked(measure or window is not None, window, rate or (), unit)
     facts = _facts(found, dtype, html is not None)
+    measured = _measured(found, dtype, facts, asked) if asked.anything else None
     picture = "" if svg is None else _picture(found, facts)
     written = [*_written(html, facts), *_written(svg, picture)]
     if as_json:
-        write_json(facts.to_json())
+        more = {} if measured is None else {"measured": asdict(measured)}
+        write_json({**facts.to_json(), **more})
     elif written:
         write_lines(written)
     else:
-        write(network_view(facts, width()))
+        write(network_view(facts, width(), measured))
     _keep_within(budget, facts)
+
+
+def _measured(
+    target: Target, dtype: torch.dtype | None, facts: Network, asked: Asked
+) -> Measured:
+    return run_and_measure(target.module, _example(target, dtype), facts, asked)
+
+
+def _example(target: Target, dtype: torch.dtype | None) -> torch.Tensor:
+    if target.example is None:
+        raise UsageError(
+            f"{target.words}: what a network does is shown with an input; found none\n"
+            "  fix: --input 20,1,3, batch and steps as the network takes them"
+        )
+    return example_of(target.module, target.example, dtype or torch.float32)
 
 
 def _facts(target: Target, dtype: torch.dtype | None, inside: bool) -> Summary:
@@ -106,22 +101,17 @@ def _facts(target: Target, dtype: torch.dtype | None, inside: bool) -> Summary:
     if not inside:
         dtypes = None if dtype is None else [dtype]
         return summary(target.module, target.example, dtypes=dtypes, words=target.words)
-    if target.example is None:
-        raise UsageError(
-            f"{target.words}: a page shows what the network does with an input; found "
-            "none\n  fix: --input 20,1,3, batch and steps as the network takes them"
-        )
-    x = example_of(target.module, target.example, dtype or torch.float32)
+    x = _example(target, dtype)
     return opened(target.module, x, words=target.words)
 
 
 def _picture(target: Target, facts: Network) -> str:
-    made = made_in(target.module)
-    layers = [box for each in made.values() for box in layer_boxes(each)]
+    layers = boxes_of(target.module, facts)
     if not layers:
         raise UsageError(
-            f"{target.words}: the picture is of recurrent layers; found none\n"
-            "  fix: leave --svg out, or ask for --html"
+            f"{target.words}: the picture is of a chain of layers, or of recurrent "
+            "ones; found neither\n"
+            "  fix: --input, where none was given; else ask for --html"
         )
     seen = [layer.recurrence for layer in facts.layers if layer.recurrence]
     return network_figure(layers, seen[0].steps if seen else None)

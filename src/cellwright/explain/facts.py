@@ -252,15 +252,17 @@ class Collapse:
 
     Args:
         paths: of the layers, two or more.
-        inputs: numbers in.
-        outputs: numbers out.
+        inputs: numbers in, channels of convolutions.
+        outputs: numbers out, likewise.
         rank: at most so many directions get through; the narrowest layer.
+        window: of the one convolution that convolutions are; empty for linear layers.
     """
 
     paths: tuple[str, ...]
     inputs: int
     outputs: int
     rank: int
+    window: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

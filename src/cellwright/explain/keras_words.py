@@ -1,7 +1,8 @@
 """Keras' words for layers, and the torch modules that compute the same.
 
 Sources: the signatures of keras.layers, Keras 3. The recurrent layers have as many
-weights as Keras' have: one bias for LSTM and SimpleRNN, two for GRU.
+weights as Keras' have: one bias for LSTM and SimpleRNN, two for GRU. First values are
+Keras' for Dense; those of recurrent layers are drawn as cellwright draws them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from torch import nn
 
 from cellwright.nn import Recurrent
 
+from .keras_initialisers import initialise
 from .last_step import LastStep
 
 
@@ -45,10 +47,18 @@ ACTIVATIONS: Mapping[str, Callable[[], nn.Module] | None] = {
 
 
 def _dense(
-    width: int | None, units: int, activation: str | None = None, use_bias: bool = True
+    width: int | None,
+    units: int,
+    activation: str | None = None,
+    use_bias: bool = True,
+    kernel_initializer: str = "glorot_uniform",
 ) -> Built:
     bend = _bend(activation)
-    return Built([nn.Linear(_known(width), units, use_bias), *bend], units, None)
+    layer = nn.Linear(_known(width), units, use_bias)
+    initialise(layer.weight, kernel_initializer, "kernel_initializer")
+    if use_bias:
+        nn.init.zeros_(layer.bias)
+    return Built([layer, *bend], units, None)
 
 
 def _recurrent(cell: str) -> Callable[..., Built]:
@@ -116,6 +126,7 @@ _WORDS = SILENT | frozenset(
     (
         *("return_sequences", "units", "use_bias", "rate"),
         *("input_shape", "batch_input_shape", "input_dim", "output_dim", "activation"),
+        "kernel_initializer",
     )
 )
 

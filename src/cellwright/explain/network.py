@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
 
 from cellwright.nn import Recurrent
 
-from .facts import Collapse, Layer, Network, Shape
+from .collapses import collapses
+from .facts import Axis, Layer, Network, Shape
 from .facts import Tensor as Held
+from .layers.fields import SLIDING, Field, fields
 from .layers.table import describe, is_whole
-from .layers.told import Seen, Told, named
+from .layers.told import Seen, Told, guessed, named
 from .watching import Watched, layers_of, watch
 
 
@@ -37,16 +40,45 @@ def network(
     modules = layers_of(module)
     order = [*seen.seen, *(path for path in modules if path not in seen.seen)]
     first: dict[int, str] = {}
-    layers = tuple(
-        _layer(path, modules[path], seen, first) for path in order if path in modules
-    )
+    hang = fields(modules, seen.seen, seen.follows, seen.calls, seen.takes)
+    named_after: dict[str, Shape] = {}
+    found: list[Layer] = []
+    for path in (path for path in order if path in modules):
+        layer = _layer(path, modules[path], seen, first, hang.get(path))
+        layer = _with_names(layer, named_after.get(layer.follows or ""))
+        named_after |= {path: layer.gives[0]} if layer.gives else {}
+        found.append(layer)
+    layers = tuple(found)
     return Network(
         words or type(module).__name__,
         tuple(_as_taken(shape, layers) for shape in seen.takes),
         tuple(named(shape, ()) for shape in seen.gives),
         layers,
-        tuple(_collapses(modules, seen)),
+        tuple(collapses(modules, seen)),
     )
+
+
+def _with_names(layer: Layer, before: Shape | None) -> Layer:
+    """Return a layer of rows or values with the names of axes that it was handed."""
+    if before is None or not layer.takes or layer.recurrence:
+        return layer
+    first, given = layer.takes[0], layer.gives[:1]
+    if [a.size for a in first] != [a.size for a in before] or not _is_guessed(first):
+        return layer
+    names = [axis.name for axis in before]
+    kept = [
+        tuple(map(Axis, names, (axis.size for axis in shape)))
+        if len(shape) == len(names) and _is_guessed(shape)
+        else shape
+        for shape in given
+    ]
+    return replace(
+        layer, takes=(before, *layer.takes[1:]), gives=(*kept, *layer.gives[1:])
+    )
+
+
+def _is_guessed(shape: Shape) -> bool:
+    return [axis.name for axis in shape] == list(guessed(len(shape)))
 
 
 def _as_taken(shape: tuple[int, ...], layers: Sequence[Layer]) -> Shape:
@@ -59,10 +91,16 @@ def _as_taken(shape: tuple[int, ...], layers: Sequence[Layer]) -> Shape:
 
 
 def _layer(
-    path: str, module: nn.Module, watched: Watched, first: dict[int, str]
+    path: str,
+    module: nn.Module,
+    watched: Watched,
+    first: dict[int, str],
+    field: Field | None,
 ) -> Layer:
     seen = watched.seen.get(path, Seen())
     told = describe(module, seen)
+    # The first window of all is its own field, and behind it stand the values of one.
+    wide = field is not None and field.windows > 1 and isinstance(module, SLIDING)
     return Layer(
         path,
         _kind(module),
@@ -74,7 +112,7 @@ def _layer(
         told.multiply_adds,
         watched.calls.get(path, 0),
         watched.follows.get(path),
-        told.remarks,
+        (*told.remarks, *([field.remark()] if field and wide else [])),
         told.recurrence,
     )
 
@@ -102,30 +140,4 @@ def _tensors(path: str, module: nn.Module, first: dict[int, str]) -> Sequence[He
         there = first.setdefault(id(tensor), full)
         same = there if there != full else ""
         found.append(Held(name, tuple(tensor.shape), tensor.requires_grad, same))
-    return found
-
-
-def _collapses(modules: Mapping[str, nn.Module], seen: Watched) -> Sequence[Collapse]:
-    """Return chains of linear layers that hand their results on as they are.
-
-    What is called more than once may stand elsewhere the next time, and is left out.
-    """
-    after = {
-        path: next_path
-        for next_path, path in seen.follows.items()
-        if all(
-            isinstance(modules[each], nn.Linear) and seen.calls[each] == 1
-            for each in (path, next_path)
-        )
-    }
-    found: list[Collapse] = []
-    for path in after:
-        if path in after.values():
-            continue
-        chain = [path]
-        while chain[-1] in after:
-            chain.append(after[chain[-1]])
-        layers: list[Any] = [modules[each] for each in chain]
-        widths = [layers[0].in_features, *(each.out_features for each in layers)]
-        found.append(Collapse(tuple(chain), widths[0], widths[-1], min(widths)))
     return found

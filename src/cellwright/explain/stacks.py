@@ -12,12 +12,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
-from cellwright.errors import CellwrightValueError
+from cellwright.errors import CellwrightError, CellwrightValueError
 from cellwright.language.report import did_you_mean
+from cellwright.nn import Recurrent
+from cellwright.nn import Stack as Stacked
+from cellwright.nn.stateful import output_width
 
 from .keras_words import KERAS, SILENT, Built, is_keras
+from .line import Line
 
 
 class StackError(CellwrightValueError):
@@ -62,27 +66,21 @@ TORCH: Mapping[str, Callable[..., nn.Module]] = {
 }
 """torch.nn's layers that may stand in a line."""
 
+OURS: Mapping[str, Callable[..., nn.Module]] = {
+    "Recurrent": Recurrent,
+    "Stack": Stacked,
+    "of_cells": Stacked.of_cells,
+}
+"""Cellwright's: any cell over time, and layers wired in other ways than in a line."""
+
 WIDTHS = {
     **dict.fromkeys(("Linear",), "in_features"),
-    **dict.fromkeys(("LSTM", "GRU", "RNN"), "input_size"),
+    **dict.fromkeys(
+        ("LSTM", "GRU", "RNN", "Recurrent", "Stack", "of_cells"), "input_size"
+    ),
     **dict.fromkeys(("LSTMCell", "GRUCell", "RNNCell"), "input_size"),
 }
 """What torch.nn's layers of features call the width that they take."""
-
-
-class Line(nn.Sequential):
-    """Layers one after the other; of a recurrent layer's results the output goes on."""
-
-    def forward(self, input: Tensor) -> Any:  # torch.nn's name
-        """Run all layers.
-
-        Returns:
-            What the last layer returns, the states of a recurrent one included.
-        """
-        result: Any = input
-        for layer in self:
-            result = layer(result[0] if isinstance(result, tuple) else result)
-        return result
 
 
 @dataclass(frozen=True)
@@ -143,39 +141,56 @@ def _written(text: str) -> list[Written]:
             raise StackError(f"{where}: {rule}; found {error.msg}") from None
         if not isinstance(call, ast.Call) or any(k.arg is None for k in call.keywords):
             raise StackError(f"{where}: {rule}; found something else")
-        owner, _, name = ast.unparse(call.func).rpartition(".")
-        try:
-            args = tuple(ast.literal_eval(each) for each in call.args)
-            kwargs = {
-                str(each.arg): ast.literal_eval(each.value) for each in call.keywords
-            }
-        except ValueError:
-            raise StackError(
-                f"{where}: arguments are numbers, texts and tuples of these; found a "
-                "name or a computation\n  fix: write the value itself"
-            ) from None
-        found.append(Written(name, args, kwargs, piece, where, owner))
+        found.append(_layer(call, piece, where))
     if not found:
         raise StackError("a network is at least one layer; found none\n  fix: LSTM(3)")
     return found
 
 
+def _layer(call: ast.Call, text: str, where: str) -> Written:
+    owner, _, name = ast.unparse(call.func).rpartition(".")
+    try:
+        args = tuple(_argument(each, where) for each in call.args)
+        kwargs = {str(each.arg): _argument(each.value, where) for each in call.keywords}
+    except StackError:
+        raise
+    except ValueError:
+        raise StackError(
+            f"{where}: arguments are numbers, texts and tuples of these; found a "
+            "name or a computation\n  fix: write the value itself"
+        ) from None
+    return Written(name, args, kwargs, text, where, owner)
+
+
+def _argument(node: ast.expr, where: str) -> Any:
+    """Return a literal; a list of layers becomes these."""
+    if isinstance(node, ast.List) and node.elts:
+        calls = [each for each in node.elts if isinstance(each, ast.Call)]
+        if len(calls) == len(node.elts):
+            inner = (_layer(each, ast.unparse(each), where) for each in calls)
+            return [_torch(each, None).modules[0] for each in inner]
+    return ast.literal_eval(node)
+
+
 def _torch(written: Written, width: int | None) -> Built:
-    made_by = TORCH.get(written.name)
+    made_by = TORCH.get(written.name) or OURS.get(written.name)
     if made_by is None:
-        known = {name.lower(): name for name in (*TORCH, *KERAS)}
+        known = {name.lower(): name for name in (*TORCH, *OURS, *KERAS)}
         near = known.get(written.name.lower()) or written.name
         fix = did_you_mean(near, known.values())
         raise written.fault(
-            "a layer has a name of torch.nn's or Keras'",
+            "a layer has a name of torch.nn's, Keras' or cellwright's",
             repr(written.name),
             fix or f"one of {', '.join(sorted(known.values()))}",
         )
+    home = "cellwright.nn" if written.name in OURS else "torch.nn"
     try:
         module = made_by(*written.args, **written.kwargs)
+    except CellwrightError as error:
+        raise StackError(f"{written.where}: {error}") from error
     except (TypeError, ValueError, RuntimeError) as error:
         raise written.fault(
-            f"takes the arguments of torch.nn.{written.name}",
+            f"takes the arguments of {home}.{written.name}",
             str(error),
             _call_of(written.name, made_by),
         ) from error
@@ -208,9 +223,10 @@ def _width_behind(module: Any, width: int | None) -> int | None:
         return module.out_features
     if isinstance(module, nn.Embedding):
         return module.embedding_dim
-    if isinstance(module, nn.RNNBase):
-        each = module.proj_size or module.hidden_size
-        return each * (1 + module.bidirectional)
+    if isinstance(module, Stacked):
+        return module.output_size
+    if isinstance(module, nn.RNNBase | Recurrent):
+        return output_width(module)
     if isinstance(module, nn.RNNCellBase):
         return module.hidden_size
     if isinstance(module, nn.Flatten | nn.Conv1d | nn.Conv2d | nn.Conv3d):

@@ -17,6 +17,7 @@ from cellwright.errors import CellwrightValueError
 from cellwright.language.report import did_you_mean
 from cellwright.nn import Recurrent
 
+from .keras_file import read_keras
 from .stacks import is_stack, read_stack
 
 EXAMPLE = {"input_size": 3, "hidden_size": 4}
@@ -47,7 +48,8 @@ def read_target(text: str, width: int | None, sizes: Mapping[str, Any]) -> Targe
     """Return the network that a text names.
 
     Args:
-        text: a cell's name, a ``.cell`` file, ``file.py:name``, or a line of layers.
+        text: a cell's name, a ``.cell`` file, ``file.py:name``, a ``.keras`` file, or a
+            line of layers.
         width: numbers of the example input at each step, where one is given.
         sizes: of a cell.
 
@@ -58,6 +60,10 @@ def read_target(text: str, width: int | None, sizes: Mapping[str, Any]) -> Targe
         stack = read_stack(text, width)
         example = None if stack.example is None else (1, *stack.example)
         return Target(stack.module, text, example)
+    if text.endswith(".keras"):
+        kept = read_keras(Path(text))
+        example = None if kept.example is None else (1, *kept.example)
+        return Target(kept.module, text, example)
     path, colon, name = text.rpartition(":")
     if colon and path.endswith(".py"):
         return Target(_from_file(Path(path), name), text, None)

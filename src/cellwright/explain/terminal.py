@@ -11,23 +11,33 @@ from rich.text import Text
 
 from .arithmetic import in_words, shape_words
 from .columns import LABEL, NOTE, highlighted
-from .facts import Layer, Network, Recurrence, Shape
+from .facts import Collapse, Layer, Network, Recurrence, Shape
+from .measures.facts import Measured
+from .measures.words import measured_rows, network_rows
 
 INDENT = 12
 """Columns of the labels of an opened layer."""
 
 
-def network_view(facts: Network, width: int) -> RenderableType:
+def network_view(
+    facts: Network, width: int, measured: Measured | None = None
+) -> RenderableType:
     """Return a network for a terminal.
 
     Args:
         facts: what is true of it.
         width: columns of the terminal.
+        measured: of it while it ran, if that was asked for.
     """
+    found = measured or Measured()
     parts: list[RenderableType] = [Text(facts.words, LABEL), Text()]
     parts += [layer_table(facts), Text(), *_totals(facts, width)]
+    for label, text in network_rows(found):
+        parts += _wrapped(label, text, width)
     for layer in facts.layers:
         parts += [Text(), *layer_lines(layer, width)]
+        for label, text in measured_rows(found, layer.path):
+            parts += _wrapped(label, text, width)
     return Group(*parts)
 
 
@@ -114,14 +124,22 @@ def _totals(facts: Network, width: int) -> Iterator[Text]:
     if facts.multiply_adds:
         yield from _wrapped("multiplies", f"{facts.multiply_adds:,}", width)
     for collapse in facts.collapses:
-        layers = ", ".join(collapse.paths)
-        yield from _wrapped(
-            "one map",
-            f"nothing bends between layers {layers}: together they are one affine map "
-            f"from {collapse.inputs} to {collapse.outputs} numbers, of rank "
-            f"{collapse.rank} at most",
-            width,
+        yield from _wrapped("one map", _one_map(collapse), width)
+
+
+def _one_map(found: Collapse) -> str:
+    layers = ", ".join(found.paths)
+    first = f"nothing bends between layers {layers}: together they are one"
+    if found.window:
+        size = "×".join(map(str, found.window))
+        return (
+            f"{first} convolution with a window of {size}, from {found.inputs} to "
+            f"{found.outputs} channels"
         )
+    return (
+        f"{first} affine map from {found.inputs} to {found.outputs} numbers, of rank "
+        f"{found.rank} at most"
+    )
 
 
 def _wrapped(label: str, text: str, width: int) -> Iterator[Text]:

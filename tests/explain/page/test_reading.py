@@ -106,11 +106,14 @@ def test_a_control_keeps_the_focus(speller: Page):
 
 
 def test_what_is_half_typed_stays(speller: Page):
-    """Whatever moves meanwhile leaves the field alone until the reader is done with it."""
+    """Whatever moves meanwhile leaves the field alone until its reader is done."""
     field = speller.locator("#unit-number")
     field.fill("5")
     speller.evaluate("cellwright.go({ t: 2 })")
-    speller.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    speller.evaluate(
+        "new Promise((done) => "
+        "requestAnimationFrame(() => requestAnimationFrame(done)))"
+    )
     assert field.input_value() == "5"
     field.press("Enter")
     assert at(speller) | {"t": 2, "unit": 5} == at(speller)

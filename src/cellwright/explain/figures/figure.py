@@ -8,7 +8,7 @@ from cellwright.errors import CellwrightValueError
 from cellwright.language.cell import Cell
 
 from .arrange import arranged
-from .layer_box import LayerBox
+from .layer_box import AnyBox
 from .network import folded, unrolled
 from .reading import wiring
 from .svg import svg
@@ -29,9 +29,9 @@ def cell_figure(cell: Cell) -> str:
 
 
 def network_figure(
-    layers: Sequence[LayerBox], steps: int | None = None, *, unroll: bool = True
+    layers: Sequence[AnyBox], steps: int | None = None, *, unroll: bool = True
 ) -> str:
-    """Return a network of recurrent layers as SVG, each layer once and step by step.
+    """Return a network as SVG, each layer once, and step by step what is recurrent.
 
     Args:
         layers: from the input to the output.

@@ -64,6 +64,16 @@ class LayerBox:
         return sequence(twice)
 
     @property
+    def input_names(self) -> tuple[tuple[str, str], ...]:
+        """What the network is given, where this is its first layer."""
+        return self.inputs
+
+    @property
+    def note(self) -> str:
+        """What is shown when the pointer rests on it."""
+        return f"{self.weights} weights, the same at every step"
+
+    @property
     def weights_said(self) -> str:
         """How many weights it has, in words."""
         both = " in each direction" if self.directions == 2 else ""
@@ -74,6 +84,55 @@ class LayerBox:
         if self.directions == 1:
             return f"{self.units} units"
         return f"← {self.units} units" if backwards else f"{self.units} units →"
+
+
+@dataclass(frozen=True, slots=True)
+class PlainBox:
+    """A layer without states, for a picture of a network.
+
+    Args:
+        name: its class.
+        said: what its second line says, ``20 units``; empty for none.
+        takes: shape of what it takes, for a whole sequence ``[T, B, 300]``.
+        gives: shape of what it gives.
+        ends: whether it hands on the last step alone, so that what stands behind it
+            runs once.
+        directions: 1, as of a layer that reads a sequence once.
+    """
+
+    name: str
+    said: str
+    takes: str
+    gives: str
+    ends: bool = False
+    directions: int = 1
+
+    @property
+    def input_shape(self) -> str:
+        """What it takes."""
+        return self.takes
+
+    @property
+    def output_shape(self) -> str:
+        """What it gives."""
+        return self.gives
+
+    @property
+    def input_names(self) -> tuple[tuple[str, str], ...]:
+        """What the network is given, where this is its first layer."""
+        return (("x", ""),)
+
+    @property
+    def note(self) -> str:
+        """What is shown when the pointer rests on it."""
+        return f"takes {self.takes}, gives {self.gives}"
+
+    def units_said(self, backwards: bool = False) -> str:  # noqa: ARG002  # one way
+        """Return the second line of its box."""
+        return self.said
+
+
+AnyBox = LayerBox | PlainBox
 
 
 def sequence(shape: str) -> str:

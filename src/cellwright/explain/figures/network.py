@@ -1,7 +1,8 @@
-"""A network of recurrent layers, folded and step by step, with the shapes of tensors.
+"""A network, folded and step by step, with the shapes of tensors.
 
 The input is at the bottom and time goes to the right. A layer stands once in the folded
-picture and once a step in the unrolled one: with the same weights each time.
+picture and once a step in the unrolled one: with the same weights each time. Behind a
+layer that hands on the last step alone, all others stand once there too.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from .layer_box import LayerBox, sequence
+from .layer_box import AnyBox, LayerBox, sequence
 from .measure import text_width
 from .scene import Anchor, Box, Line, Point, Scene, Shape, Text
 
@@ -26,7 +27,7 @@ _SHOWN = 2
 """Steps that are drawn before the last one, where there are more."""
 
 
-def folded(layers: Sequence[LayerBox], steps: int | None = None) -> Scene:
+def folded(layers: Sequence[AnyBox], steps: int | None = None) -> Scene:
     """Return a network with each layer once, and a loop for its states.
 
     Args:
@@ -39,8 +40,8 @@ def folded(layers: Sequence[LayerBox], steps: int | None = None) -> Scene:
     return paper.scene("folded", "each once, with a loop for its states")
 
 
-def unrolled(layers: Sequence[LayerBox], steps: int | None = None) -> Scene:
-    """Return a network folded, and beside it step by step.
+def unrolled(layers: Sequence[AnyBox], steps: int | None = None) -> Scene:
+    """Return a network folded, and beside it step by step if something is recurrent.
 
     Args:
         layers: from the input to the output.
@@ -48,6 +49,8 @@ def unrolled(layers: Sequence[LayerBox], steps: int | None = None) -> Scene:
     """
     paper = _Paper(layers, steps)
     paper.column(0, "", whole=True)
+    if not paper.recurrent:
+        return paper.scene("", "from its input at the bottom to its output")
     paper.loops()
     paper.steps()
     return paper.scene(
@@ -67,12 +70,17 @@ class _Place:
 class _Paper:
     """Collects shapes, lines and texts of one picture."""
 
-    layers: Sequence[LayerBox]
+    layers: Sequence[AnyBox]
     length: int | None
     shapes: list[Shape] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     texts: list[Text] = field(default_factory=list)
     places: list[list[list[_Place]]] = field(default_factory=list)
+
+    @property
+    def recurrent(self) -> list[LayerBox]:
+        """The layers with states."""
+        return [layer for layer in self.layers if isinstance(layer, LayerBox)]
 
     @property
     def half(self) -> float:
@@ -124,7 +132,7 @@ class _Paper:
             step: which one it is.
             whole: whether the shapes are those of the whole sequence.
         """
-        (name, _), *others = self.layers[0].inputs
+        (name, _), *others = self.layers[0].input_names
         below = self.terminal(x, 0, name, "input", "what the network is given")
         if step:
             self.say(x, 22, f"t = {step}")
@@ -133,10 +141,17 @@ class _Paper:
         y = -13.0
         rows: list[list[_Place]] = []
         for layer in self.layers:
+            if not (isinstance(layer, LayerBox) or whole) and layer.ends:
+                if step != self.last:
+                    # What this step puts out goes nowhere but into the next one.
+                    self.places.append(rows)
+                    return
+                continue
             if whole:
                 self.say(x + 8, y - 20, layer.input_shape, "start")
             row, below, y = self.layer(layer, x, y, below)
-            rows.append(row)
+            if isinstance(layer, LayerBox):
+                rows.append(row)
         foot = y - _RISE + 26
         if whole:
             self.say(x + 8, (y + foot) / 2, self.layers[-1].output_shape, "start")
@@ -146,7 +161,7 @@ class _Paper:
         self.places.append(rows)
 
     def layer(
-        self, layer: LayerBox, x: float, y: float, below: int
+        self, layer: AnyBox, x: float, y: float, below: int
     ) -> tuple[list[_Place], int, float]:
         """Draw a layer; return its boxes, what its output leaves, and how high."""
         foot = y - _RISE + 13
@@ -173,22 +188,22 @@ class _Paper:
         return places, joint, crest
 
     def box(
-        self, layer: LayerBox, x: float, foot: float, backwards: bool = False
+        self, layer: AnyBox, x: float, foot: float, backwards: bool = False
     ) -> _Place:
         """Draw the box of a layer, or of one of its directions."""
         box = Box(x - self.half, foot - _HEIGHT, x + self.half, foot)
         middle = foot - _HEIGHT / 2
-        said = (
-            Text(x, middle - 9, layer.name, 14, bold=True),
-            Text(x, middle + 10, layer.units_said(backwards), 12),
-        )
-        note = f"{layer.weights} weights, the same at every step"
-        self.shapes.append(Shape("box", box, "layer", said, (), note))
+        below = layer.units_said(backwards)
+        lift = 9 if below else 0
+        said = [Text(x, middle - lift, layer.name, 14, bold=True)]
+        if below:
+            said.append(Text(x, middle + 10, below, 12))
+        self.shapes.append(Shape("box", box, "layer", tuple(said), (), layer.note))
         return _Place(box, len(self.shapes) - 1)
 
     def loops(self) -> None:
         """Draw what the states do in the folded picture."""
-        for layer, row in zip(self.layers, self.places[0], strict=True):
+        for layer, row in zip(self.recurrent, self.places[0], strict=True):
             for number, place in enumerate(row):
                 box = place.box
                 # The forward one of two has its loop where no wire passes it.
@@ -206,7 +221,7 @@ class _Paper:
     def steps(self) -> None:
         """Draw the network step by step, at the right of what is there."""
         room = max(
-            text_width(layer.state_names, 14, bold=True) for layer in self.layers
+            text_width(layer.state_names, 14, bold=True) for layer in self.recurrent
         )
         wide = 2 * (self.half + self.spread)
         pitch = wide + max(_PITCH, room + 24)
@@ -219,7 +234,7 @@ class _Paper:
                 self.column(start + at * pitch, step)
         away = wide / 2 + 30 + (room + 18) / 2
         ends = start - away, start + (len(named) - 1) * pitch + away
-        for number, layer in enumerate(self.layers):
+        for number, layer in enumerate(self.recurrent):
             for way in range(layer.directions):
                 places = [rows[number][way] for rows in self.places[1:]]
                 self.carry(places, layer.state_names, way == 1, ends, "" in named)
@@ -262,28 +277,34 @@ class _Paper:
     def scene(self, view: str, sentence: str) -> Scene:
         """Return the picture, with what has to be said below it."""
         names = ", ".join(layer.name for layer in self.layers)
-        weights = ", ".join(dict.fromkeys(layer.weights_said for layer in self.layers))
         left = min(drawn.box.left for drawn in (*self.shapes, *self.texts))
-        below = 52 + 14 * (len(self.layers[0].inputs) - 1)
-        length = "whatever T is"
-        if self.length is not None:
-            length = f"however long the sequence is (T = {self.last})"
-        units = self.layers[0].units
-        said = (
-            f"The same weights at every step: {weights}.",
-            f"Units are not time steps: {units} units, {length}.",
-            f"T time steps, B sequences at once.{_letters(self.layers)}",
-        )
-        for row, text in enumerate(said):
+        below = 52 + 14 * (len(self.layers[0].input_names) - 1)
+        for row, text in enumerate(self.sentences() if self.recurrent else ()):
             spot = left, below + 17 * row
             self.texts.append(Text(*spot, text, 12, "soft", "start"))
-        layers = f"{len(self.layers)} recurrent layer{'s' * (len(self.layers) > 1)}"
+        count, all_of_them = len(self.recurrent), len(self.layers)
+        layers = f"{count} recurrent layer{'s' * (count > 1)}"
+        if count < all_of_them:
+            layers = f"{all_of_them} layers, {count} of them recurrent"
         return Scene(
-            f"{names}: the network {view}",
+            f"{names}: the network {view}".rstrip(),
             f"A network of {layers}, {sentence}.",
             tuple(self.shapes),
             tuple(self.lines),
             tuple(self.texts),
+        )
+
+    def sentences(self) -> tuple[str, ...]:
+        """Return what has to be said below."""
+        said = dict.fromkeys(layer.weights_said for layer in self.recurrent)
+        length = "whatever T is"
+        if self.length is not None:
+            length = f"however long the sequence is (T = {self.last})"
+        units = self.recurrent[0].units
+        return (
+            f"The same weights at every step: {', '.join(said)}.",
+            f"Units are not time steps: {units} units, {length}.",
+            f"T time steps, B sequences at once.{_letters(self.recurrent)}",
         )
 
 

@@ -29,7 +29,7 @@ def recurrent(module: nn.Module, made: Made, seen: Seen) -> Told:
     return Told(
         together(each.parameters for each in found.directions),
         adds,
-        tuple(_remarks(found, batch_first, single)),
+        (*_remarks(found, batch_first, single), *_begins(found, seen, single)),
         names,
         names,
         found,
@@ -79,3 +79,16 @@ def _remarks(found: Recurrence, batch_first: bool, single: bool) -> Iterator[str
             )
     if batch_first:
         yield "batch_first turns input and output alone: states stay [layers, B, n]"
+
+
+def _begins(found: Recurrence, seen: Seen, single: bool) -> Iterator[str]:
+    """Say what the states of the first step are, and who else may give them."""
+    if single or len(seen.gives) <= len(found.states):
+        return
+    shapes = seen.gives[1 : 1 + len(found.states)]
+    pairs = zip(found.states, shapes, strict=True)
+    listed = " and ".join(f"{state.name} {list(shape)}" for state, shape in pairs)
+    yield (
+        "it begins with first states of its own, or with those that it is handed "
+        f"beside the input: {listed}, such as another layer's last ones"
+    )

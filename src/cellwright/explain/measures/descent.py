@@ -1,0 +1,114 @@
+"""Steps of gradient descent from where a network stands, and units that stay twins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from cellwright.explain.watching import in_evaluation, layers_of, tensors
+
+from .facts import Descent, Twins
+
+SEED = 1
+STEPS, LENGTH = 10, 0.1
+"""Of the way down the gradient that shows whether twins part; no step is longer, so
+that none runs away, whatever the weights are."""
+Weights = dict[str, Tensor]
+
+
+def descent(module: nn.Module, x: Tensor, rate: float) -> Descent:
+    """Take one step of gradient descent in float64, and return what it did.
+
+    The loss is the mean squared distance of the output from standard normal numbers.
+
+    Args:
+        module: stays as it is.
+        x: its input.
+        rate: the learning rate.
+    """
+    before = weights_of(module)
+    loss, gradients = _gradients(module, before, x)
+    after = _behind(before, gradients, rate)
+    moved = ((name, float((rate * g).abs().max())) for name, g in gradients.items())
+    then, _ = _gradients(module, after, x)
+    return Descent(rate, loss, then, tuple(moved))
+
+
+def twins(module: nn.Module, x: Tensor) -> Iterator[Twins]:
+    """Yield what is true of units with equal weights, of linear and sliding layers.
+
+    Args:
+        module: stays as it is.
+        x: its input.
+    """
+    kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+    layers = {p: m for p, m in layers_of(module).items() if isinstance(m, kinds)}
+    weights = weights_of(module)
+    groups = {path: _equal(_rows(weights, path)) for path in layers}
+    if any(groups.values()):
+        for _ in range(STEPS):
+            _, gradients = _gradients(module, weights, x)
+            norm = float(torch.stack([g.norm() for g in gradients.values()]).norm())
+            weights = _behind(weights, gradients, LENGTH / norm if norm else 0.0)
+    for path, found in groups.items():
+        rows = _rows(weights, path)
+        differences = (rows[list(group)] - rows[group[0]] for group in found)
+        apart = max((float(each.abs().max()) for each in differences), default=0.0)
+        yield Twins(path, len(rows), found, STEPS, apart)
+
+
+def weights_of(module: nn.Module) -> Weights:
+    """Return copies of a module's weights in float64, by name."""
+    return {
+        name: value.detach().double().requires_grad_(value.requires_grad)
+        for name, value in module.named_parameters()
+    }
+
+
+def _gradients(
+    module: nn.Module, weights: Weights, x: Tensor
+) -> tuple[float, Mapping[str, Tensor]]:
+    """Return the loss with some weights, and the gradients of the trained ones."""
+    buffers = {n: _wide(value) for n, value in module.named_buffers()}
+    with in_evaluation(module), torch.enable_grad():
+        result: Any = functional_call(module, {**weights, **buffers}, (_wide(x),))
+        output = next(tensors(result))
+        draws = torch.Generator().manual_seed(SEED)
+        aim = torch.randn(output.shape, generator=draws, dtype=torch.float64)
+        loss = F.mse_loss(output, aim.to(output.device))
+        trained = {n: value for n, value in weights.items() if value.requires_grad}
+        found = torch.autograd.grad(loss, list(trained.values()), allow_unused=True)
+    pairs = zip(trained, found, strict=True)
+    return float(loss.detach()), {name: g for name, g in pairs if g is not None}
+
+
+def _behind(before: Weights, gradients: Mapping[str, Tensor], rate: float) -> Weights:
+    after = dict(before)
+    for name, gradient in gradients.items():
+        after[name] = (before[name] - rate * gradient).detach().requires_grad_()
+    return after
+
+
+def _wide(value: Tensor) -> Tensor:
+    return value.detach().double() if value.is_floating_point() else value
+
+
+def _rows(weights: Weights, path: str) -> Tensor:
+    """Return the weights of each unit of a layer, its bias behind them."""
+    start = f"{path}." if path else ""
+    names = [start + name for name in ("weight", "bias")]
+    parts = [weights[name].detach() for name in names if name in weights]
+    return torch.cat([part.reshape(len(part), -1) for part in parts], 1)
+
+
+def _equal(rows: Tensor) -> tuple[tuple[int, ...], ...]:
+    """Return the numbers of equal rows, those of two or more."""
+    _, kinds, counts = rows.unique(dim=0, return_inverse=True, return_counts=True)
+    several = (counts > 1).nonzero()
+    groups = ((kinds == kind).nonzero().flatten().tolist() for kind in several)
+    return tuple(sorted(map(tuple, groups)))
