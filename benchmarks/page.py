@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import geometric_mean
 from typing import Any
 
 from cellwright.bench.registry import (
@@ -19,6 +20,7 @@ from cellwright.bench.registry import (
     COLD,
     FORWARD,
     LOOP,
+    ONNX,
     OURS,
     OWN,
     PACKED,
@@ -28,7 +30,14 @@ from cellwright.bench.registry import (
 )
 from cellwright.bench.report import rule_table, table
 from cellwright.bench.rules import answers
-from cellwright.bench.summary import digits, groups, median, notes, time_words
+from cellwright.bench.summary import (
+    digits,
+    groups,
+    limit_rate,
+    median,
+    notes,
+    time_words,
+)
 from cellwright.bench.text import busy_rows, interval_words, machine_words
 
 HERE = Path(__file__).parent
@@ -124,12 +133,35 @@ def page(results: Mapping[str, Any]) -> str:
     if told := notes(rows):
         lines += [*(f"* {note}" for note in told), ""]
     lines += ["## What is asked", "", *rule_table(answers(rows))]
+    lines += ["## How far it could go", "", *ceilings(rows)]
     for what in (FORWARD, BOTH):
         lines += [f"## {what.capitalize()}", "", *times(rows, what)]
     lines += [*stream(rows), *lengths(results)]
     lines += ["## On a busy machine", "", *BUSY_MACHINE]
     lines += scan_page.section(scan_page.results())
     return "\n".join([*lines, *first_call(results)])
+
+
+def ceilings(rows: Sequence[Row]) -> list[str]:
+    """Return what each mean would be if our products ran at sgemm's best rate."""
+    rate = limit_rate(rows)
+    found: list[tuple[str, ...]] = []
+    for case, what, peer in BESIDE:
+        ours: list[float] = []
+        most: list[float] = []
+        for row in rows:
+            if (row["case"], row["what"], row["T"]) != (case, what, STEPS):
+                continue
+            theirs, own = median(row, peer), median(row, OURS)
+            if rate and theirs is not None and own is not None:
+                ours.append(theirs / own)
+                most.append(theirs * rate / row["work"][OURS])
+        if ours:
+            means = (digits(geometric_mean(ours)), digits(geometric_mean(most)))
+            least = digits(min(most))
+            found.append((f"{case}, {what}", peer, *means, least, str(len(ours))))
+    heads = ("cell", "beside", "ours", "at the limit", "worst at the limit", "rows")
+    return [*scan_page.paragraphs(*LIMITS), *table(heads, found, 6)]
 
 
 def times(rows: Sequence[Row], what: str) -> list[str]:
@@ -210,6 +242,32 @@ def first_call(results: Mapping[str, Any]) -> list[str]:
     ]
 
 
+BESIDE = (
+    ("lstm", FORWARD, TORCH),
+    ("lstm", FORWARD, ONNX),
+    ("lstm", BOTH, TORCH),
+    ("gru", BOTH, TORCH),
+    ("elman", BOTH, TORCH),
+    ("peephole_lstm", BOTH, LOOP),
+    ("slstm", BOTH, LOOP),
+    ("lstm_norm_joint", BOTH, LOOP),
+)
+"""The means that are asked for, by cell, what is timed, and the peer."""
+LIMITS = (
+    """What is missed above is not out of reach by the arithmetic. Below, the peer's
+    time over ours, and over the time that the same products take at the best rate of
+    sgemm in this run: geometric means over the grid, and the row in which the peer
+    is nearest to that limit. Only there, where a peer spends its time in large
+    products too, is a ratio bounded below what is asked of the mean.""",
+    """Where the time goes: forward passes of 64 rows and 256 units or more run at 81 %
+    of sgemm and above; forward and backward together at 64 to 70 %, so what a step
+    of the backward pass does between its products, and the sums of outer products
+    behind it, take as long as a third of all products. With few rows and units it is
+    the call: at T=1 a call takes four times as long as ONNX Runtime's, at T=1,000 as
+    long. What is asked of a stream's step and of a cell's first use was measured on
+    a machine with vectors of 64 bytes; where the first line of this page says
+    x86-64-v3 they are half as wide, and the peer of the same row is the measure.""",
+)
 BUSY_MACHINE = scan_page.paragraphs(
     """Kernels share out their work among torch's own OpenMP threads. Where other
     processes want the same cores, a thread that waits for another one spins, and two
