@@ -30,6 +30,7 @@ def test_page_has_all_sections():
     assert heads == [
         "Means and worst points",
         "What is asked",
+        "How far it could go",
         "Forward",
         "Forward and backward",
         "A step of a stream",
