@@ -202,6 +202,40 @@ def test_the_module_stays_as_it_is():
     assert not any(each._forward_hooks for each in module.modules())
 
 
+class Tied(nn.Module):
+    """Two layers that are one, of equal units."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(3, 3)
+        self.second = nn.Linear(3, 3, bias=False)
+        self.second.weight = self.first.weight
+        nn.init.constant_(self.first.weight, 0.5)
+        nn.init.zeros_(self.first.bias)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Run the one behind the other."""
+        return self.second(self.first(x).tanh())
+
+
+def test_shared_weights_are_moved_once():
+    """They have the name of the first layer that has them; both have twins."""
+    found = measured(Tied(), torch.randn(8, 3), run=True, rates=(0.1,))
+
+    assert [name for name, _ in found.descents[0].moved] == [
+        *("first.weight", "first.bias")
+    ]
+    assert [each.groups for each in found.twins] == [((0, 1, 2),)] * 2
+
+
+def test_what_nothing_trains_has_no_descent():
+    """Frozen weights, and an output of whole numbers."""
+    frozen = twice(0.5).requires_grad_(False)
+    assert measured(frozen, torch.randn(5, 3), run=True).twins[0].apart == 0
+    with pytest.raises(MeasureError, match="weights that are trained; found none"):
+        measured(frozen, torch.randn(5, 3), rates=(0.1,))
+
+
 def test_wrong_questions_are_told():
     """A unit that there is not, and a window where there is no time."""
     x = torch.randn(4, 3)

@@ -13,6 +13,7 @@ from torch.func import functional_call
 from cellwright.explain.watching import in_evaluation, layers_of, tensors
 
 from .facts import Descent, Twins
+from .faults import MeasureError
 
 SEED = 1
 STEPS, LENGTH = 10, 0.1
@@ -30,9 +31,17 @@ def descent(module: nn.Module, x: Tensor, rate: float) -> Descent:
         module: stays as it is.
         x: its input.
         rate: the learning rate.
+
+    Raises:
+        MeasureError: when there is nothing to move.
     """
     before = weights_of(module)
     loss, gradients = _gradients(module, before, x)
+    if not gradients:
+        raise MeasureError(
+            "--rate: a step moves weights that are trained; found none on which the "
+            "output hangs\n  fix: leave --rate out"
+        )
     after = _behind(before, gradients, rate)
     moved = ((name, float((rate * g).abs().max())) for name, g in gradients.items())
     then, _ = _gradients(module, after, x)
@@ -47,19 +56,27 @@ def twins(module: nn.Module, x: Tensor) -> Iterator[Twins]:
         x: its input.
     """
     kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
-    layers = {p: m for p, m in layers_of(module).items() if isinstance(m, kinds)}
-    weights = weights_of(module)
-    groups = {path: _equal(_rows(weights, path)) for path in layers}
-    if any(groups.values()):
-        for _ in range(STEPS):
-            _, gradients = _gradients(module, weights, x)
-            norm = float(torch.stack([g.norm() for g in gradients.values()]).norm())
-            weights = _behind(weights, gradients, LENGTH / norm if norm else 0.0)
+    layers = {
+        path: each
+        for path, each in layers_of(module).items()
+        if isinstance(each, kinds) and isinstance(each.weight, nn.Parameter)
+    }
+    # Weights that several layers share have the name of the first.
+    names = {id(value): name for name, value in module.named_parameters()}
+    now = dict(module.named_parameters())
+    groups = {path: _equal(_rows(now, each, names)) for path, each in layers.items()}
+    # Copies in float64 are large, and for twins alone.
+    weights = weights_of(module) if any(groups.values()) else {}
+    for _ in range(STEPS if weights else 0):
+        _, gradients = _gradients(module, weights, x)
+        norm = sum(float(g.square().sum()) for g in gradients.values()) ** 0.5
+        weights = _behind(weights, gradients, LENGTH / norm if norm else 0.0)
     for path, found in groups.items():
-        rows = _rows(weights, path)
+        units = len(layers[path].get_parameter("weight"))
+        rows = _rows(weights, layers[path], names) if found else torch.empty(0)
         differences = (rows[list(group)] - rows[group[0]] for group in found)
         apart = max((float(each.abs().max()) for each in differences), default=0.0)
-        yield Twins(path, len(rows), found, STEPS, apart)
+        yield Twins(path, units, found, STEPS, apart)
 
 
 def weights_of(module: nn.Module) -> Weights:
@@ -77,7 +94,10 @@ def _gradients(
     buffers = {n: _wide(value) for n, value in module.named_buffers()}
     with in_evaluation(module), torch.enable_grad():
         result: Any = functional_call(module, {**weights, **buffers}, (_wide(x),))
-        output = next(tensors(result))
+        real = [each for each in tensors(result) if each.is_floating_point()]
+        if not real or not real[0].requires_grad:
+            return float("nan"), {}
+        output = real[0]
         draws = torch.Generator().manual_seed(SEED)
         aim = torch.randn(output.shape, generator=draws, dtype=torch.float64)
         loss = F.mse_loss(output, aim.to(output.device))
@@ -98,12 +118,11 @@ def _wide(value: Tensor) -> Tensor:
     return value.detach().double() if value.is_floating_point() else value
 
 
-def _rows(weights: Weights, path: str) -> Tensor:
+def _rows(weights: Weights, layer: nn.Module, names: Mapping[int, str]) -> Tensor:
     """Return the weights of each unit of a layer, its bias behind them."""
-    start = f"{path}." if path else ""
-    names = [start + name for name in ("weight", "bias")]
-    parts = [weights[name].detach() for name in names if name in weights]
-    return torch.cat([part.reshape(len(part), -1) for part in parts], 1)
+    own = dict(layer.named_parameters(recurse=False))
+    parts = [weights[names[id(own[n])]] for n in ("weight", "bias") if n in own]
+    return torch.cat([part.detach().reshape(len(part), -1) for part in parts], 1)
 
 
 def _equal(rows: Tensor) -> tuple[tuple[int, ...], ...]:
