@@ -276,3 +276,12 @@ def test_a_network_without_layers_in_time_is_measured_too():
     assert [each.path for each in found.spreads] == ["0", "1", "2", "3"]
     assert [each.units for each in found.spreads] == [4, 4, 20, 2]
     assert found.extents == found.alike == found.reaches == ()
+
+
+def test_what_does_nothing_is_a_layer_of_a_chain():
+    """Dropout in evaluation hands on what it took, and is followed all the same."""
+    module = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.5), nn.Linear(4, 2))
+    facts = network(module, [torch.zeros(1, 3)])
+
+    assert [layer.follows for layer in facts.layers] == [None, "0", "1"]
+    assert [each.paths for each in facts.collapses] == [("0", "2")]

@@ -45,6 +45,10 @@ def test_pictures_have_the_sizes(name: str, times: tuple[int, int]):
         f"h, c: [B, {sizes['H']}]",
     ):
         assert f">{text}<" in picture
+    if "O" in sizes:
+        units = f"{sizes['O']} unit{'s' * (sizes['O'] > 1)}"
+        assert picture.count(f">{units}<") == 2
+        assert f">[B, {sizes['O']}]<" in picture
 
 
 def test_every_size_is_asked_for():

@@ -11,6 +11,8 @@ from .facts import Collapse
 from .watching import Watched
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+PASSING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
+"""What hands on what it takes, in evaluation."""
 
 
 def collapses(modules: Mapping[str, nn.Module], seen: Watched) -> Iterator[Collapse]:
@@ -22,10 +24,12 @@ def collapses(modules: Mapping[str, nn.Module], seen: Watched) -> Iterator[Colla
         modules: the layers, by path.
         seen: how they ran.
     """
+    pairs = ((_before(path, modules, seen), path) for path in seen.follows)
     after = {
         path: next_path
-        for next_path, path in seen.follows.items()
-        if all(seen.calls[each] == 1 for each in (path, next_path))
+        for path, next_path in pairs
+        if path is not None
+        and all(seen.calls[each] == 1 for each in (path, next_path))
         and _joins(modules[path], modules[next_path])
     }
     for path in after:
@@ -42,6 +46,14 @@ def collapses(modules: Mapping[str, nn.Module], seen: Watched) -> Iterator[Colla
             widths = [layers[0].in_channels, *(each.out_channels for each in layers)]
             window = _window(layers)
         yield Collapse(tuple(chain), widths[0], widths[-1], min(widths), window)
+
+
+def _before(path: str, modules: Mapping[str, nn.Module], seen: Watched) -> str | None:
+    """Return what a layer was handed the result of, through those that do nothing."""
+    found = seen.follows.get(path)
+    while found is not None and isinstance(modules[found], PASSING):
+        found = seen.follows.get(found)
+    return found
 
 
 def _joins(first: nn.Module, second: nn.Module) -> bool:

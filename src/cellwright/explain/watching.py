@@ -65,7 +65,10 @@ def watch(module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> 
     handles: list[Any] = []
 
     def note(path: str) -> Any:
-        def hook(_: nn.Module, given: Any, named: Any, result: Any) -> None:
+        def hook(_: nn.Module, given: Any, named: Any, result: Any) -> Any:
+            if any(result is tensor for tensor in tensors((given, named))):
+                # Dropout in evaluation hands on what it took: that, too, is its own.
+                result = result.view_as(result)
             for tensor in tensors((given, named)):
                 if id(tensor) in owners:
                     found.follows.setdefault(path, owners[id(tensor)])
@@ -76,6 +79,7 @@ def watch(module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> 
                 alive.append(tensor)
                 # What a module inside has returned is that one's.
                 owners.setdefault(id(tensor), path)
+            return result
 
         return hook
 

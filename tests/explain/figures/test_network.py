@@ -4,12 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from cellwright.cells import load, names
 from cellwright.explain import LayerBox, layer_box, network_figure
 from cellwright.explain.counts import SizeError
 from cellwright.explain.figures.network import folded, unrolled
 from cellwright.explain.figures.scene import Scene
+from cellwright.explain.layers.boxes import boxes_of
+from cellwright.explain.stacks import read_stack
+from cellwright.explain.summary import summary
 from scene_checks import faults
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -122,3 +126,50 @@ def test_a_layer_of_ones_own_needs_no_cell():
     """A few words are enough for a picture of somebody else's layer."""
     mine = LayerBox("mine", (("x", "80"),), "512", (("h", "512"),), "512", "304,128")
     assert faults(unrolled([mine, replace(mine, inputs=(("x", "512"),))], 7)) == []
+
+
+CHAINS = {
+    "behind the last step": "LSTM(100, input_shape=(20, 3)); Dropout(0.5); Dense(1)",
+    "at each step": "Embedding(50, 5); nn.LSTM(5, 3, 2, bidirectional=True); "
+    "nn.Linear(6, 4); nn.Softmax(-1)",
+    "nothing recurrent": "nn.Conv2d(1, 2, 3); nn.ReLU(); nn.Flatten(); Linear(72, 4)",
+}
+INPUTS = {"at each step": (7, 2), "nothing recurrent": (1, 1, 8, 8)}
+
+
+def drawn(name: str) -> Scene:
+    """Return the picture of a line of layers."""
+    stack = read_stack(CHAINS[name])
+    shape = INPUTS.get(name, (1, *(stack.example or ())))
+    dtypes = [torch.int64] if name == "at each step" else None
+    facts = summary(stack.module, shape, dtypes=dtypes)
+    return unrolled(boxes_of(stack.module, facts), 20)
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_a_chain_has_no_fault(name: str):
+    """Layers without states stand among the others."""
+    assert faults(drawn(name)) == []
+
+
+def test_what_is_behind_the_last_step_stands_there_alone():
+    """Once in the folded picture, once at the last step, with the shapes between."""
+    found = said(drawn("behind the last step"))
+
+    assert found.count("Linear") == found.count("output") == 2
+    assert found.count("lstm") == 4
+    for text in ("[T, B, 3]", "[T, B, 100]", "[B, 100]", "[B, 1]", "last step"):
+        assert text in found
+    assert said(drawn("at each step")).count("Linear") == 4
+
+
+def test_layers_without_states_are_drawn_once():
+    """There are no steps that could stand beside them."""
+    scene = drawn("nothing recurrent")
+
+    assert said(scene).count("Conv2d") == 1
+    assert not any("weights" in text for text in said(scene))
+    assert scene.description == (
+        "A network of 4 layers, none of them recurrent, from its input at the bottom "
+        "to its output."
+    )

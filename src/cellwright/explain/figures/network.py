@@ -285,7 +285,7 @@ class _Paper:
         count, all_of_them = len(self.recurrent), len(self.layers)
         layers = f"{count} recurrent layer{'s' * (count > 1)}"
         if count < all_of_them:
-            layers = f"{all_of_them} layers, {count} of them recurrent"
+            layers = f"{all_of_them} layers, {count or 'none'} of them recurrent"
         return Scene(
             f"{names}: the network {view}".rstrip(),
             f"A network of {layers}, {sentence}.",
