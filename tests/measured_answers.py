@@ -75,14 +75,14 @@ def _reach(norms: Tensor, steps: int, window: int | None) -> str:
         how = "decay" if share <= 0.01 else "no decay to 1 %"
         left = f"{share:.2g} of the largest norm is left"
         return (
-            f"in one call of {steps} steps: {back}; {how}: {left} at the first step, "
+            f"over {steps} steps: {back}; {how}: {left} at the first step, "
             f"k={steps - 1}"
         )
     last = (steps - 1) % window + 1
     call = (steps - 1) // window
     return (
-        f"in calls of {window} with the states carried on, {steps} in all: {back}; a "
-        f"cut, not decay: exactly 0 from k={last} on; the states that call {call} of "
+        f"over {steps} steps in calls of {window}, with the states carried on: {back}; "
+        f"a cut, not decay: exactly 0 from k={last} on; the states that call {call} of "
         "the layer was given were detached, or made without gradients"
     )
 
@@ -200,8 +200,8 @@ def twins(s: Sizes) -> list[Lines]:
     if s.H > 8:
         listed = f"0, 1, … {s.H - 1} ({s.H} of them)"
     same = (
-        f"twins units {listed} have the same weights, and 10 steps down the gradient "
-        "leave them the same"
+        f"twins units {listed} have the same weights, and 10 steps down the gradient, "
+        "in evaluation, leave them the same"
     )
     none = f"twins no two of its {s.H} units have the same weights"
     return [

@@ -84,13 +84,31 @@ def test_tokens(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
             "recurrent_activation is 'sigmoid'",
         ),
         ([kl.GRU(3, go_backwards=True)], "go_backwards is False; found True"),
+        ([kl.GRU(3, activation="relu")], "activation is 'tanh'; found 'relu'"),
+        ([kl.ReLU(max_value=6)], "max_value is None; found 6"),
+        ([kl.ReLU(negative_slope=0.5)], "negative_slope is 0 or 0.0; found 0.5"),
     ],
-    ids=["a wrapper", "an activation", "a gate", "from behind"],
+    ids=[
+        *("a wrapper", "an activation", "a gate", "from behind", "of a GRU"),
+        *("a cap", "a slope"),
+    ],
 )
 def test_what_is_not_known_is_refused(layers: Sequence[Any], said: str, tmp_path: Path):
     """With the layer, its option, and what is built."""
     with pytest.raises(KerasError, match=said):
         read_keras(saved(tmp_path, (6, 2), layers))
+
+
+def test_masks_and_what_was_never_built_are_refused(tmp_path: Path):
+    """Steps that Keras leaves out, and a network without a shape."""
+    table = kl.Embedding(12, 3, mask_zero=True)
+    with pytest.raises(KerasError, match="mask_zero is False; found True"):
+        read_keras(saved(tmp_path, (7,), [table, kl.LSTM(4)]))
+    path = tmp_path / "net.keras"
+    with pytest.warns(UserWarning, match="has not yet been built"):
+        keras.Sequential([kl.Dense(3)]).save(path)
+    with pytest.raises(KerasError, match="never built"):
+        read_keras(path)
 
 
 def test_branches_are_refused(tmp_path: Path):

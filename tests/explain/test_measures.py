@@ -2,6 +2,8 @@
 
 import copy
 import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,14 +12,18 @@ from torch import nn
 
 from cellwright.cli.main import main
 from cellwright.explain.facts import Network
+from cellwright.explain.figures.network import unrolled
+from cellwright.explain.layers.boxes import boxes_of, is_chain
 from cellwright.explain.measures import sequence
 from cellwright.explain.measures.facts import Measured
 from cellwright.explain.measures.faults import MeasureError
 from cellwright.explain.measures.measuring import Asked, measure
 from cellwright.explain.measures.words import measured_rows, network_rows
 from cellwright.explain.network import network
+from cellwright.explain.stacks import read_stack
 from cellwright.nn import LSTM, Recurrent
 from cellwright.tolerances import TOLERANCES, error
+from scene_checks import faults
 
 
 def measured(module: nn.Module, x: torch.Tensor, **asked: object) -> Measured:
@@ -176,6 +182,7 @@ def test_descent_is_towards_a_smaller_loss():
     found = measured(module, torch.randn(8, 3), rates=(1e-3, 1e-2))
 
     for each in found.descents:
+        assert each.after is not None
         assert each.after < each.before
         assert [name for name, _ in each.moved] == [
             n for n, _ in module.named_parameters()
@@ -231,7 +238,7 @@ def test_shared_weights_are_moved_once():
 def test_what_nothing_trains_has_no_descent():
     """Frozen weights, and an output of whole numbers."""
     frozen = twice(0.5).requires_grad_(False)
-    assert measured(frozen, torch.randn(5, 3), run=True).twins[0].apart == 0
+    assert measured(frozen, torch.randn(5, 3), run=True).twins[0].apart == (None,)
     with pytest.raises(MeasureError, match="weights that are trained; found none"):
         measured(frozen, torch.randn(5, 3), rates=(0.1,))
 
@@ -285,3 +292,226 @@ def test_what_does_nothing_is_a_layer_of_a_chain():
 
     assert [layer.follows for layer in facts.layers] == [None, "0", "1"]
     assert [each.paths for each in facts.collapses] == [("0", "2")]
+
+
+@pytest.mark.parametrize("front", [nn.Linear(3, 4), nn.Embedding(9, 4)], ids=str)
+def test_windows_are_of_time_behind_other_layers_too(front: nn.Module):
+    """Which axis is time the recurrent layer knows, and all in front of it follow."""
+    x = torch.randn(7, 2, 3)
+    if isinstance(front, nn.Embedding):
+        x = torch.randint(9, (7, 2))
+    module = read_stack("nn.LSTM(4, 5)").module
+    module.insert(0, copy.deepcopy(front))
+    facts = network(module, [x])
+    found = measured(module, x, run=True, window=1)
+
+    assert [[a.name for a in layer.takes[0]][:2] for layer in facts.layers] == [
+        ["time", "batch"]
+    ] * 2
+    for each in found.reaches:
+        assert each.steps == 7
+        assert each.reach == 0
+        assert "exactly 0 from k=1 on" in each.finding
+
+
+class Turned(nn.Module):
+    """Takes the batch first, and hands its layer time first."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.LSTM(3, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Run the layer."""
+        return self.inner(x.transpose(0, 1))[0]
+
+
+def test_a_window_of_an_axis_that_nobody_knows_is_refused():
+    """Sizes that are equal by chance say nothing."""
+    with pytest.raises(MeasureError, match="found none"):
+        measured(Turned(), torch.randn(5, 5, 3), run=True, window=2)
+    with pytest.raises(MeasureError, match="found none"):
+        measured(nn.Linear(3, 4), torch.randn(5, 3), run=True, window=2)
+
+
+class Bends(nn.Module):
+    """Two layers with something between that is no module."""
+
+    def __init__(self, layers: Sequence[nn.Module], between: Callable[..., object]):
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self.between = between
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Run both."""
+        first, second = self.layers
+        return second(self.between(first(x)))
+
+
+def test_what_bends_in_place_is_seen():
+    """A tensor that was written to is another one."""
+    layers = [nn.Linear(4, 5), nn.Linear(5, 3)]
+    straight = network(Bends(layers, lambda x: x), [torch.zeros(2, 4)])
+    bent = network(Bends(layers, F.relu_), [torch.zeros(2, 4)])
+
+    assert len(straight.collapses) == 1
+    assert bent.collapses == ()
+    assert bent.layers[1].follows is None
+
+
+def test_receptive_fields_begin_at_the_input():
+    """Not at a layer within that takes as many; a norm in front is no window."""
+    layers = [nn.Conv1d(2, 2, 3, padding=1), nn.Conv1d(2, 2, 3, padding=1)]
+    inner = network(Bends(layers, torch.relu), [torch.zeros(1, 2, 9)])
+    normed = network(nn.Sequential(nn.BatchNorm1d(2), *layers), [torch.zeros(1, 2, 9)])
+
+    assert not any("through the" in r for each in inner.layers for r in each.remarks)
+    (said,) = [r for r in normed.layers[-1].remarks if "through the 2 layers" in r]
+    assert "hangs on 5 places" in said
+
+
+def test_an_input_without_a_batch_is_measured():
+    """One row of features, and one picture."""
+    assert measured(nn.Linear(3, 4), torch.randn(3), run=True).spreads[0].units == 4
+    module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Conv2d(2, 2, 3))
+    facts = network(module, [torch.zeros(1, 9, 9)])
+    assert any("hangs on 5×5 places" in each for each in facts.layers[-1].remarks)
+
+
+def test_units_of_wide_rows_are_the_last_axis():
+    """A linear layer's features stand last, and so do those of what acts on values."""
+    module = nn.Sequential(nn.Linear(3, 6), nn.ReLU())
+    nn.init.constant_(module.get_parameter("0.bias"), -9.0)
+    found = measured(module, torch.randn(2, 4, 5, 3) / 9, run=True)
+
+    assert [each.units for each in found.spreads] == [6, 6]
+    assert found.spreads[1].off == 6
+
+
+class Heads(nn.Module):
+    """Two outputs, of two pairs of twins: one that parts, and one that does not."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Linear(3, 4)
+        self.first, self.second = nn.Linear(4, 1), nn.Linear(4, 1)
+        for weight in self.parameters():
+            nn.init.constant_(weight, 0.5)
+        with torch.no_grad():
+            self.body.weight[2:] = 0.25
+            self.first.weight[0, 3] = 0.9
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Run both heads."""
+        h = self.body(x).tanh()
+        return {"first": self.first(h), "second": self.second(h)}
+
+
+def test_each_group_of_twins_has_its_own_end():
+    """And each of several outputs its part of the loss."""
+    found = measured(Heads(), torch.randn(8, 3), run=True, rates=(0.1,)).twins[0]
+
+    assert found.groups == ((0, 1), (2, 3))
+    together, parted = found.apart
+    assert together is not None
+    assert parted is not None
+    assert together <= TOLERANCES["reference", "float64"].bound < parted
+    moved = measured(Heads(), torch.randn(8, 3), rates=(0.1,)).descents[0].moved
+    assert len(moved) == 6
+
+
+class Own(nn.Module):
+    """Makes its first states itself, and counts its calls."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.GRU(3, 4)
+        self.calls: torch.Tensor
+        self.register_buffer("calls", torch.tensor(0))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Run from states that are as wide as torch makes them."""
+        self.calls += 1
+        return self.inner(x, torch.zeros(1, x.shape[1], 4))[0]
+
+
+def test_modules_that_make_tensors_and_count_are_measured():
+    """What they make is as wide as the weights; what they count is put back."""
+    module = Own()
+    x = torch.randn(5, 2, 3)
+    found = measured(module, x, run=True, rates=(0.1,))
+
+    assert len(found.descents[0].moved) == 4
+    assert int(module.calls) == 0
+    assert torch.get_default_dtype() is torch.float32
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [("0", "stays at"), ("1e200", "to no number at all")],
+)
+def test_steps_that_lead_nowhere_are_told(
+    rate: str, said: str, capsys: pytest.CaptureFixture[str]
+):
+    """Neither falls nor grows; as JSON it is null."""
+    line = ["explain", "nn.Linear(3, 4); nn.Linear(4, 2)", "--input", "5,3"]
+    assert main([*line, "--rate", rate]) == 0
+    assert said in " ".join(capsys.readouterr().out.split())
+    assert main([*line, "--rate", rate, "--json"]) == 0
+    json.loads(capsys.readouterr().out)
+    assert main([*line, "--rate", "inf"]) == 2
+    assert "--rate: is a number; found inf" in capsys.readouterr().err
+
+
+def test_measures_stand_beside_a_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """What was asked for is told, whatever else is written."""
+    line = ["explain", "nn.Linear(3, 4)", "--input", "5,3", "--measure"]
+    assert main([*line, "--svg", str(tmp_path / "a.svg")]) == 0
+    out = capsys.readouterr().out
+    assert "Wrote" in out
+    assert "spread" in out
+
+
+class Skips(nn.Module):
+    """What goes in is added to what comes out."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Linear(3, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Run the layer, and add."""
+        return self.inner(x) + x
+
+
+class Last(nn.Module):
+    """The commonest form: a layer, its last step, a linear layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.rnn = nn.LSTM(3, 4, batch_first=True)
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Run both."""
+        return self.head(self.rnn(x)[0][:, -1])
+
+
+def test_pictures_are_of_what_was_run():
+    """A skip is no chain; of what is none the recurrent layers stand alone."""
+    skips = Skips()
+    assert boxes_of(skips, network(skips, [torch.zeros(2, 3)])) == []
+    last = Last()
+    facts = network(last, [torch.zeros(2, 5, 3)])
+    assert [box.name for box in boxes_of(last, facts)] == ["lstm"]
+    assert not is_chain(facts)
+    flat = read_stack("nn.LSTM(3, 4, batch_first=True); nn.Flatten(); Linear(20, 2)")
+    facts = network(flat.module, [torch.zeros(2, 5, 3)])
+    boxes = boxes_of(flat.module, facts)
+    assert [getattr(box, "ends", None) for box in boxes] == [None, "all", ""]
+    drawn = unrolled(boxes, 5)
+    texts = [text.text for shape in drawn.shapes for text in shape.texts]
+    assert texts.count("Linear") == texts.count("output") == 1
+    assert faults(drawn) == []

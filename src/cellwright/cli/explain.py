@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
 import torch
 import typer
 
 from cellwright.explain import network_figure
 from cellwright.explain.facts import Network
-from cellwright.explain.layers.boxes import boxes_of
+from cellwright.explain.layers.boxes import boxes_of, is_chain
 from cellwright.explain.measures.facts import Measured
 from cellwright.explain.measures.measuring import Asked
 from cellwright.explain.measures.measuring import measure as run_and_measure
@@ -66,19 +68,43 @@ def explain(
     torch.manual_seed(seed)
     found = read_target(target, width_in, pairs("--size", size or []))
     found = replace(found, example=shape or found.example)
-    asked = Asked(measure or window is not None, window, rate or (), unit)
+    if dtype in (None, torch.float32):
+        dtype = _dtype(found)
+    asked = Asked(measure or window is not None, window, _rates(rate), unit)
     facts = _facts(found, dtype, html is not None)
     measured = _measured(found, dtype, facts, asked) if asked.anything else None
     picture = "" if svg is None else _picture(found, facts)
-    written = [*_written(html, facts), *_written(svg, picture)]
+    written = [*_written(html, facts), *_written(svg, picture, facts)]
     if as_json:
-        more = {} if measured is None else {"measured": asdict(measured)}
+        more = {} if measured is None else {"measured": _finite(asdict(measured))}
         write_json({**facts.to_json(), **more})
     elif written:
         write_lines(written)
-    else:
+    if not as_json and (measured is not None or not written):
         write(network_view(facts, width(), measured))
     _keep_within(budget, facts)
+
+
+def _finite(data: Any) -> Any:
+    """Return plain data whose numbers JSON has a word for; others are null."""
+    if isinstance(data, dict):
+        return {name: _finite(value) for name, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
+
+
+def _rates(given: list[float] | None) -> list[float]:
+    for rate in given or ():
+        if not math.isfinite(rate):
+            raise UsageError(f"--rate: is a number; found {rate}\n  fix: --rate 0.1")
+    return given or []
+
+
+def _dtype(target: Target) -> torch.dtype | None:
+    """Return the dtype of a network's weights, where it has other than torch's."""
+    dtypes = {p.dtype for p in target.module.parameters() if p.is_floating_point()}
+    return dtypes.pop() if len(dtypes) == 1 else None
 
 
 def _measured(
@@ -117,13 +143,16 @@ def _picture(target: Target, facts: Network) -> str:
     return network_figure(layers, seen[0].steps if seen else None)
 
 
-def _written(out: Path | None, what: Summary | str) -> Iterator[str]:
+def _written(
+    out: Path | None, what: Summary | str, facts: Network | None = None
+) -> Iterator[str]:
     """Write a page or a picture; yield what to say of it."""
     if out is None:
         return
     if isinstance(what, str):
         write_text(out, what)
-        yield f"Wrote {out}"
+        alone = facts is None or is_chain(facts)
+        yield f"Wrote {out}" if alone else f"Wrote {out}: its recurrent layers alone"
     elif isinstance(what, Explained):
         write_text(out, what.html())
         yield f"Wrote {out}: open it in a browser"

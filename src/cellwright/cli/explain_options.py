@@ -82,6 +82,8 @@ Seed = Annotated[
     int,
     typer.Option(
         metavar="NUMBER",
+        min=0,
+        max=2**63 - 1,
         help="Of the first weights of a network that is made here.",
     ),
 ]

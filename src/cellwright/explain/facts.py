@@ -223,6 +223,8 @@ class Layer:
         multiply_adds: of one call with such shapes; None where it is not known.
         calls: how often it was called.
         follows: path of the layer whose result it was handed as it is, if any.
+        begins: whether it was handed the network's input as it is.
+        ends: whether the network returned its result as it is.
         remarks: what else is true of it, sentences with its own numbers.
         recurrence: what it is made of, if it is recurrent.
     """
@@ -237,6 +239,8 @@ class Layer:
     multiply_adds: Sum | None
     calls: int
     follows: str | None = None
+    begins: bool = False
+    ends: bool = False
     remarks: tuple[str, ...] = ()
     recurrence: Recurrence | None = None
 

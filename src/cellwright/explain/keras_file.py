@@ -97,6 +97,11 @@ def _chain(path: Path, model: Any) -> Sequence[Any]:
     Where none of them puts two results together, which no layer that is known here
     does, each takes what the one before it gives.
     """
+    if not model.built or not hasattr(model, "inputs"):
+        raise KerasError(
+            f"{path}: a network knows the shape of its input; found one that was never "
+            "built\n  fix: keras.Input((20, 1)) as its first layer, and save it anew"
+        )
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise KerasError(
             f"{path}: a network is a chain of layers, from one input to one output; "
@@ -120,6 +125,12 @@ def _built(path: Path, layer: Any) -> Sequence[nn.Module]:
                 f"{path}: layer {layer.name}, {name}: {option} is {allowed}; found "
                 f"{config[option]!r}"
             )
+    recurrent = "return_sequences" in config
+    if recurrent and config["activation"] != "tanh":
+        raise KerasError(
+            f"{path}: layer {layer.name}, {name}: activation is 'tanh'; found "
+            f"{config['activation']!r}\n  fix: write it as a .cell file"
+        )
     arrays = [torch.as_tensor(each).clone() for each in layer.get_weights()]
     return build(config, arrays)
 
@@ -131,6 +142,12 @@ ONLY: Config = {
     "go_backwards": (False,),
     "return_state": (False,),
     "activation": tuple(ACTIVATIONS),
+    "mask_zero": (False,),
+    "max_value": (None,),
+    "negative_slope": (0, 0.0),
+    "threshold": (0, 0.0),
+    "data_format": ("channels_last",),
+    "lora_rank": (None,),
 }
 """Options that are built for these values alone."""
 
@@ -174,11 +191,6 @@ def _gru(config: Config, arrays: Sequence[Tensor]) -> Sequence[nn.Module]:
 def _gates(
     cell: str, gates: Sequence[str], config: Config, arrays: Sequence[Tensor]
 ) -> Sequence[nn.Module]:
-    if config["activation"] != "tanh":
-        raise KerasError(
-            f"a layer {config['name']} of {cell}: activation is 'tanh'; found "
-            f"{config['activation']!r}"
-        )
     kernel, recurrent, *bias = arrays
     units = config["units"]
     layer = Recurrent(cell, len(kernel), units, bias=bool(bias), batch_first=True)

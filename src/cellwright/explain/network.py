@@ -40,7 +40,7 @@ def network(
     modules = layers_of(module)
     order = [*seen.seen, *(path for path in modules if path not in seen.seen)]
     first: dict[int, str] = {}
-    hang = fields(modules, seen.seen, seen.follows, seen.calls, seen.takes)
+    hang = fields(modules, seen.seen, seen.follows, seen.calls, seen.begins)
     named_after: dict[str, Shape] = {}
     found: list[Layer] = []
     for path in (path for path in order if path in modules):
@@ -48,7 +48,7 @@ def network(
         layer = _with_names(layer, named_after.get(layer.follows or ""))
         named_after |= {path: layer.gives[0]} if layer.gives else {}
         found.append(layer)
-    layers = tuple(found)
+    layers = tuple(_named_before(found))
     return Network(
         words or type(module).__name__,
         tuple(_as_taken(shape, layers) for shape in seen.takes),
@@ -75,6 +75,33 @@ def _with_names(layer: Layer, before: Shape | None) -> Layer:
     return replace(
         layer, takes=(before, *layer.takes[1:]), gives=(*kept, *layer.gives[1:])
     )
+
+
+def _named_before(layers: Sequence[Layer]) -> list[Layer]:
+    """Return layers in front of a recurrent one with the names that it has for axes.
+
+    Which axis is time, a linear layer or a table of vectors does not know.
+    """
+    found = {layer.path: layer for layer in layers}
+    sure = {layer.path for layer in layers if layer.recurrence}
+    for layer in reversed(layers):
+        before = found.get(layer.follows or "") if layer.follows is not None else None
+        if layer.path not in sure or before is None or before.recurrence:
+            continue
+        gives, takes = found[layer.path].takes[0], before.takes[0]
+        sizes = [axis.size for axis in gives]
+        rows = [axis.size for axis in takes][: len(gives) - 1]
+        if sizes != [axis.size for axis in before.gives[0]] or rows != sizes[:-1]:
+            continue
+        named_rows = [axis.name for axis in gives][: len(takes)]
+        takes = tuple(map(Axis, named_rows, (axis.size for axis in takes)))
+        found[before.path] = replace(
+            before,
+            takes=(takes, *before.takes[1:]),
+            gives=(gives, *before.gives[1:]),
+        )
+        sure.add(before.path)
+    return [found[layer.path] for layer in layers]
 
 
 def _is_guessed(shape: Shape) -> bool:
@@ -112,6 +139,8 @@ def _layer(
         told.multiply_adds,
         watched.calls.get(path, 0),
         watched.follows.get(path),
+        path in watched.begins,
+        path == watched.returned,
         (*told.remarks, *([field.remark()] if field and wide else [])),
         told.recurrence,
     )

@@ -69,14 +69,14 @@ TORCH: Mapping[str, Callable[..., nn.Module]] = {
 OURS: Mapping[str, Callable[..., nn.Module]] = {
     "Recurrent": Recurrent,
     "Stack": Stacked,
-    "of_cells": Stacked.of_cells,
+    "Stack.of_cells": Stacked.of_cells,
 }
 """Cellwright's: any cell over time, and layers wired in other ways than in a line."""
 
 WIDTHS = {
     **dict.fromkeys(("Linear",), "in_features"),
     **dict.fromkeys(
-        ("LSTM", "GRU", "RNN", "Recurrent", "Stack", "of_cells"), "input_size"
+        ("LSTM", "GRU", "RNN", "Recurrent", "Stack", "Stack.of_cells"), "input_size"
     ),
     **dict.fromkeys(("LSTMCell", "GRUCell", "RNNCell"), "input_size"),
 }
@@ -149,6 +149,8 @@ def _written(text: str) -> list[Written]:
 
 def _layer(call: ast.Call, text: str, where: str) -> Written:
     owner, _, name = ast.unparse(call.func).rpartition(".")
+    if owner.rpartition(".")[2] == "Stack":
+        owner, name = owner[: -len("Stack")].rstrip("."), f"Stack.{name}"
     try:
         args = tuple(_argument(each, where) for each in call.args)
         kwargs = {str(each.arg): _argument(each.value, where) for each in call.keywords}
@@ -210,7 +212,7 @@ def _call_of(name: str, made_by: Callable[..., object]) -> str:
     of = nn.RNNBase if made_by in (nn.LSTM, nn.GRU, nn.RNN) else made_by
     hidden = ("width", "_", "mode", "device", "dtype")
     shown = [
-        each.name if each.default is each.empty else f"{each.name}={each.default!r}"
+        str(each.replace(annotation=each.empty))
         for each in inspect.signature(of).parameters.values()
         if each.name not in hidden
     ]

@@ -25,6 +25,8 @@ class Watched:
         seen: the first call of every layer that was called, by path, in their order.
         calls: how often each was called.
         follows: for each layer the one whose result it was handed as it is.
+        begins: layers that were handed an input of the module as it is.
+        returned: the layer whose result the module returned as it is, if any.
     """
 
     takes: tuple[Size, ...] = ()
@@ -32,6 +34,8 @@ class Watched:
     seen: dict[str, Seen] = field(default_factory=dict)
     calls: dict[str, int] = field(default_factory=dict)
     follows: dict[str, str] = field(default_factory=dict)
+    begins: set[str] = field(default_factory=set)
+    returned: str | None = None
 
 
 def layers_of(module: nn.Module) -> dict[str, nn.Module]:
@@ -60,40 +64,90 @@ def watch(module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> 
         kwargs: likewise.
     """
     found = Watched(takes=shapes((args, kwargs)))
-    owners: dict[int, str] = {}
-    alive: list[Any] = []
+    notes = _Notes(found, {_mark(each) for each in tensors((args, kwargs))})
     handles: list[Any] = []
-
-    def note(path: str) -> Any:
-        def hook(_: nn.Module, given: Any, named: Any, result: Any) -> Any:
-            if any(result is tensor for tensor in tensors((given, named))):
-                # Dropout in evaluation hands on what it took: that, too, is its own.
-                result = result.view_as(result)
-            for tensor in tensors((given, named)):
-                if id(tensor) in owners:
-                    found.follows.setdefault(path, owners[id(tensor)])
-            found.seen.setdefault(path, Seen(shapes((given, named)), shapes(result)))
-            found.calls[path] = found.calls.get(path, 0) + 1
-            for tensor in tensors(result):
-                # An id is another tensor's as soon as its own is gone.
-                alive.append(tensor)
-                # What a module inside has returned is that one's.
-                owners.setdefault(id(tensor), path)
-            return result
-
-        return hook
-
-    with in_evaluation(module), torch.no_grad():
+    with in_evaluation(module), _same_buffers(module), torch.no_grad():
         try:
             for path, each in layers_of(module).items():
-                hook = note(path)
-                handles.append(each.register_forward_hook(hook, with_kwargs=True))
+                before, after = notes.before(path), notes.after(path)
+                handles.append(each.register_forward_pre_hook(before, with_kwargs=True))
+                handles.append(each.register_forward_hook(after, with_kwargs=True))
             result = module(*args, **kwargs)
         finally:
             for handle in handles:
                 handle.remove()
     found.gives = shapes(result)
+    found.returned = notes.owners.get(_mark(next(tensors(result), None)))
     return found
+
+
+Mark = tuple[int, int]
+"""A tensor, and how often it was written to: what changes it in place makes another."""
+
+
+def _mark(tensor: Tensor | None) -> Mark:
+    if tensor is None:
+        return (0, 0)
+    return id(tensor), 0 if tensor.is_inference() else tensor._version
+
+
+@dataclass
+class _Notes:
+    """What hooks note while a module runs.
+
+    Args:
+        found: where they note it.
+        given: what the module was called with.
+        owners: whose result each tensor is.
+        alive: all of them: an id is another tensor's as soon as its own is gone.
+    """
+
+    found: Watched
+    given: set[Mark]
+    owners: dict[Mark, str] = field(default_factory=dict)
+    alive: list[Tensor] = field(default_factory=list)
+
+    def before(self, path: str) -> Any:
+        """Return a hook that notes what a layer is handed, as it is then."""
+
+        def hook(_: nn.Module, given: Any, named: Any) -> None:
+            marks = [_mark(tensor) for tensor in tensors((given, named))]
+            for mark in marks:
+                if mark in self.owners:
+                    self.found.follows.setdefault(path, self.owners[mark])
+            if marks and marks[0] in self.given:
+                self.found.begins.add(path)
+
+        return hook
+
+    def after(self, path: str) -> Any:
+        """Return a hook that notes what a layer gave."""
+
+        def hook(_: nn.Module, given: Any, named: Any, result: Any) -> Any:
+            if any(result is tensor for tensor in tensors((given, named))):
+                # Dropout in evaluation hands on what it took: that, too, is its own.
+                result = result.view_as(result)
+            seen = Seen(shapes((given, named)), shapes(result))
+            self.found.seen.setdefault(path, seen)
+            self.found.calls[path] = self.found.calls.get(path, 0) + 1
+            for tensor in tensors(result):
+                self.alive.append(tensor)
+                # What a module inside has returned is that one's.
+                self.owners.setdefault(_mark(tensor), path)
+            return result
+
+        return hook
+
+
+@contextmanager
+def _same_buffers(module: nn.Module) -> Iterator[None]:
+    """Put back what buffers hold, which a module may count in."""
+    kept = [(buffer, buffer.clone()) for buffer in module.buffers()]
+    try:
+        yield
+    finally:
+        for buffer, values in kept:
+            buffer.copy_(values)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from cellwright.ir.sizes import Shape, Size
 from cellwright.language.cell import Cell
@@ -86,6 +87,9 @@ class LayerBox:
         return f"← {self.units} units" if backwards else f"{self.units} units →"
 
 
+Ends = Literal["", "last", "all"]
+
+
 @dataclass(frozen=True, slots=True)
 class PlainBox:
     """A layer without states, for a picture of a network.
@@ -95,8 +99,9 @@ class PlainBox:
         said: what its second line says, ``20 units``; empty for none.
         takes: shape of what it takes, for a whole sequence ``[T, B, 300]``.
         gives: shape of what it gives.
-        ends: whether it hands on the last step alone, so that what stands behind it
-            runs once.
+        ends: what of time it hands on, so that what stands behind it runs once: the
+            ``last`` step, ``all`` of them together; empty for a layer that leaves each
+            step where it is.
         directions: 1, as of a layer that reads a sequence once.
     """
 
@@ -104,7 +109,7 @@ class PlainBox:
     said: str
     takes: str
     gives: str
-    ends: bool = False
+    ends: Ends = ""
     directions: int = 1
 
     @property

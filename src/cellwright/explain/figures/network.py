@@ -142,7 +142,7 @@ class _Paper:
         rows: list[list[_Place]] = []
         for layer in self.layers:
             if not (isinstance(layer, LayerBox) or whole) and layer.ends:
-                if step != self.last:
+                if step != self.last or layer.ends == "all":
                     # What this step puts out goes nowhere but into the next one.
                     self.places.append(rows)
                     return
@@ -285,7 +285,8 @@ class _Paper:
         count, all_of_them = len(self.recurrent), len(self.layers)
         layers = f"{count} recurrent layer{'s' * (count > 1)}"
         if count < all_of_them:
-            layers = f"{all_of_them} layers, {count or 'none'} of them recurrent"
+            plural = "s" * (all_of_them > 1)
+            layers = f"{all_of_them} layer{plural}, {count or 'none'} of them recurrent"
         return Scene(
             f"{names}: the network {view}".rstrip(),
             f"A network of {layers}, {sentence}.",

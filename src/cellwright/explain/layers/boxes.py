@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from torch import nn
 
 from cellwright.explain.facts import Layer, Network
 from cellwright.explain.facts import Shape as Named
-from cellwright.explain.figures.layer_box import AnyBox, LayerBox, PlainBox
+from cellwright.explain.figures.layer_box import AnyBox, Ends, LayerBox, PlainBox
 from cellwright.explain.last_step import LastStep
 from cellwright.explain.watching import layers_of
 from cellwright.ir.sizes import Shape
@@ -32,28 +32,49 @@ def made_in(module: nn.Module) -> dict[str, Made]:
     }
 
 
+def is_chain(facts: Network) -> bool:
+    """Whether each layer takes what the one before gives, from input to output."""
+    layers = facts.layers
+    return (
+        bool(layers)
+        and layers[0].begins
+        and layers[-1].ends
+        and all(each.calls == 1 and each.takes and each.gives for each in layers)
+        and all(after.follows == before.path for before, after in pairwise(layers))
+    )
+
+
 def boxes_of(module: nn.Module, facts: Network) -> list[AnyBox]:
     """Return the layers of a network from its input to its output, where it is a chain.
 
-    Of another network, and of one that did not run, the recurrent layers alone.
+    Of another network the recurrent layers alone, where these are a chain by themselves
+    or nothing ran; else none.
 
     Args:
         module: the network.
         facts: of it.
     """
-    modules, layers = layers_of(module), facts.layers
-    chain = all(b.follows == a.path for a, b in pairwise(layers))
+    modules = layers_of(module)
+    steps = [each.recurrence.steps for each in facts.layers if each.recurrence]
+    if is_chain(facts):
+        layers: list[Layer] = list(facts.layers)
+    else:
+        layers = [layer for layer in facts.layers if layer.recurrence]
+        once = all(layer.calls == 1 for layer in layers)
+        one_way = all(b.follows == a.path for a, b in pairwise(layers))
+        if not (once and one_way) and any(layer.calls for layer in facts.layers):
+            return []
     found: list[AnyBox] = []
     for layer in layers:
         made = made_of(modules[layer.path])
         if made is not None:
             found += layer_boxes(made)
-        elif chain and layer.calls == 1 and layer.takes and layer.gives:
-            found.append(_plain(layer, modules[layer.path]))
+        else:
+            found.append(_plain(layer, modules[layer.path], steps[:1]))
     return found
 
 
-def _plain(layer: Layer, module: nn.Module) -> PlainBox:
+def _plain(layer: Layer, module: nn.Module, steps: Sequence[int | None]) -> PlainBox:
     said = ""
     if isinstance(module, nn.Linear):
         said = f"{module.out_features:,} unit{'s' * (module.out_features != 1)}"
@@ -62,16 +83,21 @@ def _plain(layer: Layer, module: nn.Module) -> PlainBox:
     elif isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
         window = "×".join(map(str, module.kernel_size))
         said = f"{module.out_channels:,} of {window}"
-    ends = isinstance(module, LastStep)
-    name = "last step" if ends else layer.kind
-    return PlainBox(
-        name, said, _letters(layer.takes[0]), _letters(layer.gives[0]), ends
-    )
+    last = isinstance(module, LastStep)
+    takes, gives = layer.takes[0], layer.gives[0]
+    timed = [any(a.name == "time" for a in shape) for shape in (takes, gives)]
+    ends: Ends = ""
+    if steps and timed == [True, False]:
+        ends = "last" if last else "all"
+    name = "last step" if last else layer.kind
+    return PlainBox(name, said, _letters(takes, steps), _letters(gives, steps), ends)
 
 
-def _letters(shape: Named) -> str:
-    """Return a shape as pictures have it, time first, ``[T, B, 300]``."""
-    letters = {"time": "T", "batch": "B"}
+def _letters(shape: Named, steps: Sequence[int | None]) -> str:
+    """Return a shape as pictures have it; behind recurrent layers time comes first."""
+    letters = {"batch": "B"}
+    if any(axis.name == "time" and axis.size in steps for axis in shape):
+        letters = {"time": "T", **letters}
     sizes = {axis.name: letters.get(axis.name, f"{axis.size:,}") for axis in shape}
     first = [sizes.pop(name) for name in letters if name in sizes]
     return f"[{', '.join([*first, *sizes.values()])}]"

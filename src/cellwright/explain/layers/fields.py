@@ -22,6 +22,10 @@ BY_VALUE = (
 """What keeps every value at its place."""
 
 
+AXES = {"1d": 1, "2d": 2, "3d": 3}
+"""Of places, by the end of a layer's name."""
+
+
 @dataclass(frozen=True)
 class Field:
     """What one place behind a layer hangs on.
@@ -36,7 +40,7 @@ class Field:
     places: tuple[int, ...]
     strides: tuple[int, ...]
     terms: tuple[str, ...]
-    windows: int = 1
+    windows: int
 
     def remark(self) -> str:
         """Say it, with the arithmetic of each axis that differs from the one before."""
@@ -56,19 +60,18 @@ def fields(
     seen: Mapping[str, Seen],
     follows: Mapping[str, str],
     calls: Mapping[str, int],
-    takes: tuple[tuple[int, ...], ...],
+    begins: set[str],
 ) -> dict[str, Field]:
     """Return the receptive field of each layer that a chain leads to from the input.
 
-    The input of the network is what the first layer was called with; behind layers
-    that are called twice, or whose window is not known, there is no field.
+    Behind layers that are called twice, or whose window is not known, there is none.
 
     Args:
         modules: the layers, by path.
         seen: their first calls, in their order.
         follows: for each the layer whose result it was handed as it is.
         calls: how often each was called.
-        takes: shapes of the network's input.
+        begins: layers that are handed the network's input.
     """
     found: dict[str, Field] = {}
     for path, call in seen.items():
@@ -76,23 +79,24 @@ def fields(
         if calls[path] != 1 or not isinstance(module, SLIDING + BY_VALUE):
             continue
         before = found.get(follows.get(path, ""))
-        at_input = path not in follows and call.takes[:1] == takes[:1]
-        if isinstance(module, BY_VALUE):
-            if before is not None:
-                found[path] = before
-        elif before is not None or at_input:
-            found[path] = _behind(before, module, len(call.takes[0]) - 2)
+        if before is None and path in begins:
+            axes = AXES.get(type(module).__name__[-2:], max(len(call.takes[0]) - 2, 0))
+            before = Field((1,) * axes, (1,) * axes, ("",) * axes, 0)
+        if before is not None:
+            by_value = isinstance(module, BY_VALUE)
+            found[path] = before if by_value else _behind(before, module)
     return found
 
 
-def _behind(before: Field | None, module: Any, axes: int) -> Field:
+def _behind(before: Field, module: Any) -> Field:
+    axes = len(before.places)
     kernel, strides, dilation = (
         _each(getattr(module, name, 1), axes)
         for name in ("kernel_size", "stride", "dilation")
     )
     reach = [1 + (k - 1) * d for k, d in zip(kernel, dilation, strict=True)]
-    if before is None:
-        return Field(tuple(reach), strides, tuple(map(str, reach)))
+    if not before.windows:
+        return Field(tuple(reach), strides, tuple(map(str, reach)), 1)
     # One place farther behind the layers so far is `strides` places of the input.
     steps = list(zip(reach, before.strides, strict=True))
     return Field(

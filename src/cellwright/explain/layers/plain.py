@@ -9,7 +9,7 @@ from torch import nn
 from cellwright.explain.arithmetic import counted, once, times
 from cellwright.explain.facts import Factor, Product, Sum
 
-from .told import NOTHING, Seen, Told, held, rows_of
+from .told import NOTHING, Seen, Told, held, rows_of, wide_rows
 
 
 def linear(module: nn.Linear, seen: Seen) -> Told:
@@ -29,7 +29,8 @@ def linear(module: nn.Linear, seen: Seen) -> Told:
     if seen.takes:
         rows = rows_of(seen.takes[0])
         adds = times([Factor(rows, "rows")], [weights])
-    return Told(once([weights, *biases]), adds, tuple(remarks))
+    names = wide_rows(seen)
+    return Told(once([weights, *biases]), adds, tuple(remarks), names, names)
 
 
 def embedding(module: nn.Embedding, _: Seen) -> Told:
@@ -88,14 +89,15 @@ def channel_dropout(module: nn.Dropout2d, seen: Seen) -> Told:
     )
 
 
-def norm(module: nn.Module, _: Seen) -> Told:
+def norm(module: nn.Module, seen: Seen) -> Told:
     """Tell a normalisation."""
+    names = wide_rows(seen) if isinstance(module, nn.LayerNorm) else ()
     remark = {
         "L": "each row is brought to mean 0 and variance 1 over its own features",
         "B": "each channel is brought to mean 0 and variance 1: in training over the "
         "batch, in evaluation with running statistics",
     }.get(type(module).__name__[0], "values are brought to one scale")
-    return Told(held(module), NOTHING, (remark,))
+    return Told(held(module), NOTHING, (remark,), names, names)
 
 
 def slope(module: nn.PReLU, _: Seen) -> Told:

@@ -81,6 +81,17 @@ def guessed(axes: int) -> Sequence[str]:
     return usual.get(axes) or ["batch", *(f"axis {i}" for i in range(1, axes))]
 
 
+def wide_rows(seen: Seen) -> tuple[str, ...]:
+    """Return the names of axes of rows of features that have more than three.
+
+    Pictures have as many, but their last axis counts no features.
+    """
+    axes = len(seen.takes[0]) if seen.takes else 0
+    if axes < 4:
+        return ()
+    return ("batch", *(f"axis {i}" for i in range(1, axes - 1)), "features")
+
+
 def rows_of(shape: Size) -> int:
     """Return how many rows of features a tensor has."""
     return math.prod(shape[:-1])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -25,7 +27,8 @@ Weights = dict[str, Tensor]
 def descent(module: nn.Module, x: Tensor, rate: float) -> Descent:
     """Take one step of gradient descent in float64, and return what it did.
 
-    The loss is the mean squared distance of the output from standard normal numbers.
+    The loss is the mean squared distance of the output from standard normal numbers; of
+    several outputs the sum of these.
 
     Args:
         module: stays as it is.
@@ -43,9 +46,10 @@ def descent(module: nn.Module, x: Tensor, rate: float) -> Descent:
             "output hangs\n  fix: leave --rate out"
         )
     after = _behind(before, gradients, rate)
-    moved = ((name, float((rate * g).abs().max())) for name, g in gradients.items())
+    found = {name: float((rate * g).abs().max()) for name, g in gradients.items()}
     then, _ = _gradients(module, after, x)
-    return Descent(rate, loss, then, tuple(moved))
+    moved = tuple((name, most) for name, most in found.items() if most)
+    return Descent(rate, loss, then if math.isfinite(then) else None, moved)
 
 
 def twins(module: nn.Module, x: Tensor) -> Iterator[Twins]:
@@ -67,16 +71,19 @@ def twins(module: nn.Module, x: Tensor) -> Iterator[Twins]:
     groups = {path: _equal(_rows(now, each, names)) for path, each in layers.items()}
     # Copies in float64 are large, and for twins alone.
     weights = weights_of(module) if any(groups.values()) else {}
+    reached: set[str] = set()
     for _ in range(STEPS if weights else 0):
         _, gradients = _gradients(module, weights, x)
+        reached |= gradients.keys()
         norm = sum(float(g.square().sum()) for g in gradients.values()) ** 0.5
         weights = _behind(weights, gradients, LENGTH / norm if norm else 0.0)
     for path, found in groups.items():
         units = len(layers[path].get_parameter("weight"))
         rows = _rows(weights, layers[path], names) if found else torch.empty(0)
-        differences = (rows[list(group)] - rows[group[0]] for group in found)
-        apart = max((float(each.abs().max()) for each in differences), default=0.0)
-        yield Twins(path, units, found, STEPS, apart)
+        moved = names[id(layers[path].get_parameter("weight"))] in reached
+        apart = (float((rows[list(g)] - rows[g[0]]).abs().max()) for g in found)
+        kept = tuple(each if moved else None for each in apart)
+        yield Twins(path, units, found, STEPS, kept)
 
 
 def weights_of(module: nn.Module) -> Weights:
@@ -91,20 +98,31 @@ def _gradients(
     module: nn.Module, weights: Weights, x: Tensor
 ) -> tuple[float, Mapping[str, Tensor]]:
     """Return the loss with some weights, and the gradients of the trained ones."""
-    buffers = {n: _wide(value) for n, value in module.named_buffers()}
-    with in_evaluation(module), torch.enable_grad():
+    buffers = {n: _wide(value.clone()) for n, value in module.named_buffers()}
+    with in_evaluation(module), torch.enable_grad(), _in_float64():
         result: Any = functional_call(module, {**weights, **buffers}, (_wide(x),))
-        real = [each for each in tensors(result) if each.is_floating_point()]
-        if not real or not real[0].requires_grad:
-            return float("nan"), {}
-        output = real[0]
+        outputs = [each for each in tensors(result) if each.requires_grad]
+        if not outputs:
+            return math.nan, {}
         draws = torch.Generator().manual_seed(SEED)
-        aim = torch.randn(output.shape, generator=draws, dtype=torch.float64)
-        loss = F.mse_loss(output, aim.to(output.device))
+        aims = [torch.randn(each.shape, generator=draws) for each in outputs]
+        pairs = zip(outputs, aims, strict=True)
+        loss = torch.stack([F.mse_loss(o, a.to(o.device)) for o, a in pairs]).sum()
         trained = {n: value for n, value in weights.items() if value.requires_grad}
         found = torch.autograd.grad(loss, list(trained.values()), allow_unused=True)
-    pairs = zip(trained, found, strict=True)
-    return float(loss.detach()), {name: g for name, g in pairs if g is not None}
+    gradients = zip(trained, found, strict=True)
+    return float(loss.detach()), {n: g for n, g in gradients if g is not None}
+
+
+@contextmanager
+def _in_float64() -> Iterator[None]:
+    """Let a module that makes tensors of its own make them as wide as its weights."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def _behind(before: Weights, gradients: Mapping[str, Tensor], rate: float) -> Weights:
@@ -118,7 +136,9 @@ def _wide(value: Tensor) -> Tensor:
     return value.detach().double() if value.is_floating_point() else value
 
 
-def _rows(weights: Weights, layer: nn.Module, names: Mapping[int, str]) -> Tensor:
+def _rows(
+    weights: Mapping[str, Tensor], layer: nn.Module, names: Mapping[int, str]
+) -> Tensor:
     """Return the weights of each unit of a layer, its bias behind them."""
     own = dict(layer.named_parameters(recurse=False))
     parts = [weights[names[id(own[n])]] for n in ("weight", "bias") if n in own]

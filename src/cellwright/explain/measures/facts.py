@@ -32,15 +32,16 @@ class Twins:
         path: the layer.
         units: how many it has.
         groups: those with equal weights and biases, two or more each.
-        steps: so many steps of gradient descent were taken.
-        apart: largest difference within a group behind them.
+        steps: so many steps down the gradient were taken, in evaluation.
+        apart: of each group the largest difference behind them; None where no gradient
+            reaches the layer.
     """
 
     path: str
     units: int
     groups: tuple[tuple[int, ...], ...]
     steps: int
-    apart: float
+    apart: tuple[float | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Extent:
 
     Args:
         path: the layer.
+        call: number of the call of the layer, from 0.
         state: with layer and direction, ``h'_l0``.
         least: the smallest.
         most: the largest.
@@ -56,6 +58,7 @@ class Extent:
     """
 
     path: str
+    call: int
     state: str
     least: float
     most: float
@@ -111,13 +114,13 @@ class Descent:
     Args:
         rate: the learning rate.
         before: the loss.
-        after: the loss on the same rows behind the step.
-        moved: each tensor, and how far one of its numbers moved at most.
+        after: the loss on the same rows behind the step; None where that is no number.
+        moved: each tensor that moved, and how far one of its numbers did at most.
     """
 
     rate: float
     before: float
-    after: float
+    after: float | None
     moved: tuple[tuple[str, float], ...]
 
 
@@ -130,6 +133,7 @@ class Working:
         unit: its number.
         pairs: its weights and what they are multiplied by, in the order of the inputs.
         bias: None without one.
+        trained: whether an optimiser may change both.
         value: what the layer gave.
     """
 
@@ -137,6 +141,7 @@ class Working:
     unit: int
     pairs: tuple[tuple[float, float], ...]
     bias: float | None
+    trained: bool
     value: float
 
 

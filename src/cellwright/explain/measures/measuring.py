@@ -9,10 +9,12 @@ from torch import Tensor, nn
 
 from cellwright.explain.facts import Network
 from cellwright.explain.inside import trace
+from cellwright.explain.inside.untouched import untouched
 from cellwright.explain.watching import in_evaluation
 
 from .descent import descent, twins
 from .facts import Measured
+from .faults import MeasureError
 from .sequence import alike, extents, reaches
 from .values import run, spreads, workings
 
@@ -53,6 +55,11 @@ def measure(module: nn.Module, x: Tensor, facts: Network, asked: Asked) -> Measu
         MeasureError: for what this network or input has not.
         TraceError: for recurrent layers that cannot be looked into.
     """
+    with untouched(module):
+        return _measured(module, x, facts, asked)
+
+
+def _measured(module: nn.Module, x: Tensor, facts: Network, asked: Asked) -> Measured:
     ran = run(module, x)
     found = Measured(
         workings=() if asked.unit is None else tuple(workings(module, ran, asked.unit)),
@@ -61,13 +68,18 @@ def measure(module: nn.Module, x: Tensor, facts: Network, asked: Asked) -> Measu
     if not asked.run:
         return found
     recurrent = any(layer.recurrence for layer in facts.layers)
+    if asked.window is not None and not recurrent:
+        raise MeasureError(
+            "--window: a window is some of the steps of a recurrent layer; found none\n"
+            "  fix: leave --window out"
+        )
     with in_evaluation(module):
         traces = trace(module, x) if recurrent else None
         far = tuple(reaches(module, x, facts, asked.window)) if recurrent else ()
         return Measured(
             tuple(spreads(ran, facts)),
             tuple(twins(module, x)),
-            () if traces is None else tuple(extents(traces)),
+            () if traces is None else tuple(extents(module, traces)),
             () if traces is None else tuple(alike(module, traces)),
             far,
             found.workings,

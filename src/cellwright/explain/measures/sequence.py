@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cellwright.explain.facts import Network
+from cellwright.explain.facts import Layer, Network
 from cellwright.explain.inside import Traces, horizon
 from cellwright.nn import CarriedStates, Recurrent
 from cellwright.tolerances import TOLERANCES, error
@@ -28,7 +28,12 @@ QUOTE = "'"
 """In the name of a state after the step."""
 
 
-def extents(traces: Traces) -> Iterator[Extent]:
+def _path(name: str, module: nn.Module) -> str:
+    """Return the path of a layer by its name; a module that is one has its class'."""
+    return name if name in dict(module.named_modules()) else ""
+
+
+def extents(module: nn.Module, traces: Traces) -> Iterator[Extent]:
     """Yield between which numbers each state of each layer was."""
     for trace in traces.values():
         for name in (name for name in trace if QUOTE in name):
@@ -37,7 +42,9 @@ def extents(traces: Traces) -> Iterator[Extent]:
             if h is not None and h is not values and h.shape == values.shape:
                 apart = float((values - h).abs().max())
             least, most = float(values.min()), float(values.max())
-            yield Extent(trace.key, name, least, most, apart)
+            yield Extent(
+                _path(trace.layer, module), trace.call, name, least, most, apart
+            )
 
 
 def alike(module: nn.Module, traces: Traces) -> Iterator[Alike]:
@@ -63,7 +70,9 @@ def alike(module: nn.Module, traces: Traces) -> Iterator[Alike]:
             at_once, _ = wide(x)
             name, found = _loop(wide, x)
         bound = TOLERANCES["c", "float64"].bound
-        yield Alike(trace.key, len(x), name, error(found, at_once), bound)
+        yield Alike(
+            _path(trace.layer, module), len(x), name, error(found, at_once), bound
+        )
 
 
 def _loop(layer: Recurrent | nn.RNNBase, x: Tensor) -> tuple[str, Tensor]:
@@ -132,14 +141,28 @@ def reaches(
         found = horizon(windows, x, model=module)
     for state in found.values():
         steps = len(state.norms)
-        yield Reach(state.layer, state.state, steps, window, state.reach, state.finding)
+        yield Reach(
+            _path(state.layer, module),
+            state.state,
+            steps,
+            window,
+            state.reach,
+            state.finding,
+        )
 
 
 def _time_axis(facts: Network) -> int:
-    names = [axis.name for axis in facts.takes[0]] if facts.takes else []
-    if "time" not in names:
-        raise MeasureError(
-            "--window: a window is some of the steps of the input; found an input "
-            f"without an axis of time: {', '.join(names)}\n  fix: leave --window out"
-        )
-    return names.index("time")
+    """Return which axis of the input a recurrent layer takes for time."""
+    layers = {layer.path: layer for layer in facts.layers}
+    for layer in facts.layers:
+        first: Layer | None = layer if layer.recurrence else None
+        while first is not None and not first.begins:
+            first = layers.get(first.follows) if first.follows is not None else None
+        names = [axis.name for axis in first.takes[0]] if first else []
+        if "time" in names:
+            return names.index("time")
+    raise MeasureError(
+        "--window: a window is some of the steps that a recurrent layer takes from the "
+        "network's input, through layers that see each step by itself; found none\n"
+        "  fix: leave --window out"
+    )

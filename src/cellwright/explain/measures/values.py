@@ -62,9 +62,9 @@ def spreads(ran: Ran, facts: Network) -> Iterator[Spread]:
         values = ran[layer.path][1]
         names = [axis.name for axis in layer.gives[0]]
         axis = names.index("channels") if "channels" in names else len(names) - 1
-        if axis < 0 or not values.is_floating_point():
+        if not values.numel() or axis < 0 or not values.is_floating_point():
             continue
-        each = values.movedim(axis, 0).flatten(1)
+        each = values.movedim(axis, 0).reshape(values.shape[axis], -1)
         off = int((each == 0).all(1).sum())
         deviation, mean = torch.std_mean(values.double(), correction=0)
         yield Spread(layer.path, float(mean), float(deviation), len(each), off)
@@ -100,4 +100,5 @@ def workings(module: nn.Module, ran: Ran, unit: int) -> Iterator[Working]:
         bias = None if layer.bias is None else float(layer.bias[unit].detach())
         value = float(given.reshape(-1, size)[0, unit])
         pairs = tuple(zip(weights, row, strict=True))
-        yield Working(path, unit, pairs, bias, value)
+        trained = all(each.requires_grad for each in layer.parameters(recurse=False))
+        yield Working(path, unit, pairs, bias, trained, value)

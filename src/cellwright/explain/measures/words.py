@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeVar
 
+from cellwright.explain.arithmetic import counted
 from cellwright.tolerances import TOLERANCES
 
 from .facts import Alike, Descent, Extent, Measured, Reach, Spread, Twins, Working
@@ -20,11 +21,11 @@ def measured_rows(found: Measured, path: str) -> Iterator[tuple[str, str]]:
 
     Args:
         found: all that was.
-        path: where the layer is; empty for a module that is itself the only one.
+        path: where the layer is; empty for the module itself.
     """
 
     def own(each: tuple[T, ...]) -> Iterator[T]:
-        return (one for one in each if not path or one.path == path)
+        return (one for one in each if one.path == path)
 
     yield from (("spread", _spread(each)) for each in own(found.spreads))
     yield from (("twins", _twins(each)) for each in own(found.twins))
@@ -38,6 +39,8 @@ def network_rows(found: Measured) -> Iterator[tuple[str, str]]:
     """Yield what was measured of a network as a whole."""
     for each in found.descents:
         yield f"rate {each.rate:g}", _descent(each)
+        if not each.moved:
+            continue
         listed = ", ".join(f"{name} by {most:.3g}" for name, most in each.moved)
         yield "moved", f"at most, {listed}"
 
@@ -59,14 +62,19 @@ def _twins(found: Twins) -> str:
         return "its one unit has no other that could be like it"
     if not found.groups:
         return f"no two of its {found.units} units have the same weights"
-    listed = "; ".join(_some(group) for group in found.groups)
-    steps = f"{found.steps} steps down the gradient"
-    if found.apart <= TOLERANCES["reference", "float64"].bound:
-        return f"units {listed} have the same weights, and {steps} leave them the same"
-    return (
-        f"units {listed} have the same weights, and {steps} part them, by "
-        f"{found.apart:.3g}"
+    return "; ".join(
+        map(_group, found.groups, found.apart, [found.steps] * found.units)
     )
+
+
+def _group(units: tuple[int, ...], apart: float | None, steps: int) -> str:
+    alike = f"units {_some(units)} have the same weights, and"
+    if apart is None:
+        return f"{alike} no gradient of this network's outputs reaches them"
+    way = f"{steps} steps down the gradient, in evaluation,"
+    if apart <= TOLERANCES["reference", "float64"].bound:
+        return f"{alike} {way} leave them the same"
+    return f"{alike} {way} part them, by {apart:.3g}"
 
 
 def _some(group: tuple[int, ...]) -> str:
@@ -76,7 +84,8 @@ def _some(group: tuple[int, ...]) -> str:
 
 
 def _extent(found: Extent) -> str:
-    where = f"{found.state} is between {found.least:.3g} and {found.most:.3g}"
+    call = f" of call {found.call}" if found.call else ""
+    where = f"{found.state}{call} is between {found.least:.3g} and {found.most:.3g}"
     if found.apart is None:
         return where
     return f"{where}, and up to {found.apart:.3g} from the same unit's h"
@@ -88,21 +97,18 @@ def _alike(found: Alike) -> str:
         if found.loop.startswith("nn.")
         else "called with one step at a time and the states of the call before"
     )
+    many = f"all {found.steps} outputs are" if found.steps > 1 else "its one output is"
     if found.apart <= found.bound:
-        return (
-            f"{what}: all {found.steps} outputs are the same, to {found.bound:g} in "
-            "float64"
-        )
-    return f"{what}: outputs of {found.steps} steps differ by {found.apart:.3g}"
+        return f"{what}: {many} the same, to {found.bound:g} in float64"
+    return (
+        f"{what}: outputs of {counted(found.steps, 'step')} differ by {found.apart:.3g}"
+    )
 
 
 def _reach(found: Reach) -> str:
-    how = (
-        f"in one call of {found.steps} steps"
-        if found.window is None
-        else f"in calls of {found.window} with the states carried on, {found.steps} in "
-        "all"
-    )
+    how = f"over {counted(found.steps, 'step')}"
+    if found.window is not None and found.window < found.steps:
+        how = f"{how} in calls of {found.window}, with the states carried on"
     if found.reach is None:
         return f"{found.state}, {how}: {found.finding}"
     return (
@@ -117,7 +123,8 @@ def _working(found: Working) -> str:
     if rest:
         shown.append(f"{_factor(sum(w * x for w, x in rest))} from {len(rest)} more")
     if found.bias is not None:
-        shown.append(f"{_factor(found.bias)}, its bias, which is learned as they are")
+        learned = ", which is learned as they are" if found.trained else ""
+        shown.append(f"{_factor(found.bias)}, its bias{learned}")
     return f"of the first row: {' + '.join(shown)} = {found.value:.4g}"
 
 
@@ -126,8 +133,12 @@ def _factor(number: float) -> str:
 
 
 def _descent(found: Descent) -> str:
+    many = counted(len(found.moved), "tensor")
+    start = f"one step of gradient descent moves {many} together, and the loss"
+    before = f"{found.before:.3g}"
+    if found.after is None:
+        return f"{start} goes from {before} to no number at all"
+    if found.after == found.before:
+        return f"{start} stays at {before}"
     way = "falls" if found.after < found.before else "grows"
-    return (
-        f"one step of gradient descent moves {len(found.moved)} tensors together, and "
-        f"the loss {way} from {found.before:.3g} to {found.after:.3g}"
-    )
+    return f"{start} {way} from {before} to {found.after:.3g}"
