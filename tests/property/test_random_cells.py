@@ -5,7 +5,7 @@ from collections.abc import Callable
 from random import Random
 
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from torch import Tensor
 
 from cell_statistics import REQUIRED, features, table
@@ -21,6 +21,7 @@ from strategies import (
     assert_close,
     draw_problem,
     drawn_cells,
+    is_tame,
     lengths,
     random_cells,
     seeds,
@@ -110,6 +111,7 @@ def test_permuting_the_batch_permutes_the_results(drawn: DrawnCell, seed: int):
         name: shuffle(name, value, problem, order)
         for name, value in problem.gradients(weights).items()
     }
+    assume(is_tame(expected))
     assert_close(permuted.gradients(moved), expected)
 
 
@@ -144,6 +146,7 @@ def test_simplification_preserves_meaning(drawn: DrawnCell, seed: int):
     weights = problem.weights(torch.Generator().manual_seed(seed))
     weights |= {name: weights[name] * 0 for name in expected.keys() - results.keys()}
     gradients = problem.gradients(weights)
+    assume(is_tame(gradients))
     ours = folded.gradients(weights)
     assert_close(ours, {name: gradients[name] for name in ours})
     gone = gradients.keys() - ours.keys()
@@ -211,6 +214,7 @@ def test_without_biases_is_with_biases_of_zero(drawn: DrawnCell, seed: int):
     weights = problem.weights(torch.Generator().manual_seed(seed))
     weights |= {name: weights[name] * 0 for name in full.keys() - results.keys()}
     gradients = problem.gradients(weights)
+    assume(is_tame(gradients))
     ours = bare.gradients(weights)
     assert_close(ours, {name: gradients[name] for name in ours})
 

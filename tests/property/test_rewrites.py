@@ -4,7 +4,7 @@ from dataclasses import replace
 from random import Random
 
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from torch import Tensor
 
 from cellwright.backends.reference.interpret import Arguments, first_states
@@ -22,6 +22,7 @@ from strategies import (
     assert_close,
     draw_problem,
     drawn_cells,
+    is_tame,
     random_cells,
     seeds,
 )
@@ -63,6 +64,7 @@ def test_inputs_that_ask_for_nothing_change_nothing(drawn: DrawnCell, seed: int)
     weights = problem.weights(torch.Generator().manual_seed(seed))
     gradients = still.gradients(weights)
     own = problem.gradients(weights)
+    assume(is_tame(own))
     assert_close({name: gradients[name] for name in own}, own)
 
 
