@@ -111,3 +111,20 @@ def test_nothing_is_written_where_one_of_two_is_refused(run: Run, tmp_path: Path
     files = ("--html", str(tmp_path / "a.html"), "--svg", str(tmp_path / "a.svg"))
     assert run("explain", "nn.Linear(3, 4)", *files).status == 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_input_that_a_network_does_not_take_is_told(run: Run, tmp_path: Path):
+    """It is the network's error, with the shape that it was given."""
+    file = tmp_path / "nets.py"
+    file.write_text(
+        "from torch import nn\n\n\nclass Two(nn.Module):\n"
+        "    def forward(self, x, y):\n        return x + y\n"
+    )
+    for target, words in (
+        (f"{file}:Two", "missing 1 required positional argument: 'y'"),
+        ("nn.Conv2d(3, 4, 5)", "here [2, 3] of float32; found RuntimeError"),
+    ):
+        result = run("explain", target, "--input", "2,3")
+        assert result.status == 2
+        assert words in result.err
+        assert "fault of cellwright" not in result.err

@@ -12,8 +12,10 @@ from typing import Any
 import torch
 import typer
 
+from cellwright.errors import CellwrightError
 from cellwright.explain import network_figure
 from cellwright.explain.facts import Network
+from cellwright.explain.inside.untouched import untouched
 from cellwright.explain.layers.boxes import boxes_of, is_chain
 from cellwright.explain.measures.facts import Measured
 from cellwright.explain.measures.measuring import Asked
@@ -23,12 +25,16 @@ from cellwright.explain.opened import explain as opened
 from cellwright.explain.summary import Summary, summary
 from cellwright.explain.targets import Target, example_of, read_input, read_target
 from cellwright.explain.terminal import network_view
+from cellwright.explain.watching import in_evaluation
 
 from . import explain_options as options
 from .arguments import AsJson, UsageError, examples, pairs
 from .faults import NO
 from .files import PAGE, PICTURE, require_free, write_text
 from .output import message, width, write, write_json, write_lines
+
+OF_TORCH = (RuntimeError, TypeError, ValueError, IndexError, KeyError)
+"""What a forward raises that is handed something else than it takes."""
 
 
 @examples(
@@ -124,11 +130,32 @@ def _example(target: Target, dtype: torch.dtype | None) -> torch.Tensor:
 
 def _facts(target: Target, dtype: torch.dtype | None, inside: bool) -> Summary:
     """Return the facts of a network, with what is inside of it where that is shown."""
+    if target.example is not None:
+        _require_runs(target, dtype)
     if not inside:
         dtypes = None if dtype is None else [dtype]
         return summary(target.module, target.example, dtypes=dtypes, words=target.words)
     x = _example(target, dtype)
     return opened(target.module, x, words=target.words)
+
+
+def _require_runs(target: Target, dtype: torch.dtype | None) -> None:
+    """Say that it is the network that does not take an input, where it does not."""
+    shape = target.example or ()
+    device = next((p.device for p in target.module.parameters()), None)
+    x = torch.zeros(shape, dtype=dtype or torch.float32, device=device)
+    try:
+        with in_evaluation(target.module), untouched(target.module), torch.no_grad():
+            target.module(x)
+    except CellwrightError:
+        raise
+    except (*OF_TORCH, AttributeError, AssertionError, NotImplementedError) as error:
+        kind = str(x.dtype).removeprefix("torch.")
+        raise UsageError(
+            f"{target.words}: runs with one input, here {list(shape)} of {kind}; found "
+            f"{type(error).__name__}: {error}\n  fix: another --input, or a module in "
+            "file.py:NAME whose forward takes one tensor"
+        ) from error
 
 
 def _picture(target: Target, facts: Network) -> str:
