@@ -123,6 +123,7 @@ def test_an_input_that_a_network_does_not_take_is_told(run: Run, tmp_path: Path)
     for target, words in (
         (f"{file}:Two", "missing 1 required positional argument: 'y'"),
         ("nn.Conv2d(3, 4, 5)", "here [2, 3] of float32; found RuntimeError"),
+        ("Embedding(50, 4); LSTM(3)", "fix: --input 2,3:long"),
     ):
         result = run("explain", target, "--input", "2,3")
         assert result.status == 2

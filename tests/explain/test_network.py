@@ -238,3 +238,50 @@ def test_a_module_stays_as_it_is():
     assert all(torch.equal(value, after[name]) for name, value in before.items())
     assert not any(each._forward_hooks for each in module)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+class Loop(nn.Module):
+    """A single step, run in a loop by hand."""
+
+    def __init__(self):
+        super().__init__()
+        self.cell = nn.LSTMCell(3, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Run all steps."""
+        state = None
+        for step in x:
+            state = self.cell(step, state)
+        assert state is not None
+        return state[0]
+
+
+def test_all_calls_of_a_layer_are_counted():
+    """And what a single step returns is its states, without an axis of layers."""
+    facts = network(Loop(), [torch.zeros(6, 2, 3)])
+    (layer,) = facts.layers
+
+    assert layer.multiply_adds is not None
+    assert layer.multiply_adds.count == facts.multiply_adds == 6 * 2 * 4 * 4 * (3 + 4)
+    assert in_words(layer.multiply_adds).startswith("6 calls × 2 rows × 4 gates")
+    assert layer.recurrence is not None
+    assert [(each.place, each.holds) for each in layer.recurrence.places] == [
+        ("result[0]", "h after this one step, [B, 4]"),
+        ("result[1]", "c after this one step, [B, 4]"),
+    ]
+
+
+def test_results_have_the_names_of_the_layer_that_gave_them():
+    """Time first, where that is what the layer before has."""
+    module = nn.Sequential(nn.RNN(3, 4), Output(), nn.Linear(4, 2))
+    facts = network(module, [torch.zeros(6, 2, 3)])
+
+    assert [axis.name for axis in facts.gives[0]] == ["time", "batch", "features"]
+
+
+class Output(nn.Module):
+    """Hands on the output of a recurrent layer, without its states."""
+
+    def forward(self, result: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        """Return the first of both."""
+        return result[0]

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 import typer
+from torch import nn
 
 from cellwright.errors import CellwrightError
 from cellwright.explain import network_figure
@@ -150,11 +151,15 @@ def _require_runs(target: Target, dtype: torch.dtype | None) -> None:
     except CellwrightError:
         raise
     except (*OF_TORCH, AttributeError, AssertionError, NotImplementedError) as error:
+        sizes = ",".join(map(str, shape))
+        tokens = any(isinstance(m, nn.Embedding) for m in target.module.modules())
+        fix = "another --input, or a file.py:NAME whose forward takes one tensor"
+        if tokens and x.is_floating_point():
+            fix = f"--input {sizes}:long, whole numbers, for a table of vectors"
         kind = str(x.dtype).removeprefix("torch.")
         raise UsageError(
             f"{target.words}: runs with one input, here {list(shape)} of {kind}; found "
-            f"{type(error).__name__}: {error}\n  fix: another --input, or a module in "
-            "file.py:NAME whose forward takes one tensor"
+            f"{type(error).__name__}: {error}\n  fix: {fix}"
         ) from error
 
 

@@ -220,7 +220,8 @@ class Layer:
         gives: shapes of what it returned.
         parameters: how many it learns.
         tensors: what holds them.
-        multiply_adds: of one call with such shapes; None where it is not known.
+        multiply_adds: of all its calls, each as large as the first; None where that is
+            not known.
         calls: how often it was called.
         follows: path of the layer whose result it was handed as it is, if any.
         begins: whether it was handed the network's input as it is.

@@ -11,7 +11,7 @@ from torch import nn
 from cellwright.nn import Recurrent
 
 from .collapses import collapses
-from .facts import Axis, Layer, Network, Shape
+from .facts import Axis, Factor, Layer, Network, Shape, Sum, Term
 from .facts import Tensor as Held
 from .layers.fields import SLIDING, Field, fields
 from .layers.table import describe, is_whole
@@ -52,7 +52,7 @@ def network(
     return Network(
         words or type(module).__name__,
         tuple(_as_taken(shape, layers) for shape in seen.takes),
-        tuple(named(shape, ()) for shape in seen.gives),
+        tuple(_as_given(shape, layers) for shape in seen.gives),
         layers,
         tuple(collapses(modules, seen)),
     )
@@ -117,6 +117,15 @@ def _as_taken(shape: tuple[int, ...], layers: Sequence[Layer]) -> Shape:
     return named(shape, ())
 
 
+def _as_given(shape: tuple[int, ...], layers: Sequence[Layer]) -> Shape:
+    """Return a result with the names that the layer whose it is has for it."""
+    for layer in layers:
+        for given in layer.gives if layer.ends else ():
+            if tuple(axis.size for axis in given) == shape:
+                return given
+    return named(shape, ())
+
+
 def _layer(
     path: str,
     module: nn.Module,
@@ -136,7 +145,7 @@ def _layer(
         _shapes(seen.gives, told, told.gives),
         told.parameters,
         tuple(_tensors(path, module, first)),
-        told.multiply_adds,
+        _of_calls(told.multiply_adds, watched.calls.get(path, 0)),
         watched.calls.get(path, 0),
         watched.follows.get(path),
         path in watched.begins,
@@ -144,6 +153,14 @@ def _layer(
         (*told.remarks, *([field.remark()] if field and wide else [])),
         told.recurrence,
     )
+
+
+def _of_calls(adds: Sum | None, calls: int) -> Sum | None:
+    """Return the work of all calls, each of which is as large as the first."""
+    if adds is None or calls < 2:
+        return adds
+    more = Factor(calls, "calls")
+    return Sum(tuple(Term((more, *each.factors), each.products) for each in adds.terms))
 
 
 def _kind(module: nn.Module) -> str:

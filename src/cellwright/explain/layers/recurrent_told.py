@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from torch import nn
 
 from cellwright.explain.arithmetic import counted, together
-from cellwright.explain.facts import Recurrence
+from cellwright.explain.facts import Place, Recurrence
 
 from .recurrent import Made, multiply_adds, recurrence
 from .told import Seen, Size, Told
@@ -22,6 +23,8 @@ def recurrent(module: nn.Module, made: Made, seen: Seen) -> Told:
     takes = seen.takes[0] if seen.takes else None
     steps, rows = _extent(takes, single, batch_first)
     found = recurrence(made, steps, batch_first)
+    if single:
+        found = replace(found, places=tuple(_of_one_step(found)))
     adds = None if takes is None else multiply_adds(found, steps or 1, rows)
     names = ("batch", "features") if single else (*axes, "features")
     if takes is not None and len(takes) < len(names):
@@ -34,6 +37,14 @@ def recurrent(module: nn.Module, made: Made, seen: Seen) -> Told:
         names,
         found,
     )
+
+
+def _of_one_step(found: Recurrence) -> Iterator[Place]:
+    """Say what a single step returns: its states, a tuple where there are several."""
+    many = len(found.states) > 1
+    for i, state in enumerate(found.states):
+        place = f"result[{i}]" if many else "result"
+        yield Place(place, f"{state.name} after this one step, [B, {state.size}]")
 
 
 def _extent(
