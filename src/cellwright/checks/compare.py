@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from cellwright.cells import find
+from cellwright.default_dtype import float64_by_default
 from cellwright.language.cell import Cell
 from cellwright.nn.options import Option, resolve_sizes, sort_options
 from cellwright.nn.recurrent import Recurrent
@@ -100,7 +100,7 @@ def compare(
     first = (
         _attribute(own, "batch_first", False) if batch_first is None else batch_first
     )
-    with _float64(), torch.random.fork_rng(devices=[]):
+    with float64_by_default(), torch.random.fork_rng(devices=[]):
         twin = Recurrent(
             found,
             num_layers=layers,
@@ -194,14 +194,3 @@ def _copy(module: nn.Module) -> nn.Module:
         )
     own = copy.deepcopy(module).to("cpu", torch.float64).eval()
     return own.requires_grad_(True)
-
-
-@contextmanager
-def _float64() -> Iterator[None]:
-    """Make new tensors float64, as the weights are: torch.zeros in a forward."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)

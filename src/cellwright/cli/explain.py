@@ -109,7 +109,7 @@ def _rates(given: list[float] | None) -> list[float]:
 
 
 def _dtype(target: Target) -> torch.dtype | None:
-    """Return the dtype of a network's weights, where it has other than torch's."""
+    """Return the dtype of a network's weights, None where they have several or none."""
     dtypes = {p.dtype for p in target.module.parameters() if p.is_floating_point()}
     return dtypes.pop() if len(dtypes) == 1 else None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -12,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from cellwright.default_dtype import float64_by_default
+from cellwright.explain.collapses import CONVOLUTIONS
 from cellwright.explain.watching import in_evaluation, layers_of, tensors
 
 from .facts import Descent, Twins
@@ -38,7 +39,7 @@ def descent(module: nn.Module, x: Tensor, rate: float) -> Descent:
     Raises:
         MeasureError: when there is nothing to move.
     """
-    before = weights_of(module)
+    before = _weights(module)
     loss, gradients = _gradients(module, before, x)
     if not gradients:
         raise MeasureError(
@@ -59,7 +60,7 @@ def twins(module: nn.Module, x: Tensor) -> Iterator[Twins]:
         module: stays as it is.
         x: its input.
     """
-    kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+    kinds = (nn.Linear, *CONVOLUTIONS)
     layers = {
         path: each
         for path, each in layers_of(module).items()
@@ -70,7 +71,7 @@ def twins(module: nn.Module, x: Tensor) -> Iterator[Twins]:
     now = dict(module.named_parameters())
     groups = {path: _equal(_rows(now, each, names)) for path, each in layers.items()}
     # Copies in float64 are large, and for twins alone.
-    weights = weights_of(module) if any(groups.values()) else {}
+    weights = _weights(module) if any(groups.values()) else {}
     reached: set[str] = set()
     for _ in range(STEPS if weights else 0):
         _, gradients = _gradients(module, weights, x)
@@ -86,7 +87,7 @@ def twins(module: nn.Module, x: Tensor) -> Iterator[Twins]:
         yield Twins(path, units, found, STEPS, kept)
 
 
-def weights_of(module: nn.Module) -> Weights:
+def _weights(module: nn.Module) -> Weights:
     """Return copies of a module's weights in float64, by name."""
     return {
         name: value.detach().double().requires_grad_(value.requires_grad)
@@ -99,7 +100,7 @@ def _gradients(
 ) -> tuple[float, Mapping[str, Tensor]]:
     """Return the loss with some weights, and the gradients of the trained ones."""
     buffers = {n: _wide(value.clone()) for n, value in module.named_buffers()}
-    with in_evaluation(module), torch.enable_grad(), _in_float64():
+    with in_evaluation(module), torch.enable_grad(), float64_by_default():
         result: Any = functional_call(module, {**weights, **buffers}, (_wide(x),))
         outputs = [each for each in tensors(result) if each.requires_grad]
         if not outputs:
@@ -112,17 +113,6 @@ def _gradients(
         found = torch.autograd.grad(loss, list(trained.values()), allow_unused=True)
     gradients = zip(trained, found, strict=True)
     return float(loss.detach()), {n: g for n, g in gradients if g is not None}
-
-
-@contextmanager
-def _in_float64() -> Iterator[None]:
-    """Let a module that makes tensors of its own make them as wide as its weights."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
 
 
 def _behind(before: Weights, gradients: Mapping[str, Tensor], rate: float) -> Weights:

@@ -62,9 +62,8 @@ def _twins(found: Twins) -> str:
         return "its one unit has no other that could be like it"
     if not found.groups:
         return f"no two of its {found.units} units have the same weights"
-    return "; ".join(
-        map(_group, found.groups, found.apart, [found.steps] * found.units)
-    )
+    pairs = zip(found.groups, found.apart, strict=True)
+    return "; ".join(_group(units, apart, found.steps) for units, apart in pairs)
 
 
 def _group(units: tuple[int, ...], apart: float | None, steps: int) -> str:
