@@ -314,6 +314,15 @@ def test_windows_are_of_time_behind_other_layers_too(front: nn.Module):
         assert "exactly 0 from k=1 on" in each.finding
 
 
+def test_all_layers_in_front_know_what_is_time():
+    """Not the nearest alone."""
+    line = "nn.Linear(3, 4); nn.Tanh(); nn.Linear(4, 4); nn.GRU(4, 5)"
+    facts = network(read_stack(line).module, [torch.zeros(7, 2, 3)])
+
+    for layer in facts.layers:
+        assert [axis.name for axis in layer.takes[0]][:2] == ["time", "batch"]
+
+
 class Turned(nn.Module):
     """Takes the batch first, and hands its layer time first."""
 
