@@ -45,7 +45,7 @@ class Drawn:
     def wanted(self) -> list[Wanted]:
         """The programs that comparing it takes."""
         graph, trace = self.problem.graph, self.problem.trace
-        return [Wanted(graph, True, trace), Wanted(graph, False, trace)]
+        return [Wanted(graph, "all", trace), Wanted(graph, "none", trace)]
 
     def __str__(self) -> str:
         sizes = dict(self.problem.sizes)

@@ -24,7 +24,7 @@ from cellwright.backends.c.levels import Level
 from cellwright.backends.c.program import Program
 from cellwright.compiler.plan import pipeline, source
 from cellwright.ir.graph import Graph
-from cellwright.passes.pipeline import Pipeline
+from cellwright.passes.pipeline import Gradients, Pipeline
 
 SHARED = (
     "configuration.h",
@@ -56,7 +56,7 @@ class Wanted:
     """What a program is compiled for, as `compiler.program` takes it."""
 
     graph: Graph
-    grad: bool = True
+    gradients: Gradients = "all"
     trace: tuple[str, ...] = ()
 
 
@@ -119,7 +119,7 @@ def compile_many(
         level: the instruction set.
         optimise: how much the compiler does; kernels themselves are built with 3.
     """
-    passes = [pipeline(each.graph, each.trace, each.grad) for each in wanted]
+    passes = [pipeline(each.graph, each.trace, each.gradients) for each in wanted]
     sources = [one for each in passes for one in sources_of(each)]
     compiler = toolchain.find_compiler()
     assert compiler is not None
@@ -135,8 +135,9 @@ def compile_many(
             each.backward,
             next(kernels),
             None if each.backward is None else next(kernels),
+            one.gradients == "all",
         )
-        for each in passes
+        for one, each in zip(wanted, passes, strict=True)
     ]
 
 
@@ -159,9 +160,11 @@ def running(programs: Mapping[Wanted, Program]) -> Iterator[None]:
     """Let `autograd.run` take its programs from here, and only from here."""
 
     def program(
-        graph: Graph, trace: tuple[str, ...], grad: bool, dtype: torch.dtype
+        graph: Graph, trace: tuple[str, ...], gradients: Gradients, dtype: torch.dtype
     ) -> Program:
-        return programs[Wanted(graph, grad, trace)]
+        # Inputs that ask for no gradient take the step that gives all.
+        own = "none" if gradients == "none" else "all"
+        return programs[Wanted(graph, own, trace)]
 
     with mock.patch.object(function, "program", program):
         yield

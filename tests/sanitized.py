@@ -51,9 +51,9 @@ def main(level: str, dtype: str) -> None:
 def wanted_of(all_problems: Sequence[Problem]) -> Iterator[Wanted]:
     """Return what has to be compiled: without a gradient only what has no trace."""
     for each in all_problems:
-        yield Wanted(each.graph, True, each.trace)
+        yield Wanted(each.graph, "all", each.trace)
         if not each.trace:
-            yield Wanted(each.graph, False)
+            yield Wanted(each.graph, "none")
 
 
 def compare(problem: Problem, dtype: torch.dtype) -> None:

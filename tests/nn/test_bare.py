@@ -424,20 +424,22 @@ def test_unbatched_input_and_empty_batches_go_through():
 
 def test_who_evaluates_builds_no_backward_kernel(monkeypatch: pytest.MonkeyPatch):
     """A kernel takes a second, so each is built when it is asked for."""
-    asked: list[bool] = []
+    asked: list[str] = []
     program = planned.program
 
-    def noted(graph: Any, trace: Any, grad: bool, dtype: Any) -> Any:
-        asked.append(grad)
-        return program(graph, trace, grad, dtype)
+    def noted(graph: Any, trace: Any, gradients: Any, dtype: Any) -> Any:
+        asked.append(gradients)
+        return program(graph, trace, gradients, dtype)
 
     monkeypatch.setattr(planned, "program", noted)
     layer, x = layer_of("gru"), torch.randn(4, 2, 5)
     with torch.no_grad():
         layer(x)
-    assert asked == [False]
+    assert asked == ["none"]
     layer(x)
-    assert asked == [False, True]
+    assert asked == ["none", "weights"]
+    layer(x.requires_grad_())
+    assert asked == ["none", "weights", "all"]
 
 
 def test_layers_that_are_gone_are_forgotten():

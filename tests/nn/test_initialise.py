@@ -172,7 +172,7 @@ def test_kernels_are_those_of_the_plain_cell(monkeypatch: pytest.MonkeyPatch):
     assert made.graph != plain.graph
     for each in (made, plain):
         compiler._program.cache_clear()
-        compiler.program(each.graph, (), True, torch.float64)
+        compiler.program(each.graph, (), "all", torch.float64)
     compiler._program.cache_clear()
     forward, backward, *others = built
     assert others == [forward, backward]

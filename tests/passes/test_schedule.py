@@ -34,7 +34,7 @@ def test_phases_compute_the_graph(case: tuple[str, str], cell_seed: int):
     pipeline = compile_graph(problem.graph, trace)
     problem = replace(problem, graph=pipeline.forward.schedule.graph)
     expected = values_of(problem, trace)
-    for each in (pipeline, compile_graph(problem.graph, trace, grad=False)):
+    for each in (pipeline, compile_graph(problem.graph, trace, gradients="none")):
         arrays, last = run_forward(each.forward, problem)
         nodes = [each.forward.schedule.graph.output, *each.forward.traced]
         found = dict(zip(["output", *trace], [arrays[n] for n in nodes], strict=True))

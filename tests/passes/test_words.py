@@ -56,7 +56,7 @@ def assert_told(step: Forward | Back, phases: list[str]) -> None:
 
 def test_without_gradients_there_is_no_backward_part():
     """A forward pass alone is said alone."""
-    pipeline = compile_graph(load("elman").graph, grad=False)
+    pipeline = compile_graph(load("elman").graph, gradients="none")
     assert describe_passes(pipeline).splitlines() == [
         "forward",
         "  h' = tanh(b + W @ x + U @ h)",

@@ -8,7 +8,7 @@ until somebody asks for them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch import _C, Tensor
@@ -34,8 +34,8 @@ class Pass(Protocol):
 
     def gradients(
         self, tensors: Sequence[Tensor], arriving: Sequence[Tensor | None]
-    ) -> Sequence[Tensor]:
-        """Return the gradients of the tensors.
+    ) -> Sequence[Tensor | None]:
+        """Return the gradients of the tensors, None for those that nobody asked for.
 
         Args:
             tensors: what the pass took, and behind it what it kept.
@@ -150,7 +150,7 @@ def _gradients_of(
     with without_autocast(tensors[0].device.type):
         found = call.gradients(tensors[:count], arriving)
     pairs = zip(found, needs, strict=True)
-    return tuple(gradient for gradient, need in pairs if need)
+    return tuple(cast("Tensor", gradient) for gradient, need in pairs if need)
 
 
 def _apart(tensor: Tensor) -> Tensor:

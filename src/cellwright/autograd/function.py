@@ -71,11 +71,11 @@ class Call(Compiled):
 
     def gradients(
         self, tensors: Sequence[Tensor], arriving: Sequence[Tensor | None]
-    ) -> Sequence[Tensor]:
+    ) -> Sequence[Tensor | None]:
         """Run the backward kernel, by its operator where something looks on."""
         tensors = [*tensors, *_arriving(self, arriving, tensors)]
         if self.plain and are_plain(tensors):
-            return backward_arrays(self, tensors)
+            return [*self.unasked, *backward_arrays(self, tensors)]
         return self.by_operator(tensors)
 
     def by_operator(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
@@ -168,7 +168,10 @@ def run(
         # An exported program gives no gradients, and runs for any number of steps.
         memory = "store"
     if torch.is_grad_enabled():
-        compiled = program(graph, names, True, x.dtype)
+        # A traced graph's operator gives all gradients.
+        slopes = not plain or any(t.requires_grad for t in inputs)
+        asked = "all" if slopes else "weights"
+        compiled = program(graph, names, asked, x.dtype)
         weights, places = weights_of(compiled, arguments, x)
         tensors = (*inputs, *states, *weights)
         if any(t.requires_grad for t in tensors):
@@ -178,7 +181,7 @@ def run(
         # Where no gradient is asked for, the kernel writes nothing to be kept.
         memory = "store"
     # A traced graph has one operator for both cases, the one that keeps more.
-    compiled = program(graph, names, not plain, x.dtype)
+    compiled = program(graph, names, "none" if plain else "all", x.dtype)
     weights, places = weights_of(compiled, arguments, x)
     call = call_of(compiled, sizes, names, memory, places, graph, plain)
     found = call.forward([*inputs, *states, *weights])

@@ -94,6 +94,11 @@ class Compiled:
         return together(gradients, self.places, weights, tape)
 
     @cached_property
+    def unasked(self) -> list[None]:
+        """None for every input, if their gradients are not computed."""
+        return [] if self.program.slopes else [None] * self.counts[0]
+
+    @cached_property
     def anew(self) -> bool:
         """Whether the backward pass runs the forward kernel once more."""
         return self.memory == "recompute"
@@ -155,7 +160,7 @@ def forward_arrays(compiled: Compiled, tensors: Sequence[Tensor]) -> Forwarded:
 
 
 def backward_arrays(compiled: Compiled, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
-    """Return the gradients of inputs, first states and weights."""
+    """Return the gradients of inputs, first states and weights, see `backward_pass`."""
     inputs, states, weights, rest = compiled.split(tensors)
     given = [*map(flat, (*inputs, *states)), *weights, *map(flat, rest)]
     run = partial(backward_pass, compiled, given)
@@ -167,7 +172,7 @@ def backward_arrays(compiled: Compiled, tensors: Sequence[Tensor]) -> Sequence[T
 def backward_pass(
     compiled: Compiled, given: Sequence[Tensor], tape: Tape
 ) -> Sequence[Tensor]:
-    """Return the gradients of inputs, first states and weights.
+    """Return the gradients of inputs, if they are computed, first states and weights.
 
     Args:
         compiled: whose backward kernel runs.
@@ -189,10 +194,12 @@ def backward_pass(
     else:
         saved = dict(zip(nodes, rest, strict=False))
         found, first = program.backward(tape, *own, saved, arriving, last)
-    slopes = [found.get(i.name) for i in ahead.schedule.graph.inputs]
+    asked = ahead.schedule.graph.inputs if program.slopes else ()
+    slopes = [found.get(i.name) for i in asked]
     roots = [found.get(ahead.names[root]) for root in ahead.schedule.roots]
     learned = compiled.weights(roots, weights, tape)
-    pairs = zip(given, [*slopes, *first, *learned], strict=False)
+    own = given[len(compiled.unasked) :]
+    pairs = zip(own, [*slopes, *first, *learned], strict=False)
     return apart(tape, [tape.zeros(t.shape) if g is None else g for t, g in pairs])
 
 

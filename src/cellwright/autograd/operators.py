@@ -64,7 +64,7 @@ def _read(
 def _compiled(spec: str, sizes: Sequence[int]) -> Compiled:
     graph, trace, dtype, names, memory = _read(spec)
     values = dict(zip(names, sizes, strict=True))
-    return Compiled(program(graph, trace, True, dtype), values, trace, memory)
+    return Compiled(program(graph, trace, "all", dtype), values, trace, memory)
 
 
 def _forward(tensors: list[Tensor], spec: str, sizes: list[int]) -> list[Tensor]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -12,6 +11,7 @@ from cellwright.backends.c.program import Program
 from cellwright.backends.reference.interpret import Arguments
 from cellwright.compiler.programs import program
 from cellwright.ir.graph import Graph
+from cellwright.passes.pipeline import Gradients
 
 from .function import Call, Forward, call_of, given_out
 from .kernels import Memory, weights_of
@@ -29,15 +29,7 @@ class Planned:
     def __init__(self, graph: Graph, dtype: torch.dtype, memory: Memory):
         self._graph, self._dtype = graph, dtype
         self._memory: Memory = memory
-
-    # Each is built when it is asked for: who only evaluates waits for no backward pass.
-    @cached_property
-    def _alone(self) -> Program:
-        return program(self._graph, (), False, self._dtype)
-
-    @cached_property
-    def _learning(self) -> Program:
-        return program(self._graph, (), True, self._dtype)
+        self._programs: dict[Gradients, Program] = {}
 
     def run(
         self, arguments: Arguments, inputs: Sequence[Tensor], states: Sequence[Tensor]
@@ -52,28 +44,37 @@ class Planned:
             states: likewise.
         """
         if torch.is_grad_enabled():
-            call, weights = self.call(True, arguments, inputs[0])
+            slopes = any(tensor.requires_grad for tensor in inputs)
+            asked = "all" if slopes else "weights"
+            call, weights = self.call(asked, arguments, inputs[0])
             tensors = (*inputs, *states, *weights)
             if any(tensor.requires_grad for tensor in tensors):
                 return Forward.apply(call, *tensors)
-        call, weights = self.call(False, arguments, inputs[0])
+        call, weights = self.call("none", arguments, inputs[0])
         found = call.forward([*inputs, *states, *weights])
         return (*given_out(call, found.arrays), *found.last)
 
     def call(
-        self, learns: bool, arguments: Arguments, x: Tensor
+        self, gradients: Gradients, arguments: Arguments, x: Tensor
     ) -> tuple[Call, Sequence[Tensor]]:
         """Return what runs, and the weights as it takes them.
 
         Args:
-            learns: whether anybody asks for a gradient.
+            gradients: whose are asked for.
             arguments: as in `run`.
             x: a tensor of the dtype.
         """
-        compiled = self._learning if learns else self._alone
+        compiled = self._compiled(gradients)
         weights, places = weights_of(compiled, arguments, x)
         # Where no gradient is asked for, the kernel writes nothing to be kept.
-        memory = self._memory if learns else "store"
+        memory = "store" if gradients == "none" else self._memory
         return call_of(
             compiled, arguments.sizes, (), memory, places, self._graph
         ), weights
+
+    def _compiled(self, gradients: Gradients) -> Program:
+        # Built when it is asked for: who only evaluates waits for no backward pass.
+        if gradients not in self._programs:
+            own = self._graph, (), gradients, self._dtype
+            self._programs[gradients] = program(*own)
+        return self._programs[gradients]

@@ -34,7 +34,7 @@ def stepper(
     Raises:
         TensorError: for a tensor that no kernel can read.
     """
-    compiled = program(graph, (), False, inputs[0].dtype)
+    compiled = program(graph, (), "none", inputs[0].dtype)
     weights, places = weights_of(compiled, arguments, inputs[0])
     roots = Roots(weights, places)
     tape = Tape(inputs[0])

@@ -105,13 +105,15 @@ class Whole:
 
     def gradients(
         self, tensors: Sequence[Tensor], arriving: Sequence[Tensor | None]
-    ) -> Sequence[Tensor]:
+    ) -> Sequence[Tensor | None]:
         """Return the gradients of the tensors, see `differentiable.Pass`."""
         present = tuple(gradient is not None for gradient in arriving)
         given = [gradient for gradient in arriving if gradient is not None]
         if are_plain((*tensors, *given)):
-            return self._written_down(tensors, present, given)
-        return self._down((*tensors, *given), present, _Torch(tensors[0]))
+            found = self._written_down(tensors, present, given)
+        else:
+            found = self._down((*tensors, *given), present, _Torch(tensors[0]))
+        return [*self.layers[0].call.unasked, *found]
 
     def _written_down(
         self,
@@ -196,7 +198,7 @@ class Whole:
     def _down(
         self, tensors: Sequence[Tensor], present: Sequence[bool], tape: Tape | _Torch
     ) -> Sequence[Tensor]:
-        """Return the gradients of the tensors.
+        """Return the gradients of the tensors, of the input's only if it is computed.
 
         Args:
             tensors: what the pass took and kept, and the gradients that arrive.
@@ -212,7 +214,7 @@ class Whole:
             tape.zeros(state.shape) if gradient is None else gradient
             for state, gradient in zip(states, last, strict=True)
         ]
-        slope = self._slope(tape, x, output)
+        slope, slopes = self._slope(tape, x, output), list[Tensor]()
         first: list[Sequence[Tensor]] = []
         learned: list[Tensor | None] = [None] * len(weights)
         for row in reversed(rows):
@@ -223,8 +225,9 @@ class Whole:
             given += _added(tape, layer, weights)
             given += [arrays[row][node] for node in layer.call.saved_nodes]
             given += [slope, *(adjoint[row] for adjoint in adjoints)]
-            slope, *found = _back_through(layer.call, given, tape)
-            slope = slope.view(x.shape if under is None else under.shape)
+            slopes, found = _back_through(layer.call, given, tape)
+            if under is not None:
+                slope = slopes[0].view(under.shape)
             first.insert(0, found[: len(states)])
             for each, gradient in zip(layer.sums, found[len(states) :], strict=True):
                 for i in each:
@@ -236,7 +239,8 @@ class Whole:
             for weight, gradient in zip(weights, learned, strict=True)
         ]
         starts = [_stacked(tape, each) for each in zip(*first, strict=True)]
-        return [self._turned(slope), *starts, *_told_apart(tape, rest)]
+        lowest = [self._turned(each.view(x.shape)) for each in slopes]
+        return [*lowest, *starts, *_told_apart(tape, rest)]
 
     def _read(self, row: int) -> Sequence[int]:
         """Return the nodes of a layer that the backward pass reads."""
@@ -274,11 +278,17 @@ def _stacked(tape: Tape | _Torch, rows: Sequence[Tensor]) -> Tensor:
 
 def _back_through(
     call: Call, given: Sequence[Tensor], tape: Tape | _Torch
-) -> Sequence[Tensor]:
-    """Return a layer's gradients; who looks on sees an operator, not the memory."""
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Return the gradient of a layer's input, if it is computed, and the others.
+
+    Who looks on sees an operator, not the memory.
+    """
     if isinstance(tape, _Torch):
-        return call.by_operator(given)
-    return backward_pass(call, given, tape)
+        slope, *found = call.by_operator(given)
+        return [] if call.unasked else [slope], found
+    found = list(backward_pass(call, given, tape))
+    own = 0 if call.unasked else 1
+    return found[:own], found[own:]
 
 
 def _told_apart(tape: Tape | _Torch, gradients: Sequence[Tensor]) -> list[Tensor]:

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from cellwright.backends.c.emit import Source, emit
 from cellwright.ir.graph import Graph
-from cellwright.passes.pipeline import Back, Forward, Pipeline, compile_graph
+from cellwright.passes.pipeline import Back, Forward, Gradients, Pipeline, compile_graph
 
 
 def source(graph: Graph, step: Forward | Back, direction: str) -> Source:
@@ -16,6 +16,8 @@ def source(graph: Graph, step: Forward | Back, direction: str) -> Source:
 
 
 @lru_cache(maxsize=256)
-def pipeline(graph: Graph, trace: tuple[str, ...] = (), grad: bool = True) -> Pipeline:
+def pipeline(
+    graph: Graph, trace: tuple[str, ...] = (), gradients: Gradients = "all"
+) -> Pipeline:
     """Return the schedules of a cell."""
-    return compile_graph(graph, trace, grad)
+    return compile_graph(graph, trace, gradients)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
@@ -13,24 +14,30 @@ from cellwright.backends.c.program import Program
 from cellwright.backends.c.sidecar import Description
 from cellwright.ir.graph import Graph
 from cellwright.ir.text import print_graph
-from cellwright.passes.pipeline import Back, Forward
+from cellwright.passes.pipeline import Back, Forward, Gradients
 from cellwright.passes.simplify import without_first_weights
 
 from .plan import pipeline, source
 
+VARIANTS: Mapping[tuple[str, Gradients], str] = {
+    ("forward", "none"): "forward only",
+    ("backward", "weights"): "backward, weights",
+}
+"""What a direction is called where not all gradients are asked for."""
+
 
 def program(
-    graph: Graph, trace: tuple[str, ...], grad: bool, dtype: torch.dtype
+    graph: Graph, trace: tuple[str, ...], gradients: Gradients, dtype: torch.dtype
 ) -> Program:
     """Return a cell's compiled directions, for the level that is chosen now.
 
     Args:
         graph: the cell, rewritten as it will run.
         trace: names of values to give out at every step.
-        grad: whether there will be a backward pass.
+        gradients: what the backward pass computes, if there will be one.
         dtype: of all tensors.
     """
-    return _program(_bare(graph), trace, grad, dtype, best_level())
+    return _program(_bare(graph), trace, gradients, dtype, best_level())
 
 
 _bare = lru_cache(maxsize=256)(without_first_weights)
@@ -38,15 +45,19 @@ _bare = lru_cache(maxsize=256)(without_first_weights)
 
 @lru_cache(maxsize=256)
 def _program(
-    graph: Graph, trace: tuple[str, ...], grad: bool, dtype: torch.dtype, level: Level
+    graph: Graph,
+    trace: tuple[str, ...],
+    gradients: Gradients,
+    dtype: torch.dtype,
+    level: Level,
 ) -> Program:
     # `build` asks for the level itself; the key keeps the programs of two levels apart.
-    passes = pipeline(graph, trace, grad)
+    passes = pipeline(graph, trace, gradients)
     forward, backward = passes.forward, passes.backward
     text = print_graph(graph)
 
     def kernel(direction: str, step: Forward | Back) -> Kernel:
-        variant = direction if grad or direction == "backward" else "forward only"
+        variant = VARIANTS.get((direction, gradients), direction)
         parts = [text, variant, ",".join(trace), str(dtype)]
         what = Description(graph.name, variant, str(dtype).removeprefix("torch."))
         return build(source(graph, step, direction), parts, what)
@@ -58,4 +69,5 @@ def _program(
         ahead = pool.submit(kernel, "forward", forward)
         back = pool.submit(kernel, "backward", backward)
         pool.submit(outer_function, dtype, level).result()
-        return Program(forward, backward, ahead.result(), back.result())
+        slopes = gradients == "all"
+        return Program(forward, backward, ahead.result(), back.result(), slopes)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import Any, NamedTuple, Protocol, cast
 from weakref import WeakKeyDictionary
 
@@ -26,6 +25,7 @@ from cellwright.autograd.differentiable import Forward
 from cellwright.autograd.function import Call
 from cellwright.autograd.whole import Layer, Whole
 from cellwright.backends.c.levels import VARIABLE
+from cellwright.passes.pipeline import Gradients
 
 from .call import Form
 from .extras import Settings
@@ -71,6 +71,7 @@ class Bare:
         self._fixed = [name for name in weights if name.startswith(fixed)]
         self._shapes = {name: value.shape for name, value in weights.items()}
         self._declared_at: tuple[int, Sequence[Tensor]] = (-1, ())
+        self._pairs: dict[Gradients, tuple[Whole, Sequence[str]] | None] = {}
 
     def call(self, weights: Weights, input: Tensor, hx: Any) -> tuple[Any, ...] | None:
         """Return what the layer's call returns; None for what is not looked at here.
@@ -91,7 +92,7 @@ class Bare:
         rows = input.shape[self._batch_axis]
         given = self._declared(rows) if hx is None else given
         learns = torch.is_grad_enabled() and any(t.requires_grad for t in asked)
-        pair = self._learning if learns else self._alone
+        pair = self._pair(learns, input.requires_grad)
         if pair is None:
             if not self._fits(weights, input, rows, given):
                 return None
@@ -153,20 +154,29 @@ class Bare:
             for value, shape in zip(given, shapes, strict=True)
         )
 
-    # Each is built when it is asked for: who only evaluates waits for no backward pass.
-    @cached_property
-    def _alone(self) -> tuple[Whole, Sequence[str]] | None:
-        return self._whole(False)
+    def _pair(self, learns: bool, slopes: bool) -> tuple[Whole, Sequence[str]] | None:
+        """Return what runs, and which weights it takes; None if nothing does at once.
 
-    @cached_property
-    def _learning(self) -> tuple[Whole, Sequence[str]] | None:
-        return None if self._memory == "recompute" else self._whole(True)
+        Args:
+            learns: whether a gradient is asked for.
+            slopes: whether the input's is.
+        """
+        if learns and self._memory == "recompute":
+            return None
+        gradients = ("all" if slopes else "weights") if learns else "none"
+        # Built when it is asked for: who only evaluates waits for no backward pass.
+        if gradients not in self._pairs:
+            self._pairs[gradients] = self._whole(gradients)
+        return self._pairs[gradients]
 
-    def _whole(self, learns: bool) -> tuple[Whole, Sequence[str]] | None:
+    def _whole(self, gradients: Gradients) -> tuple[Whole, Sequence[str]] | None:
         """Return all layers as one pass, and which weights it takes.
 
         There is none where a layer runs backwards too, or where a kernel takes what
         is computed from weights by more than sums.
+
+        Args:
+            gradients: whose are asked for: the input's is the lowest layer's alone.
         """
         if self._form.bidirectional:
             return None
@@ -186,7 +196,8 @@ class Bare:
         calls: list[tuple[Call, list[tuple[str, ...]]]] = []
         for (arguments,) in self._form.arguments(stands, add):
             like = next(iter(stands.values()))
-            call, own = self._planned.call(learns, arguments, like)
+            call, own = self._planned.call(gradients, arguments, like)
+            gradients = "none" if gradients == "none" else "all"
             if any(id(value) not in made_of for value in own):
                 return None
             calls.append((call, [made_of[id(value)] for value in own]))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from cellwright.ir.graph import Graph
+from cellwright.ir.graph import Graph, Value
 
 from .differentiate import Backward, differentiate
 from .gather import gather
@@ -13,6 +14,11 @@ from .phases import Schedule
 from .residuals import recomputed
 from .roots import node_names, step_roots
 from .schedule import schedule
+from .simplify import used_only
+
+Gradients = Literal["none", "weights", "all"]
+"""Whose gradients are asked for: the lowest layer's input rarely asks for one, and each
+of its products would cost as much as one of the forward step."""
 
 
 @dataclass(frozen=True)
@@ -72,27 +78,31 @@ class Pipeline:
 def compile_graph(
     graph: Graph,
     trace: tuple[str, ...] = (),
-    grad: bool = True,
+    gradients: Gradients = "all",
 ) -> Pipeline:
     """Return the schedules of a cell.
 
     Args:
         graph: the cell, rewritten as it will run.
         trace: names of values to give out at every step.
-        grad: whether there will be a backward pass.
+        gradients: what the backward pass computes, beside those of the first states.
+            The forward step is the same for "weights" and for "all".
     """
     graph = gather(graph)
-    backward = _backward(graph, trace) if grad else None
+    learns = gradients != "none"
+    backward = _backward(graph, trace) if learns else None
     saved = {} if backward is None else _saved(graph, backward)
     traced = [value.node for name in trace if (value := graph.value(name))]
     wanted = [graph.output, *traced]
     # Whatever has a gradient, or takes part in one, is given: to the forward step too.
-    roots = step_roots(graph, wanted) if grad else []
+    roots = step_roots(graph, wanted) if learns else []
     found = schedule(graph, dict.fromkeys([*wanted, *saved.values()]), roots=roots)
     forward = Forward(found, tuple(node_names(graph)), tuple(traced), saved)
     if backward is None:
         return Pipeline(forward, None)
-    return Pipeline(forward, _back(backward.graph, graph))
+    inputs = frozenset(i.name for i in graph.inputs)
+    back = backward.graph if gradients == "all" else _narrow(backward.graph, inputs)
+    return Pipeline(forward, _back(back, inputs))
 
 
 def _backward(graph: Graph, trace: tuple[str, ...]) -> Backward:
@@ -113,10 +123,20 @@ def _saved(graph: Graph, backward: Backward) -> dict[str, int]:
     return found
 
 
-def _back(graph: Graph, forward: Graph) -> Back:
+def _narrow(graph: Graph, inputs: frozenset[str]) -> Graph:
+    """Return a backward step that leaves the gradients of inputs away."""
+    values = tuple(v for v in graph.values if _whose(v) not in inputs)
+    output = values[0].node if values else graph.states[0].next
+    return used_only(replace(graph, values=values, output=output))
+
+
+def _whose(gradient: Value) -> str:
+    return gradient.name.removeprefix("d.")
+
+
+def _back(graph: Graph, inputs: frozenset[str]) -> Back:
     graph = gather(graph)
-    inputs = frozenset(i.name for i in forward.inputs)
-    gradients = {value.name.removeprefix("d."): value.node for value in graph.values}
+    gradients = {_whose(value): value.node for value in graph.values}
     outputs = [node for name, node in gradients.items() if name in inputs]
     sums = [node for name, node in gradients.items() if name not in inputs]
     found = schedule(graph, outputs, sums)

@@ -50,7 +50,7 @@ def test_there_is_no_warning(
     sources = [
         one
         for problem in list(problems(level.name, dtype))[::every]
-        for one in sources_of(pipeline(problem.graph, problem.trace, True))
+        for one in sources_of(pipeline(problem.graph, problem.trace))
     ]
     texts = {
         "kernels.c": unit(sources, double, level, called=False),

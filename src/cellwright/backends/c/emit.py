@@ -23,6 +23,9 @@ from .ops import WHOLE
 from .runs import Run, runs_of, spread_of
 from .slots import HEAD, INPUT, OUTPUT, ROOT, STATE, Slots, length
 
+ROWS = 6
+"""Rows that `multiply.h` multiplies at a time, at most."""
+
 _FOLDER = Path(__file__).parent
 
 
@@ -79,7 +82,8 @@ def configuration(
 
 def outer_text(double: bool, vector_bytes: int, accumulators: int) -> str:
     """Return the C that sums outer products up; it is no particular cell's."""
-    head = configuration(double, vector_bytes, accumulators, (1, 2, 3, 4))
+    widths = range(1, accumulators // ROWS + 1)
+    head = configuration(double, vector_bytes, accumulators, widths)
     return included("outer.c", {"configuration.h": head})
 
 

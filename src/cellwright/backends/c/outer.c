@@ -15,20 +15,30 @@
 #include "threads.h"
 
 enum {
-    BLOCK = 256,  /* rows that are packed at a time */
-    LEFTS = 288,  /* left entries of a piece */
-    WIDEST = 4,   /* vectors of right entries in a tile, */
-    TILES = 4,    /* and tiles of a piece: with BLOCK, what the second cache holds */
-    RIGHTS = TILES * WIDEST * LANES,
-    NEAR = 256,   /* left entries that rows may lie apart without being packed */
+    PANEL = 6,                     /* left entries that are multiplied at a time, */
+    WIDEST = ACCUMULATORS / PANEL, /* by so many vectors of right entries: a tile */
+    /* Rows that are packed at a time: a tile of them stays in the first cache. */
+    BLOCK = CW_BYTES > 32 ? 128 : 256,
+    /* Entries of a piece: its panels stay in the second cache. */
+    LEFTS = 48 * PANEL,
+    RIGHTS = 512,
+    /* Entries from a panel to the next one: at a power of two they would share a set of
+     * the cache. */
+    APART = BLOCK * PANEL + 64 / sizeof(real),
+    TILES = (RIGHTS + WIDEST * LANES - 1) / (WIDEST * LANES),
+    /* Left entries of a piece at least: for fewer, packing its right entries takes long. */
+    FEWEST = 16 * PANEL,
+    /* Rows ahead that are fetched: each may lie in a page of its own. */
+    SOON = 4,
 };
 
 typedef struct {
-    real left[BLOCK * LEFTS]; /* [rows][lefts] */
+    real left[LEFTS / PANEL * APART]; /* [panels][rows][PANEL] */
     vec right[TILES][BLOCK * WIDEST];
 } Packed;
 
 typedef struct {
+    int64_t lines; /* of pieces */
     const real *left, *right;
     int64_t left_row, right_row, rows;
     int64_t heads, lefts, rights; /* entries of one head */
@@ -37,16 +47,14 @@ typedef struct {
 
 enum { HEAD_SLOTS = 4, OUTER_SLOTS = 9 };
 
-static Outer outer_at(const int64_t *slot, int64_t i)
-{
-    const int64_t *s = slot + HEAD_SLOTS + OUTER_SLOTS * i;
-    return (Outer){(const real *)(intptr_t)s[0], (const real *)(intptr_t)s[2],
-                   s[1], s[3], s[4], s[5], s[6], s[7], (real *)(intptr_t)s[8]};
-}
-
 static int64_t smaller(int64_t a, int64_t b)
 {
     return a < b ? a : b;
+}
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
 }
 
 static int64_t parts(int64_t whole, int64_t part)
@@ -54,39 +62,67 @@ static int64_t parts(int64_t whole, int64_t part)
     return (whole + part - 1) / part;
 }
 
-static int64_t pieces_of(const Outer *outer)
+/* Two pieces for each thread, if they are large enough: one may be late. */
+static int64_t line_count(int64_t lefts, int64_t threads)
 {
-    return outer->heads * parts(outer->lefts, LEFTS) * parts(outer->rights, RIGHTS);
+    int64_t fewest = parts(lefts, LEFTS), most = parts(lefts, FEWEST);
+    return threads == 1 ? fewest : larger(fewest, smaller(most, 2 * threads));
 }
 
-/* The right sides of some rows, one vector beside the other, filled up with zeros. */
-static void pack_rights(const real *from, int64_t row, int64_t rows, int64_t count,
-                        int width, vec *packed)
+static Outer outer_at(const int64_t *slot, int64_t i, int64_t threads)
 {
+    const int64_t *s = slot + HEAD_SLOTS + OUTER_SLOTS * i;
+    return (Outer){line_count(s[6], threads),
+                   (const real *)(intptr_t)s[0], (const real *)(intptr_t)s[2],
+                   s[1], s[3], s[4], s[5], s[6], s[7], (real *)(intptr_t)s[8]};
+}
+
+static int64_t pieces_of(const Outer *outer)
+{
+    return outer->heads * outer->lines * parts(outer->rights, RIGHTS);
+}
+
+/* The right sides of some rows as tiles, filled up with zeros. */
+static void pack_rights(const real *from, int64_t row, int64_t rows, int64_t count,
+                        Packed *packed)
+{
+    int64_t vectors = parts(count, LANES);
     for (int64_t i = 0; i < rows; i++, from += row)
-        for (int j = 0; j < width; j++) {
-            int64_t left = count - j * LANES;
-            *packed++ = left >= LANES ? load(from + j * LANES, LANES)
-                                      : load(from + j * LANES, (int)left);
+        for (int64_t j = 0; j < vectors; j++) {
+            int64_t tile = j / WIDEST, width = smaller(vectors - tile * WIDEST, WIDEST);
+            int64_t left = smaller(count - j * LANES, LANES);
+            __builtin_prefetch(from + SOON * row + j * LANES);
+            packed->right[tile][i * width + j % WIDEST] = load(from + j * LANES, (int)left);
         }
 }
 
-/* The left sides of some rows, close together: where they lie far apart, at equal
- * distances, the first cache cannot hold them. */
+/* The left sides of some rows in panels, so that each is read from its first entry to its
+ * last; the last one may have fewer entries. */
 static void pack_lefts(const real *from, int64_t row, int64_t rows, int64_t count, real *packed)
 {
-    for (int64_t i = 0; i < rows; i++, from += row, packed += count)
-        memcpy(packed, from, (size_t)count * sizeof(real));
+    int64_t whole = count / PANEL, rest = count % PANEL;
+    for (int64_t i = 0; i < rows; i++, from += row) {
+        for (int64_t panel = 0; panel < whole; panel++) {
+            __builtin_prefetch(from + SOON * row + panel * PANEL);
+            memcpy(packed + panel * APART + i * PANEL, from + panel * PANEL,
+                   PANEL * sizeof(real));
+        }
+        for (int64_t m = 0; m < rest; m++)
+            packed[whole * APART + i * PANEL + m] = from[whole * PANEL + m];
+    }
 }
 
 /* Add a tile of products to the result. Each block's sum begins anew, which keeps its
  * rounding small. */
-static void add_tile(const vec *packed, const real *left, int64_t left_row, int now,
-                     int64_t rows, int width, int64_t rights, real *out, int64_t out_row)
+static void add_tile(const vec *packed, const real *left, int now, int64_t rows, int width,
+                     int64_t rights, real *out, int64_t out_row)
 {
-    vec acc[6 * WIDEST];
+    vec acc[PANEL * WIDEST];
+    for (int r = 0; r < now; r++)
+        for (int j = 0; j < width; j += 64 / (int)sizeof(vec))
+            __builtin_prefetch(out + r * out_row + j * LANES, 1);
     /* All of it is near already: there is nothing to fetch. */
-    multiply_table[width][now](acc, width, (const real *)packed, left, 1, left_row, rows,
+    multiply_table[width][now](acc, width, (const real *)packed, left, 1, PANEL, rows,
                                (const real *)packed, 1);
     for (int r = 0; r < now; r++)
         for (int j = 0; j < width; j++) {
@@ -96,54 +132,42 @@ static void add_tile(const vec *packed, const real *left, int64_t left_row, int 
         }
 }
 
-static void add_block(const Packed *packed, const real *left, int64_t left_row,
-                      int64_t lefts, int64_t rows, int64_t rights, real *out, int64_t out_row)
+static void add_block(const Packed *packed, int64_t lefts, int64_t rows, int64_t rights,
+                      real *out, int64_t out_row)
 {
     for (int tile = 0; tile * WIDEST * LANES < rights; tile++) {
         int64_t count = smaller(rights - tile * WIDEST * LANES, WIDEST * LANES);
         int width = (int)parts(count, LANES);
-        int64_t groups = parts(lefts, ROWS_OF(width));
-        for (int64_t group = 0; group < groups; group++) {
-            int64_t m = lefts * group / groups;
-            int now = (int)(lefts * (group + 1) / groups - m);
-            add_tile(packed->right[tile], left + m, left_row, now, rows, width, count,
+        for (int64_t m = 0; m < lefts; m += PANEL)
+            add_tile(packed->right[tile], packed->left + m / PANEL * APART,
+                     (int)smaller(lefts - m, PANEL), rows, width, count,
                      out + m * out_row + tile * WIDEST * LANES, out_row);
-        }
     }
 }
 
 static void run_piece(const Outer *outer, int64_t piece, Packed *packed)
 {
-    int64_t columns = parts(outer->rights, RIGHTS), lines = parts(outer->lefts, LEFTS);
-    int64_t n = piece % columns * RIGHTS, m = piece / columns % lines * LEFTS;
-    int64_t head = piece / columns / lines;
+    int64_t columns = parts(outer->rights, RIGHTS), lines = outer->lines;
+    int64_t n = piece % columns * RIGHTS, line = piece / columns % lines;
+    int64_t head = piece / columns / lines, panels = parts(outer->lefts, PANEL);
+    int64_t m = panels * line / lines * PANEL;
     int64_t rights = smaller(outer->rights - n, RIGHTS);
-    int64_t lefts = smaller(outer->lefts - m, LEFTS);
+    int64_t lefts = smaller(outer->lefts, panels * (line + 1) / lines * PANEL) - m;
     const real *left = outer->left + head * outer->lefts + m;
     const real *right = outer->right + head * outer->rights + n;
     real *out = outer->out + (head * outer->lefts + m) * outer->rights + n;
     for (int64_t row = 0; row < outer->rows; row += BLOCK) {
         int64_t rows = smaller(outer->rows - row, BLOCK);
-        const real *from = left + row * outer->left_row;
-        int64_t step = outer->left_row;
-        if (step > NEAR) {
-            pack_lefts(from, step, rows, lefts, packed->left);
-            from = packed->left;
-            step = lefts;
-        }
-        for (int tile = 0; tile * WIDEST * LANES < rights; tile++) {
-            int64_t count = smaller(rights - tile * WIDEST * LANES, WIDEST * LANES);
-            pack_rights(right + row * outer->right_row + tile * WIDEST * LANES,
-                        outer->right_row, rows, count, (int)parts(count, LANES),
-                        packed->right[tile]);
-        }
-        add_block(packed, from, step, lefts, rows, rights, out, outer->rights);
+        pack_lefts(left + row * outer->left_row, outer->left_row, rows, lefts, packed->left);
+        pack_rights(right + row * outer->right_row, outer->right_row, rows, rights, packed);
+        add_block(packed, lefts, rows, rights, out, outer->rights);
     }
 }
 
 static void work(void *data)
 {
     Team *team = data;
+    int64_t threads = *(const int64_t *)team->data;
     Packed *packed = aligned_alloc(64, sizeof(Packed));
     if (!packed) {
         atomic_store(&team->failed, 1);
@@ -152,10 +176,10 @@ static void work(void *data)
     int64_t piece;
     while ((piece = next_piece(team)) >= 0) {
         int64_t first = 0, i = 0;
-        Outer outer = outer_at(team->slot, 0);
+        Outer outer = outer_at(team->slot, 0, threads);
         while (piece - first >= pieces_of(&outer)) {
             first += pieces_of(&outer);
-            outer = outer_at(team->slot, ++i);
+            outer = outer_at(team->slot, ++i, threads);
         }
         run_piece(&outer, piece - first, packed);
     }
@@ -172,9 +196,13 @@ __attribute__((visibility("default"))) int cellwright_run(const int64_t *slot)
 {
     int64_t pieces = 0, cost = 0;
     for (int64_t i = 0; i < slot[0]; i++) {
-        Outer outer = outer_at(slot, i);
-        pieces += pieces_of(&outer);
+        Outer outer = outer_at(slot, i, 1);
         cost += outer.heads * outer.lefts * outer.rights * outer.rows;
     }
-    return in_parallel(slot, slot + 1, work, 0, pieces, cost);
+    int64_t threads = cost < SERIAL_BELOW ? 1 : team_size(slot + 1);
+    for (int64_t i = 0; i < slot[0]; i++) {
+        Outer outer = outer_at(slot, i, threads);
+        pieces += pieces_of(&outer);
+    }
+    return in_parallel(slot, slot + 1, work, &threads, pieces, cost);
 }

@@ -31,12 +31,16 @@ class Program:
     Args:
         ahead: the forward step.
         back: the backward step, None where no gradient is asked for.
+        kernel: of the forward step.
+        back_kernel: of the backward step.
+        slopes: whether that one computes the gradients of inputs.
     """
 
     ahead: Forward
     back: Back | None
     kernel: Kernel
     back_kernel: Kernel | None
+    slopes: bool = True
     scripts: Scripts = field(default_factory=Scripts, init=False)
 
     def forward(

@@ -1,0 +1,80 @@
+"""An input that asks for no gradient costs none, and changes no other gradient."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import cellwright as cw
+from any_cell import sizes_for
+from cellwright.cells import load, names
+from cellwright.passes.pipeline import compile_graph
+
+CELLS = ("lstm", "slstm", "clockwork", "phased_lstm")
+OPTIONS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "layers": {"num_layers": 3},
+    "both ways": {"bidirectional": True, "num_layers": 2},
+    "batch first": {"batch_first": True},
+    "recompute": {"memory": "recompute"},
+}
+B, T = 3, 7
+
+
+def results(
+    layer: Any, call: Callable[..., Any], x: Tensor, more: Mapping[str, Tensor]
+) -> list[Any]:
+    """Return a call's output, and the gradients of first states and weights."""
+    with torch.no_grad():
+        last = layer(x, **more)[1]
+    ones = last if isinstance(last, tuple) else (last,)
+    first = [torch.zeros_like(each).requires_grad_() for each in ones]
+    hx = tuple(first) if isinstance(last, tuple) else first[0]
+    output = call(x, hx, **more)[0]
+    (output.square().sum() + output.sum()).backward()
+    learned = [p.grad for p in layer.parameters() if p.requires_grad]
+    layer.zero_grad()
+    return [output, *(state.grad for state in first), *learned]
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.parametrize("name", CELLS)
+def test_other_gradients_keep_their_bits(name: str, options: dict[str, Any]):
+    """Whether x asks for a gradient changes no bit of those of weights and states."""
+    torch.manual_seed(1)
+    wide, high, more = sizes_for(load(name).graph, 5, 9)
+    layer = cw.nn.Recurrent(name, wide, high, backend="c", **more, **options)
+    lead = (B, T) if options.get("batch_first") else (T, B)
+    given = {i.name: torch.rand(lead) for i in layer.graph.inputs[1:]}
+    own = [torch.randn(*lead, wide), *given.values()]
+    asks = [x.clone().requires_grad_() for x in own]
+    for call in (layer, partial(layer, trace=[])):
+        for _ in range(3):
+            found, expected = (
+                results(layer, call, x, dict(zip(given, rest, strict=True)))
+                for x, *rest in (own, asks)
+            )
+            assert all(map(torch.equal, found, expected))
+        assert all(x.grad is None for x in own)
+        assert all(x.grad is not None for x in asks)
+
+
+@pytest.mark.parametrize("name", names())
+def test_no_step_computes_what_nobody_asks_for(name: str):
+    """The step without gradients of inputs is the other one without their part."""
+    graph = load(name).graph
+    whole, part = (compile_graph(graph, (), asked) for asked in ("all", "weights"))
+    assert part.forward == whole.forward
+    assert part.backward is not None
+    assert whole.backward is not None
+    inputs = {i.name for i in graph.inputs}
+    left = {n for n in whole.backward.gradients if n not in inputs}
+    assert set(part.backward.gradients) == left
+    assert part.backward.whole == []
+    if name in ("lstm", "gru", "elman"):
+        transposed = [part.backward.names[n] for n in part.backward.schedule.roots]
+        assert transposed
+        assert not [each for each in transposed if "W_" in each]
