@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import torch
 
-from cellwright.backends.c.kernel import Kernel, build, outer_function
+from cellwright.backends.c.kernel import Kernel, build, is_kept, outer_function
 from cellwright.backends.c.levels import Level, best_level
 from cellwright.backends.c.program import Program
 from cellwright.backends.c.sidecar import Description
@@ -56,18 +56,26 @@ def _program(
     forward, backward = passes.forward, passes.backward
     text = print_graph(graph)
 
-    def kernel(direction: str, step: Forward | Back) -> Kernel:
+    def parts(direction: str) -> list[str]:
         variant = VARIANTS.get((direction, gradients), direction)
-        parts = [text, variant, ",".join(trace), str(dtype)]
-        what = Description(graph.name, variant, str(dtype).removeprefix("torch."))
-        return build(source(graph, step, direction), parts, what)
+        return [text, variant, ",".join(trace), str(dtype)]
 
+    def kernel(direction: str, step: Forward | Back) -> Kernel:
+        own = parts(direction)
+        what = Description(graph.name, own[1], str(dtype).removeprefix("torch."))
+        return build(source(graph, step, direction), own, what)
+
+    ahead = partial(kernel, "forward", forward)
     if backward is None:
-        return Program(forward, None, kernel("forward", forward), None)
+        return Program(forward, None, ahead(), None)
+    back = partial(kernel, "backward", backward)
+    outers = partial(outer_function, dtype, level)
+    slopes = gradients == "all"
+    if all(map(is_kept, map(parts, ("forward", "backward")))):
+        # Several threads would load them one after the other, and take turns at it.
+        return Program(forward, backward, ahead(), back(), slopes)
     # A compiler takes a core for a second; several of them take it together.
     with ThreadPoolExecutor(3) as pool:
-        ahead = pool.submit(kernel, "forward", forward)
-        back = pool.submit(kernel, "backward", backward)
-        pool.submit(outer_function, dtype, level).result()
-        slopes = gradients == "all"
-        return Program(forward, backward, ahead.result(), back.result(), slopes)
+        first, second = pool.submit(ahead), pool.submit(back)
+        pool.submit(outers).result()
+        return Program(forward, backward, first.result(), second.result(), slopes)

@@ -221,7 +221,7 @@ def test_a_thread_without_memory_is_told():
         "size input_size = hidden_size\ninput x [input_size]\n"
         "state h [hidden_size]\noutput h'\nh' = h + x\n"
     )
-    forward = compiled(find(text).graph, (), False, torch.float32).kernel
+    forward = compiled(find(text).graph, (), "none", torch.float32).kernel
     row = torch.zeros(1, 1, 1)
     sizes = [2**44 for _ in forward.sizes]
 

@@ -80,6 +80,18 @@ def load(
         return _loaded[key]
 
 
+def is_kept(parts: Sequence[str], level: Level, compiler: Compiler) -> bool:
+    """Return whether a kernel was built before, by anybody; it may be damaged.
+
+    Args:
+        parts: as for `load`, like the rest.
+        level: likewise.
+        compiler: likewise.
+    """
+    key = kernel_key(parts, level, compiler)
+    return key in _loaded or any(sidecar_path(at, key).exists() for at in places())
+
+
 def _obtain(key: str, build: Callable[[], Path]) -> ctypes.CDLL:
     for turn in range(ROUNDS):
         for folder in places():

@@ -198,6 +198,12 @@ def kernel_of(library: ctypes.CDLL, source: Source, tail: str = "") -> Kernel:
     return Kernel(function("run", 1, ctypes.c_int), stream, source.sizes)
 
 
+def is_kept(parts: Sequence[str]) -> bool:
+    """Return whether a kernel was built before, see `build`."""
+    compiler = find_compiler()
+    return compiler is not None and cache.is_kept(parts, best_level(), compiler)
+
+
 def _library(
     parts: Sequence[str], what: Description, text: Callable[[], str], level: Level
 ) -> ctypes.CDLL:
