@@ -45,7 +45,8 @@ class Drawn:
     def wanted(self) -> list[Wanted]:
         """The programs that comparing it takes."""
         graph, trace = self.problem.graph, self.problem.trace
-        return [Wanted(graph, "all", trace), Wanted(graph, "none", trace)]
+        asked = "all" if self.problem.asks else "weights"
+        return [Wanted(graph, asked, trace), Wanted(graph, "none", trace)]
 
     def __str__(self) -> str:
         sizes = dict(self.problem.sizes)
@@ -53,12 +54,15 @@ class Drawn:
         added = [i.name for i in self.problem.graph.inputs if i.name[0] == "_"]
         return (
             f"seed {self.seed!r}: T, B = {shape}, {sizes}, {added}, "
-            f"trace {self.problem.trace}\n{self.text}"
+            f"trace {self.problem.trace}, x asks: {self.problem.asks}\n{self.text}"
         )
 
 
 def draw(seed: str) -> Drawn:
-    """Return a random cell and all that it runs on, in half of the draws rewritten."""
+    """Return a random cell and all that it runs on, in half of the draws rewritten.
+
+    In half of them a gradient of the inputs is asked for.
+    """
     random = Random(seed)
     text = draw_cell(random)
     cell = find(text)
@@ -77,7 +81,8 @@ def draw(seed: str) -> Drawn:
         if len(problem.graph.nodes[v.node].shape) <= 1
     ]
     trace = random.sample(known, min(len(known), random.choice((0, 0, 1, 2))))
-    return Drawn(seed, text, replace(problem, trace=tuple(trace)))
+    asks = random.random() < 0.5
+    return Drawn(seed, text, replace(problem, trace=tuple(trace), asks=asks))
 
 
 def draw_sizes(cell: Cell, random: Random) -> dict[str, int]:

@@ -162,9 +162,7 @@ def running(programs: Mapping[Wanted, Program]) -> Iterator[None]:
     def program(
         graph: Graph, trace: tuple[str, ...], gradients: Gradients, dtype: torch.dtype
     ) -> Program:
-        # Inputs that ask for no gradient take the step that gives all.
-        own = "none" if gradients == "none" else "all"
-        return programs[Wanted(graph, own, trace)]
+        return programs[Wanted(graph, gradients, trace)]
 
     with mock.patch.object(function, "program", program):
         yield

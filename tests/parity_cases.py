@@ -166,7 +166,8 @@ def _reached(case: Case, draws: torch.Generator) -> list[Tensor]:
 
 def outcome(layer: Recurrent, given: Arguments) -> dict[str, Tensor]:
     """Return output, last states and the gradients of all that the layer reads."""
-    x = given.x.clone().requires_grad_()
+    # Of every second batch x asks for a gradient: a backward step may leave it away.
+    x = given.x.clone().requires_grad_(given.x.shape[1] % 2 == 0)
     first = [state.clone().requires_grad_() for state in given.hx]
     call = {
         name: value.to(x.dtype).requires_grad_() if value.is_floating_point() else value
@@ -178,7 +179,8 @@ def outcome(layer: Recurrent, given: Arguments) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {"output": output}
     states = [state] if isinstance(state, Tensor) else state
     found |= {f"last {i}": each for i, each in enumerate(states)}
-    wrt = {"x": x, **{f"first {i}": s for i, s in enumerate(first)}}
+    wrt = {f"first {i}": s for i, s in enumerate(first)}
+    wrt |= {"x": x} if x.requires_grad else {}
     wrt |= {name: v for name, v in call.items() if v.requires_grad}
     wrt |= dict(layer.named_parameters())
     draws = torch.Generator().manual_seed(11)

@@ -96,7 +96,11 @@ def drawn_cells() -> st.SearchStrategy[DrawnCell]:
 
 @dataclass(frozen=True)
 class Problem:
-    """A graph with everything that it runs on, in float64."""
+    """A graph with everything that it runs on, in float64.
+
+    Args:
+        asks: whether a gradient of the inputs is asked for, beside all others.
+    """
 
     graph: Graph
     sizes: Mapping[str, int]
@@ -106,6 +110,7 @@ class Problem:
     states: Mapping[str, Tensor]
     trace: tuple[str, ...] = ()
     engine: Callable[..., Result] = run
+    asks: bool = True
 
     def run(self) -> dict[str, Tensor]:
         """Return the output, the final states and what is traced by name."""
@@ -120,16 +125,24 @@ class Problem:
 
     def gradients(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return gradients of the weighted results, by ``x``, ``first h``, ``W1``."""
-        leaves = {name: v.clone().requires_grad_() for name, v in self.leaves().items()}
+        leaves = self.asking()
         results = self.with_leaves(leaves).run()
         names = [name for name, value in results.items() if value.requires_grad]
+        asked = {name: leaf for name, leaf in leaves.items() if leaf.requires_grad}
         found = torch.autograd.grad(
             [results[name] for name in names],
-            list(leaves.values()),
+            list(asked.values()),
             [weights[name] for name in names],
             materialize_grads=True,
         )
-        return dict(zip(leaves, found, strict=True))
+        return dict(zip(asked, found, strict=True))
+
+    def asking(self) -> dict[str, Tensor]:
+        """Return the leaves anew, those that a gradient is asked for with a graph."""
+        return {
+            name: value.clone().requires_grad_(self.asks or name not in self.inputs)
+            for name, value in self.leaves().items()
+        }
 
     def leaves(self) -> dict[str, Tensor]:
         """Return everything that a gradient can be asked for."""
@@ -155,8 +168,7 @@ class Problem:
 
 def results_with_gradients(problem: Problem) -> dict[str, Tensor]:
     """Return the results of a run that a backward pass could follow."""
-    leaves = {name: v.clone().requires_grad_() for name, v in problem.leaves().items()}
-    results = problem.with_leaves(leaves).run()
+    results = problem.with_leaves(problem.asking()).run()
     return {name: value.detach() for name, value in results.items()}
 
 

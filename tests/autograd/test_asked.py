@@ -10,7 +10,9 @@ from torch import Tensor
 
 import cellwright as cw
 from any_cell import sizes_for
-from cellwright.cells import load, names
+from cellwright.autograd import function
+from cellwright.cells import find, load, names
+from cellwright.checks.tolerances import TOLERANCES, error
 from cellwright.passes.pipeline import compile_graph
 
 CELLS = ("lstm", "slstm", "clockwork", "phased_lstm")
@@ -43,7 +45,7 @@ def results(
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 @pytest.mark.parametrize("name", CELLS)
 def test_other_gradients_keep_their_bits(name: str, options: dict[str, Any]):
-    """Whether x asks for a gradient changes no bit of those of weights and states."""
+    """Whether x asks changes no bit of those of weights and states, in these cells."""
     torch.manual_seed(1)
     wide, high, more = sizes_for(load(name).graph, 5, 9)
     layer = cw.nn.Recurrent(name, wide, high, backend="c", **more, **options)
@@ -58,7 +60,6 @@ def test_other_gradients_keep_their_bits(name: str, options: dict[str, Any]):
                 for x, *rest in (own, asks)
             )
             assert all(map(torch.equal, found, expected))
-        assert all(x.grad is None for x in own)
         assert all(x.grad is not None for x in asks)
 
 
@@ -74,7 +75,57 @@ def test_no_step_computes_what_nobody_asks_for(name: str):
     left = {n for n in whole.backward.gradients if n not in inputs}
     assert set(part.backward.gradients) == left
     assert part.backward.whole == []
-    if name in ("lstm", "gru", "elman"):
+    if name in ("lstm", "gru"):
         transposed = [part.backward.names[n] for n in part.backward.schedule.roots]
         assert transposed
         assert not [each for each in transposed if "W_" in each]
+
+
+SHARED = """
+size input_size = hidden_size
+input x [input_size]
+state h [hidden_size]
+state c [hidden_size]
+bias w [hidden_size]
+output h'
+h' = h + x + c
+c' = w * c * h
+"""
+"""Here the gradient of x is a part of those of the states."""
+
+
+@pytest.mark.parametrize("text", [SHARED, "lstm", "lif"], ids=("shared", "lstm", "lif"))
+def test_without_x_all_are_the_reference_s(text: str):
+    """First and second derivatives, where x asks for none."""
+    bound = TOLERANCES["c", "float64"].bound
+    found: dict[str, list[Tensor]] = {}
+    for backend in ("c", "reference"):
+        torch.manual_seed(3)
+        layer = cw.nn.Recurrent(find(text), 4, 4, backend=backend).double()
+        x = torch.randn(T, B, 4, dtype=torch.float64)
+        wrt = list(layer.parameters())
+        first = torch.autograd.grad(layer(x)[0].square().sum(), wrt, create_graph=True)
+        penalty = torch.stack([each.square().sum() for each in first]).sum()
+        second = torch.autograd.grad(penalty, wrt, allow_unused=True)
+        found[backend] = [*first, *(each for each in second if each is not None)]
+    assert len(found["c"]) == len(found["reference"]) > len(wrt)
+    for one, other in zip(found["c"], found["reference"], strict=True):
+        assert error(one, other) <= bound
+
+
+def test_who_asks_for_what(monkeypatch: pytest.MonkeyPatch):
+    """A call that a layer does not plan takes the same steps as one that it plans."""
+    asked: list[str] = []
+    program = function.program
+
+    def noted(graph: Any, trace: Any, gradients: Any, dtype: Any) -> Any:
+        asked.append(gradients)
+        return program(graph, trace, gradients, dtype)
+
+    monkeypatch.setattr(function, "program", noted)
+    layer, x = cw.nn.Recurrent("lstm", 5, 9, backend="c"), torch.randn(T, B, 5)
+    layer(x, trace=["i"])
+    layer(x.requires_grad_(), trace=["i"])
+    layer.requires_grad_(requires_grad=False)
+    layer(x.detach(), trace=["i"])
+    assert asked == ["weights", "all", "none"]

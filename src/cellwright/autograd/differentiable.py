@@ -150,7 +150,9 @@ def _gradients_of(
     with without_autocast(tensors[0].device.type):
         found = call.gradients(tensors[:count], arriving)
     pairs = zip(found, needs, strict=True)
-    return tuple(cast("Tensor", gradient) for gradient, need in pairs if need)
+    asked = [gradient for gradient, need in pairs if need]
+    assert all(gradient is not None for gradient in asked)
+    return cast("tuple[Tensor, ...]", tuple(asked))
 
 
 def _apart(tensor: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from cellwright.backends.reference import interpret
 from cellwright.backends.reference.interpret import Arguments, Result
 from cellwright.compiler.programs import program
 from cellwright.ir.graph import Graph
+from cellwright.passes.pipeline import Gradients
 from cellwright.passes.rooted import rooted
 
 from .differentiable import Forward, is_transformed
@@ -163,20 +164,17 @@ def run(
         _refuse_learned_constants(arguments)
     names = tuple(trace)
     x, sizes = inputs[0], arguments.sizes
-    plain = are_plain([*inputs, *states, *_given(arguments)])
+    plain = are_plain([*inputs, *states, *given_tensors(arguments)])
     if not plain and _is_exporting():
         # An exported program gives no gradients, and runs for any number of steps.
         memory = "store"
-    if torch.is_grad_enabled():
-        # A traced graph's operator gives all gradients.
-        slopes = not plain or any(t.requires_grad for t in inputs)
-        asked = "all" if slopes else "weights"
-        compiled = program(graph, names, asked, x.dtype)
+    gradients = asked_of(inputs, (*states, *given_tensors(arguments)))
+    if gradients != "none":
+        # A traced graph's operator gives all of them.
+        compiled = program(graph, names, gradients if plain else "all", x.dtype)
         weights, places = weights_of(compiled, arguments, x)
-        tensors = (*inputs, *states, *weights)
-        if any(t.requires_grad for t in tensors):
-            call = call_of(compiled, sizes, names, memory, places, graph, plain)
-            return _result(call, Forward.apply(call, *tensors))
+        call = call_of(compiled, sizes, names, memory, places, graph, plain)
+        return _result(call, Forward.apply(call, *inputs, *states, *weights))
     if plain:
         # Where no gradient is asked for, the kernel writes nothing to be kept.
         memory = "store"
@@ -188,7 +186,21 @@ def run(
     return _result(call, (*given_out(call, found.arrays), *found.last))
 
 
-def _given(arguments: Arguments) -> Sequence[Tensor]:
+def asked_of(inputs: Sequence[Tensor], others: Sequence[Tensor]) -> Gradients:
+    """Return whose gradients are asked for.
+
+    Args:
+        inputs: of a call.
+        others: first states and weights.
+    """
+    if not torch.is_grad_enabled():
+        return "none"
+    if any(tensor.requires_grad for tensor in inputs):
+        return "all"
+    return "weights" if any(tensor.requires_grad for tensor in others) else "none"
+
+
+def given_tensors(arguments: Arguments) -> Sequence[Tensor]:
     """Return the tensors that weights and constants come in."""
     packed = arguments.parameters
     weights = packed.sources if isinstance(packed, Packed) else packed.values()

@@ -198,8 +198,8 @@ def backward_pass(
     slopes = [found.get(i.name) for i in asked]
     roots = [found.get(ahead.names[root]) for root in ahead.schedule.roots]
     learned = compiled.weights(roots, weights, tape)
-    own = given[len(compiled.unasked) :]
-    pairs = zip(own, [*slopes, *first, *learned], strict=False)
+    theirs = given[len(compiled.unasked) :]
+    pairs = zip(theirs, [*slopes, *first, *learned], strict=False)
     return apart(tape, [tape.zeros(t.shape) if g is None else g for t, g in pairs])
 
 

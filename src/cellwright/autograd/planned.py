@@ -13,7 +13,7 @@ from cellwright.compiler.programs import program
 from cellwright.ir.graph import Graph
 from cellwright.passes.pipeline import Gradients
 
-from .function import Call, Forward, call_of, given_out
+from .function import Call, Forward, asked_of, call_of, given_out, given_tensors
 from .kernels import Memory, weights_of
 
 
@@ -43,14 +43,10 @@ class Planned:
             inputs: likewise.
             states: likewise.
         """
-        if torch.is_grad_enabled():
-            slopes = any(tensor.requires_grad for tensor in inputs)
-            asked = "all" if slopes else "weights"
-            call, weights = self.call(asked, arguments, inputs[0])
-            tensors = (*inputs, *states, *weights)
-            if any(tensor.requires_grad for tensor in tensors):
-                return Forward.apply(call, *tensors)
-        call, weights = self.call("none", arguments, inputs[0])
+        gradients = asked_of(inputs, (*states, *given_tensors(arguments)))
+        call, weights = self.call(gradients, arguments, inputs[0])
+        if gradients != "none":
+            return Forward.apply(call, *inputs, *states, *weights)
         found = call.forward([*inputs, *states, *weights])
         return (*given_out(call, found.arrays), *found.last)
 

@@ -8,7 +8,13 @@ from functools import lru_cache, partial
 
 import torch
 
-from cellwright.backends.c.kernel import Kernel, build, is_kept, outer_function
+from cellwright.backends.c.kernel import (
+    Kernel,
+    build,
+    is_kept,
+    outer_function,
+    outer_parts,
+)
 from cellwright.backends.c.levels import Level, best_level
 from cellwright.backends.c.program import Program
 from cellwright.backends.c.sidecar import Description
@@ -71,8 +77,9 @@ def _program(
     back = partial(kernel, "backward", backward)
     outers = partial(outer_function, dtype, level)
     slopes = gradients == "all"
-    if all(map(is_kept, map(parts, ("forward", "backward")))):
-        # Several threads would load them one after the other, and take turns at it.
+    if all(map(is_kept, (parts("forward"), parts("backward"), outer_parts(dtype)))):
+        # Loading is Python's work, of which threads do one piece at a time.
+        outers()
         return Program(forward, backward, ahead(), back(), slopes)
     # A compiler takes a core for a second; several of them take it together.
     with ThreadPoolExecutor(3) as pool:

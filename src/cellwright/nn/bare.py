@@ -196,8 +196,10 @@ class Bare:
         calls: list[tuple[Call, list[tuple[str, ...]]]] = []
         for (arguments,) in self._form.arguments(stands, add):
             like = next(iter(stands.values()))
-            call, own = self._planned.call(gradients, arguments, like)
-            gradients = "none" if gradients == "none" else "all"
+            # Of a layer above another one all are asked for.
+            above = calls and gradients == "weights"
+            asked = "all" if above else gradients
+            call, own = self._planned.call(asked, arguments, like)
             if any(id(value) not in made_of for value in own):
                 return None
             calls.append((call, [made_of[id(value)] for value in own]))

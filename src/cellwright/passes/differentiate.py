@@ -186,7 +186,7 @@ class _Sweep:
             output=values[0].node if values else states[0].next,
             whole=self.graph.whole,
         )
-        graph = _declared(used_only(graph))
+        graph = declared(used_only(graph))
         places = {name: place for place, name in reversed([*enumerate(self.names)])}
         kept = {i.name: places[i.name] for i in graph.inputs if i.name in places}
         return Backward(verify(graph), kept)
@@ -232,7 +232,7 @@ def joined(b: Builder, slices: list[tuple[Size, Size, int]], length: Size) -> li
     return whole
 
 
-def _declared(graph: Graph) -> Graph:
+def declared(graph: Graph) -> Graph:
     """Return the graph with a declaration of every leaf that it has."""
     inputs: list[Input] = []
     parameters: list[Parameter] = []

@@ -8,7 +8,7 @@ from typing import Literal
 
 from cellwright.ir.graph import Graph, Value
 
-from .differentiate import Backward, differentiate
+from .differentiate import Backward, declared, differentiate
 from .gather import gather
 from .phases import Schedule
 from .residuals import recomputed
@@ -127,7 +127,7 @@ def _narrow(graph: Graph, inputs: frozenset[str]) -> Graph:
     """Return a backward step that leaves the gradients of inputs away."""
     values = tuple(v for v in graph.values if _whose(v) not in inputs)
     output = values[0].node if values else graph.states[0].next
-    return used_only(replace(graph, values=values, output=output))
+    return declared(used_only(replace(graph, values=values, output=output)))
 
 
 def _whose(gradient: Value) -> str:

@@ -213,6 +213,11 @@ def _library(
     return cache.load(parts, what, text, level, compiler)
 
 
+def outer_parts(dtype: torch.dtype) -> list[str]:
+    """Return the texts that say which kernel of outer products it is."""
+    return ["outer", str(dtype).removeprefix("torch.")]
+
+
 @lru_cache(maxsize=len(DTYPES) * 4)
 def outer_function(dtype: torch.dtype, level: Level) -> Callable[..., int]:
     """Return the kernel of all sums of outer products, built if nobody has yet."""
@@ -220,9 +225,9 @@ def outer_function(dtype: torch.dtype, level: Level) -> Callable[..., int]:
     def text() -> str:
         return outer_text(DTYPES[dtype], level.vector_bytes, level.accumulators)
 
-    word = str(dtype).removeprefix("torch.")
-    what = Description("any", "sums of outer products", word)
-    function = _library(["outer", word], what, text, level).cellwright_run
+    parts = outer_parts(dtype)
+    what = Description("any", "sums of outer products", parts[-1])
+    function = _library(parts, what, text, level).cellwright_run
     function.argtypes = [ctypes.c_void_p]
     function.restype = ctypes.c_int
     return function

@@ -55,15 +55,16 @@ def generator_digest() -> str:
 
 
 def digest_of(places: Iterable[Path]) -> str:
-    """Return the digest of some sources, and of all below folders, names included."""
+    """Return the digest of all sources below some folders, names included."""
     total = hashlib.sha256()
     for place in places:
         # By os.walk: rglob takes three times as long, at every process' first kernel.
         for folder, inner, names in os.walk(place):
             inner.sort()
             for name in sorted(names):
-                if name.endswith(SOURCES):
-                    path = Path(folder, name)
+                path = Path(folder, name)
+                # An editor may keep links to nowhere beside a file.
+                if name.endswith(SOURCES) and path.is_file():
                     said = path.relative_to(place.parent).as_posix()
                     total.update(f"{said} {digest(path.read_bytes())}\n".encode())
     return total.hexdigest()

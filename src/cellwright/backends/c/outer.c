@@ -17,16 +17,17 @@
 enum {
     PANEL = 6,                     /* left entries that are multiplied at a time, */
     WIDEST = ACCUMULATORS / PANEL, /* by so many vectors of right entries: a tile */
-    /* Rows that are packed at a time: a tile of them stays in the first cache. */
-    BLOCK = CW_BYTES > 32 ? 128 : 256,
-    /* Entries of a piece: its panels stay in the second cache. */
+    /* Rows that are packed at a time: a tile of them, 24 or 16 KiB, stays in the first
+     * cache. */
+    BLOCK = CW_BYTES > 32 ? 96 : 256,
+    /* Entries of a piece: its panels of floats stay in the second cache. */
     LEFTS = 48 * PANEL,
     RIGHTS = 512,
-    /* Entries from a panel to the next one: at a power of two they would share a set of
-     * the cache. */
+    /* Entries from a panel to the next one: at 64 lines or half of them, panels would
+     * share two sets of the first cache. */
     APART = BLOCK * PANEL + 64 / sizeof(real),
     TILES = (RIGHTS + WIDEST * LANES - 1) / (WIDEST * LANES),
-    /* Left entries of a piece at least: for fewer, packing its right entries takes long. */
+    /* Left entries for which a piece is worth packing its right entries. */
     FEWEST = 16 * PANEL,
     /* Rows ahead that are fetched: each may lie in a page of its own. */
     SOON = 4,
@@ -36,6 +37,8 @@ typedef struct {
     real left[LEFTS / PANEL * APART]; /* [panels][rows][PANEL] */
     vec right[TILES][BLOCK * WIDEST];
 } Packed;
+
+_Static_assert(PANEL == ROWS_OF(1), "a panel is as many rows as are multiplied at a time");
 
 typedef struct {
     int64_t lines; /* of pieces */
@@ -62,19 +65,23 @@ static int64_t parts(int64_t whole, int64_t part)
     return (whole + part - 1) / part;
 }
 
-/* Two pieces for each thread, if they are large enough: one may be late. */
-static int64_t line_count(int64_t lefts, int64_t threads)
+/* How often left entries are cut: two pieces for each thread, if they are large enough,
+ * because one thread may be late. */
+static int64_t line_count(const Outer *outer, int64_t threads)
 {
-    int64_t fewest = parts(lefts, LEFTS), most = parts(lefts, FEWEST);
-    return threads == 1 ? fewest : larger(fewest, smaller(most, 2 * threads));
+    int64_t beside = outer->heads * parts(outer->rights, RIGHTS);
+    int64_t asked = threads > 1 ? parts(2 * threads, larger(beside, 1)) : 1;
+    int64_t most = larger(outer->lefts / FEWEST, 1);
+    return larger(parts(outer->lefts, LEFTS), smaller(asked, most));
 }
 
 static Outer outer_at(const int64_t *slot, int64_t i, int64_t threads)
 {
     const int64_t *s = slot + HEAD_SLOTS + OUTER_SLOTS * i;
-    return (Outer){line_count(s[6], threads),
-                   (const real *)(intptr_t)s[0], (const real *)(intptr_t)s[2],
+    Outer outer = {0, (const real *)(intptr_t)s[0], (const real *)(intptr_t)s[2],
                    s[1], s[3], s[4], s[5], s[6], s[7], (real *)(intptr_t)s[8]};
+    outer.lines = line_count(&outer, threads);
+    return outer;
 }
 
 static int64_t pieces_of(const Outer *outer)
