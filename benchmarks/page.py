@@ -134,9 +134,11 @@ def page(results: Mapping[str, Any]) -> str:
         lines += [*(f"* {note}" for note in told), ""]
     lines += ["## What is asked", "", *rule_table(answers(rows))]
     lines += ["## How far it could go", "", *ceilings(rows)]
+    lines += ["## What was tried", "", *scan_page.paragraphs(*TRIED)]
+    lines += table(("what", "on", "what came of it", ""), ATTEMPTS, 4)
     for what in (FORWARD, BOTH):
         lines += [f"## {what.capitalize()}", "", *times(rows, what)]
-    lines += [*stream(rows), *lengths(results)]
+    lines += [*growth(rows), *stream(rows), *lengths(results)]
     lines += ["## On a busy machine", "", *BUSY_MACHINE]
     lines += scan_page.section(scan_page.results())
     return "\n".join([*lines, *first_call(results)])
@@ -185,6 +187,28 @@ def times(rows: Sequence[Row], what: str) -> list[str]:
     lines = scan_page.paragraphs(f"Milliseconds for {STEPS} steps, I=H.")
     heads = ("cell", "B", "H", "peer", "ours", "ratio of the medians")
     return [*lines, *table(heads, found, 1)]
+
+
+def growth(rows: Sequence[Row]) -> list[str]:
+    """Return our LSTM's time for a step and row: the cost is linear in both."""
+    found: list[tuple[str, ...]] = []
+    for row in rows:
+        ours = median(row, OURS)
+        square = row["I"] == row["H"] == GROWN
+        if row["case"] != "lstm" or not square or ours is None:
+            continue
+        each = 1e6 * ours / row["T"]
+        sizes = (str(row["B"]), str(row["T"]))
+        figures = (digits(1e3 * ours), digits(each), digits(each / row["B"]))
+        found.append((row["what"], *sizes, *figures))
+    found.sort(key=lambda line: (line[0], int(line[1]), int(line[2])))
+    heads = ("what", "B", "T", "ms", "µs a step", "µs a step and row")
+    return [
+        "## Growth",
+        "",
+        *scan_page.paragraphs(*GROWTH),
+        *table(heads, found, 1),
+    ]
 
 
 def stream(rows: Sequence[Row]) -> list[str]:
@@ -236,8 +260,9 @@ def first_call(results: Mapping[str, Any]) -> list[str]:
             f"""A cell that this machine has not seen is compiled when it is first
             called: {cold} for peephole_lstm, forward and backward, then never again,
             whatever B, T and the number of threads ({row["counts"]["rebuilt"]} kernels
-            were built for others). From the cache the first call of a process takes
-            {cached} more than the second."""
+            were built for others). A layer whose input asks for a gradient too, as any
+            above another one, takes one backward kernel more. From the cache the first
+            call of a process takes {cached} more than the second."""
         ),
     ]
 
@@ -259,14 +284,76 @@ LIMITS = (
     sgemm in this run: geometric means over the grid, and the row in which the peer
     is nearest to that limit. Only there, where a peer spends its time in large
     products too, is a ratio bounded below what is asked of the mean.""",
-    """Where the time goes: forward passes of 64 rows and 256 units or more run at 81 %
-    of sgemm and above; forward and backward together at 64 to 70 %, so what a step
-    of the backward pass does between its products, and the sums of outer products
-    behind it, take as long as a third of all products. With few rows and units it is
-    the call: at T=1 a call takes four times as long as ONNX Runtime's, at T=1,000 as
-    long. What is asked of a stream's step and of a cell's first use was measured on
-    a machine with vectors of 64 bytes; where the first line of this page says
-    x86-64-v3 they are half as wide, and the peer of the same row is the measure.""",
+    """Where the time goes: at 64 rows and from 256 units on LSTM, GRU and peephole LSTM
+    run at 84 to 101 % of sgemm forward, at 79 to 92 % forward and backward. The inner
+    loop of all products reaches 94 GFLOP/s on one core, where sgemm reaches 91; what
+    is missing is gates, packing, memory that is new at each call, and a thread that
+    waits for the other. With few rows and units it is the call: at T=1 a call takes
+    four times as long as ONNX Runtime's, at T=1,000 as long. What is asked of a
+    stream's step and of a cell's first use was measured on a machine with vectors of
+    64 bytes; where the first line of this page says x86-64-v3 they are half as wide,
+    and the peer of the same row is the measure.""",
+)
+TRIED = (
+    """Two builds were compared by two processes that take turns every few milliseconds,
+    because the speed of a shared machine changes by half within a minute; a number is
+    the median of the old time over the new one where nothing else is said. float32, 100
+    steps, I=H, 2 cores of an AMD EPYC (x86-64-v3), 2026-11-29.""",
+)
+ATTEMPTS = (
+    (
+        "no gradient of an input that asks for none, and outer products in panels",
+        "lstm, forward and backward, B=16, 2 threads",
+        "1.31 at H=64, 1.42 at H=128",
+        "taken",
+    ),
+    (
+        "outer products alone, beside torch's product of the same matrices",
+        "6,400 rows, 1024×256 and 2048×512, 1 thread",
+        "80 % of its rate before, 95 to 100 % now",
+        "taken",
+    ),
+    (
+        "kernels from the cache loaded one after the other, not by three threads",
+        "first use in a process, LSTM",
+        "50 to 64 ms before, 22 to 40 ms now",
+        "taken",
+    ),
+    (
+        "all products of 24 rows first, then all their gates in one loop",
+        "lstm, forward, B from 1 to 64, H from 32 to 256",
+        "0.98 to 1.08, 1.00 in the middle",
+        "not taken",
+    ),
+    (
+        "loads and stores that leave pointers alone, so that they are not read again",
+        "lstm, peephole_lstm, slstm, gru, H of 32 and 64",
+        "0.96 to 1.03",
+        "not taken",
+    ),
+    (
+        "products in blocks of 64 to 256 entries of the operand",
+        "the inner loop alone, depths from 64 to 1,024",
+        "94 GFLOP/s on one core with and without, where sgemm reaches 91",
+        "not taken",
+    ),
+    (
+        "1,024 to 8,192 rows between the sums of outer products, not 2,048",
+        "gru and lstm, forward and backward, B=64, H=256",
+        "within the noise",
+        "not taken",
+    ),
+)
+"""What was tried, on what, what came of it, and whether it is in the kernels now."""
+GROWN = 64
+"""Units and inputs of the table of growth."""
+GROWTH = (
+    f"""Time is linear in the steps, but for what a call itself takes, and in the rows
+    from some 16 on: a single row reads every weight for itself alone. An LSTM of
+    I=H={GROWN}. Memory of a training step grows with T as long as
+    the graph does: truncated BPTT bounds it ([100,000 steps and more](training.md)),
+    and `memory="recompute"` keeps a hundredth of it for one more forward pass
+    ([priced](memory.md)).""",
 )
 BUSY_MACHINE = scan_page.paragraphs(
     """Kernels share out their work among torch's own OpenMP threads. Where other
