@@ -8,7 +8,7 @@
 
 PYTHON ?= python3
 PIP_ARGS ?=
-PYTEST_ARGS ?= -n auto
+PYTEST_ARGS ?= -n auto --dist worksteal
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -32,7 +32,11 @@ export MPLBACKEND := Agg
 .PHONY: help demo test lint types docs study format clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+ifndef SIDE_BY_SIDE
 .NOTPARALLEL:
+endif
+# The make of macOS has no such option.
+SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed -n '1,7p'
@@ -50,7 +54,9 @@ demo: $(VENV)/demo.stamp
 	@ls $(DEMO)
 	@echo "The pictures: $(DEMO)/forecast.png and $(DEMO)/curves.png"
 
-test: lint types docs
+# What reads the code takes one core each, so it is done side by side.
+test: $(VENV)/dev.stamp
+	@$(MAKE) --no-print-directory $(SYNC) -j2 SIDE_BY_SIDE=1 types docs lint
 	@echo "== pytest"
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
