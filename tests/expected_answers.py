@@ -35,6 +35,12 @@ from measured_answers import (
     unit,
 )
 
+
+def tenth(value: float) -> str:
+    """Return a number with one digit behind the point, a whole one without."""
+    return f"{value:,.0f}" if f"{value:.1f}"[-1] == "0" else f"{value:,.1f}"
+
+
 EXPECTED: dict[str, Callable[[Sizes], list[Lines]]] = {
     "1": lambda s: [
         [
@@ -256,6 +262,23 @@ EXPECTED: dict[str, Callable[[Sizes], list[Lines]]] = {
         ]
     ],
     "29": lambda s: [through(s.I, s.H, s.O), through(s.I, s.H, s.I)],
+    "30": lambda s: [
+        [
+            f"rule between inputs and outputs: {min(s.I, s.O)} to {max(s.I, s.O)}",
+            (
+                f"rule two thirds of the inputs, and the outputs: 2/3 × {s.I} + {s.O} "
+                f"= {tenth(s.O + 2 * s.I / 3)}"
+            ),
+            f"rule less than twice the inputs: below 2 × {s.I} = {s.I + s.I}",
+            (
+                f"rule examples by 2 to 10 times inputs and outputs: {s.N:,} / (10 × "
+                f"({s.I} + {s.O})) = {tenth(s.N / (10 * s.I + 10 * s.O))} to "
+                f"{s.N:,} / (2 × ({s.I} + {s.O})) = "
+                f"{tenth(s.N / (2 * s.I + 2 * s.O))}"
+            ),
+            f"has {s.H} units in layer 0, lstm",
+        ]
+    ],
     "31": twins,
     "32": lambda s: [
         [

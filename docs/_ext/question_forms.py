@@ -30,12 +30,14 @@ class Question:
         words: as people ask it.
         commands: that answer it.
         sizes: with which it is answered.
+        study: the page of ``studies/`` whose table is shown as well, if there is one.
     """
 
     name: str
     words: str
     commands: tuple[Asked, ...]
     sizes: Sizes
+    study: str = ""
 
 
 def explain(target: str, *rest: str, lines: tuple[str, ...] = ()) -> Asked:

@@ -1,6 +1,7 @@
 """The directive `questions`: each question, its command, and what that answered."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from textwrap import wrap
 from typing import ClassVar
 
@@ -12,6 +13,7 @@ from sphinx.util.typing import ExtensionMetadata
 from answers import Answer, answers
 from question_table import QUESTIONS, WRONG, Question
 
+STUDIES = Path(__file__).parents[2] / "studies"
 WIDTH = 88
 INDENT = 12
 """Columns of the labels of `cellwright explain`."""
@@ -31,6 +33,15 @@ def section(question: Question) -> Iterator[str]:
             yield from ("```{raw} html", f"{frame}{picture}</div>", "```", "")
         else:
             yield from ("```text", *wrapped(found), "```", "")
+    if question.study:
+        yield from studied(STUDIES / question.study)
+
+
+def studied(page: Path) -> Iterator[str]:
+    """Yield what a study found, without its title, settings and software."""
+    _, *paragraphs = page.read_text("utf-8").split("\n\n")
+    kept = [p for p in paragraphs if not p.startswith(("Settings:", "Software:"))]
+    yield from ("\n\n".join(kept), "")
 
 
 def wrapped(found: Answer) -> Iterator[str]:

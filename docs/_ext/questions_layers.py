@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from question_forms import Question, explain
+from question_forms import KERAS, Question, explain
 
 LAYERS = (
     Question(
@@ -59,6 +59,13 @@ LAYERS = (
             explain("Dense({H}, input_dim={I}); Dense({I})", lines=("takes", "gives")),
         ),
         {"I": 8, "H": 5, "O": 3},
+    ),
+    Question(
+        "30",
+        "How many hidden units shall I take?",
+        (explain(KERAS, "--examples", "{N}", lines=("rule", "has")),),
+        {"T": 20, "I": 1, "H": 300, "O": 20, "N": 1653},
+        study="hidden_units.md",
     ),
     Question(
         "31",

@@ -21,6 +21,19 @@ def test_a_budget_is_an_answer(run: Run):
     assert over.out == within.out
 
 
+def test_rules_of_thumb_are_told(run: Run):
+    """In the terminal, in JSON, and with an error where there is no answer."""
+    line = ("explain", "Dense(5, input_dim=6); Dense(2)", "--examples", "100")
+    shown, data = run(*line), run(*line, "--json")
+    assert "2/3 × 6 + 2 = 6" in shown.out
+    assert "5 units in layer 0" in shown.out
+    rules = json.loads(data.out)["rules_of_thumb"]["rules"]
+    assert [rule["most"] for rule in rules] == [6, 6, 11, 6]
+    failed = run("explain", "nn.Conv2d(1, 4, 3)", "--examples", "100")
+    assert failed.status == 2
+    assert "found none at one of its ends" in failed.err
+
+
 @pytest.mark.parametrize("steps", [5, 20])
 def test_json_is_what_the_terminal_shows(run: Run, steps: int):
     """From the same facts."""

@@ -23,6 +23,7 @@ from cellwright.explain.measures.measuring import Asked
 from cellwright.explain.measures.measuring import measure as run_and_measure
 from cellwright.explain.opened import Explained
 from cellwright.explain.opened import explain as opened
+from cellwright.explain.rules_of_thumb import RulesOfThumb, of_network
 from cellwright.explain.summary import Summary, summary
 from cellwright.explain.targets import Target, example_of, read_input, read_target
 from cellwright.explain.terminal import network_view
@@ -52,6 +53,7 @@ def explain(
     input: options.Input = None,
     size: options.Size = None,
     budget: options.Budget = None,
+    examples: options.Examples = None,
     html: options.Html = None,
     svg: options.Svg = None,
     measure: options.Measure = False,
@@ -80,15 +82,17 @@ def explain(
     asked = Asked(measure or window is not None, window, _rates(rate), unit)
     facts = _facts(found, dtype, html is not None)
     measured = _measured(found, dtype, facts, asked) if asked.anything else None
+    rules = None if examples is None else _rules(found, facts, examples)
     picture = "" if svg is None else _picture(found, facts)
     written = [*_written(html, facts), *_written(svg, picture, facts)]
     if as_json:
         more = {} if measured is None else {"measured": _finite(asdict(measured))}
+        more |= {} if rules is None else {"rules_of_thumb": asdict(rules)}
         write_json({**facts.to_json(), **more})
     elif written:
         write_lines(written)
-    if not as_json and (measured is not None or not written):
-        write(network_view(facts, width(), measured))
+    if not as_json and (measured is not None or rules is not None or not written):
+        write(network_view(facts, width(), measured, rules))
     _keep_within(budget, facts)
 
 
@@ -112,6 +116,17 @@ def _dtype(target: Target) -> torch.dtype | None:
     """Return the dtype of a network's weights, None where they have several or none."""
     dtypes = {p.dtype for p in target.module.parameters() if p.is_floating_point()}
     return dtypes.pop() if len(dtypes) == 1 else None
+
+
+def _rules(target: Target, facts: Network, examples: int) -> RulesOfThumb:
+    found = of_network(facts, examples)
+    if found is None:
+        raise UsageError(
+            f"{target.words}: rules of thumb hang on the features that a network takes "
+            "and gives; found none at one of its ends\n"
+            "  fix: --input, where none was given, and layers that give features"
+        )
+    return found
 
 
 def _measured(

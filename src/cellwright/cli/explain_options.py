@@ -31,6 +31,15 @@ Size = Annotated[
 Budget = Annotated[
     int | None, typer.Option(help="Most parameters; status 1 where there are more.")
 ]
+Examples = Annotated[
+    int | None,
+    typer.Option(
+        metavar="COUNT",
+        min=1,
+        help="How many examples it is trained on; tells what rules of thumb say of the "
+        "number of hidden units.",
+    ),
+]
 Html = Annotated[
     Path | None,
     typer.Option(

@@ -8,17 +8,14 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import torch
-from rich.console import Console
 from torch import Tensor, nn
 
 from cellwright.errors import CellwrightValueError
 
 from .facts import Network
 from .network import network
+from .notebook import WIDTH, in_notebook, quiet_console
 from .terminal import network_view
-
-WIDTH = 100
-"""Columns of a summary that is printed or stands in a notebook."""
 
 Sizes = Sequence[int] | Sequence[Sequence[int]]
 
@@ -41,10 +38,7 @@ class Summary(Network):
 
     def _repr_html_(self) -> str:
         """Return the same for a notebook."""
-        console = self._console(io.StringIO(), record=True)
-        console.print(network_view(self, WIDTH))
-        frame = "<pre style='white-space:pre;overflow-x:auto'>{code}</pre>"
-        return console.export_html(code_format=frame, inline_styles=True)
+        return in_notebook(network_view(self, WIDTH))
 
     def to_json(self) -> dict[str, Any]:
         """Return all facts, and what follows from them, as plain data."""
@@ -56,19 +50,8 @@ class Summary(Network):
         }
 
     def _printed(self, file: io.StringIO) -> str:
-        self._console(file, record=False).print(network_view(self, WIDTH))
+        quiet_console(file).print(network_view(self, WIDTH))
         return file.getvalue()
-
-    @staticmethod
-    def _console(file: io.StringIO, record: bool) -> Console:
-        return Console(
-            file=file,
-            width=WIDTH,
-            record=record,
-            highlight=False,
-            markup=False,
-            emoji=False,
-        )
 
 
 def summary(

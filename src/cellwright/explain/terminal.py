@@ -14,13 +14,18 @@ from .columns import LABEL, NOTE, highlighted
 from .facts import Collapse, Layer, Network, Recurrence, Shape
 from .measures.facts import Measured
 from .measures.words import measured_rows, network_rows
+from .rules_of_thumb import RulesOfThumb
+from .rules_of_thumb import rows as rule_rows
 
 INDENT = 12
 """Columns of the labels of an opened layer."""
 
 
 def network_view(
-    facts: Network, width: int, measured: Measured | None = None
+    facts: Network,
+    width: int,
+    measured: Measured | None = None,
+    rules: RulesOfThumb | None = None,
 ) -> RenderableType:
     """Return a network for a terminal.
 
@@ -28,11 +33,13 @@ def network_view(
         facts: what is true of it.
         width: columns of the terminal.
         measured: of it while it ran, if that was asked for.
+        rules: what rules of thumb say of it, likewise.
     """
     found = measured or Measured()
     parts: list[RenderableType] = [Text(facts.words, LABEL), Text()]
     parts += [layer_table(facts), Text(), *_totals(facts, width)]
-    for label, text in network_rows(found):
+    told = [*network_rows(found), *(() if rules is None else rule_rows(rules))]
+    for label, text in told:
         parts += _wrapped(label, text, width)
     for layer in facts.layers:
         parts += [Text(), *layer_lines(layer, width)]

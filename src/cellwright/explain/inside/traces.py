@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from rich.console import Group
+from rich.text import Text
 from torch import Tensor
 
+from cellwright.explain.notebook import in_notebook
 from cellwright.language.report import did_you_mean
 
 from .checked import Run
+from .heat import heat_maps
 from .trace_errors import TraceError
 
 
@@ -94,6 +98,14 @@ class LayerTrace(Mapping[str, Tensor]):
     def __repr__(self) -> str:
         return f"{self.key}: {', '.join(_row(self)[1:-1])}; {', '.join(self)}"
 
+    def __rich__(self) -> Group:
+        """Return every value of the first row as a heat map, units down."""
+        return Group(Text(repr(self)), *heat_maps(self.named))
+
+    def _repr_html_(self) -> str:
+        """Return the same for a notebook."""
+        return in_notebook(self)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Traces(Mapping[str, LayerTrace]):
@@ -159,6 +171,14 @@ class Traces(Mapping[str, LayerTrace]):
         lines = table([head, *map(_row, self.traces)])
         idle = [f"did not run: {', '.join(self.idle)}"] if self.idle else []
         return "\n".join([self._words, *lines, *idle])
+
+    def __rich__(self) -> Group:
+        """Return the table, and the heat maps of the first call."""
+        return Group(Text(repr(self)), *([""] if self.traces else []), *self.traces[:1])
+
+    def _repr_html_(self) -> str:
+        """Return the same for a notebook."""
+        return in_notebook(self)
 
     @property
     def _words(self) -> str:
