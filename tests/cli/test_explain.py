@@ -29,6 +29,7 @@ def test_rules_of_thumb_are_told(run: Run):
     assert "5 units in layer 0" in shown.out
     rules = json.loads(data.out)["rules_of_thumb"]["rules"]
     assert [rule["most"] for rule in rules] == [6, 6, 11, 6]
+    assert "has         4 units in lstm" in run("explain", "lstm", *line[2:]).out
     failed = run("explain", "nn.Conv2d(1, 4, 3)", "--examples", "100")
     assert failed.status == 2
     assert "found none at one of its ends" in failed.err

@@ -141,7 +141,5 @@ def rows(found: RulesOfThumb) -> Iterator[tuple[str, str]]:
     for rule in found.rules:
         yield "rule", f"{rule.words}: {rule.arithmetic}"
     for layer in found.hidden:
-        yield (
-            "has",
-            f"{counted(layer.units, 'unit')} in layer {layer.path}, {layer.kind}",
-        )
+        place = f"layer {layer.path}, {layer.kind}" if layer.path else layer.kind
+        yield "has", f"{counted(layer.units, 'unit')} in {place}"
