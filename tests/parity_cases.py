@@ -167,7 +167,9 @@ def _reached(case: Case, draws: torch.Generator) -> list[Tensor]:
 def outcome(layer: Recurrent, given: Arguments) -> dict[str, Tensor]:
     """Return output, last states and the gradients of all that the layer reads."""
     # Of every second batch x asks for a gradient: a backward step may leave it away.
-    x = given.x.clone().requires_grad_(given.x.shape[1] % 2 == 0)
+    # Where there are no weights, it is all that can be asked.
+    alone = not list(layer.parameters())
+    x = given.x.clone().requires_grad_(alone or given.x.shape[1] % 2 == 0)
     first = [state.clone().requires_grad_() for state in given.hx]
     call = {
         name: value.to(x.dtype).requires_grad_() if value.is_floating_point() else value
