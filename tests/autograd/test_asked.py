@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from torch import Tensor
 
 import cellwright as cw
 from any_cell import sizes_for
-from cellwright.autograd import function
+from cellwright.autograd import function, planned
 from cellwright.cells import find, load, names
 from cellwright.checks.tolerances import TOLERANCES, error
 from cellwright.passes.pipeline import compile_graph
@@ -113,19 +114,29 @@ def test_without_x_all_are_the_reference_s(text: str):
         assert error(one, other) <= bound
 
 
-def test_who_asks_for_what(monkeypatch: pytest.MonkeyPatch):
-    """A call that a layer does not plan takes the same steps as one that it plans."""
+@pytest.mark.parametrize(
+    ("module", "call"), [(planned, {}), (function, {"trace": ("i",)})]
+)
+def test_who_asks_for_what(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, call: dict[str, Any]
+):
+    """Nothing more is built than what is asked for, planned or not."""
     asked: list[str] = []
-    program = function.program
+    program = module.program
 
     def noted(graph: Any, trace: Any, gradients: Any, dtype: Any) -> Any:
         asked.append(gradients)
         return program(graph, trace, gradients, dtype)
 
-    monkeypatch.setattr(function, "program", noted)
+    monkeypatch.setattr(module, "program", noted)
     layer, x = cw.nn.Recurrent("lstm", 5, 9, backend="c"), torch.randn(T, B, 5)
-    layer(x, trace=["i"])
-    layer(x.requires_grad_(), trace=["i"])
+    with torch.no_grad():
+        layer(x, **call)
+    assert asked == ["none"]
+    layer(x, **call)
+    layer(x.clone().requires_grad_(), **call)
+    assert asked == ["none", "weights", "all"]
     layer.requires_grad_(requires_grad=False)
-    layer(x.detach(), trace=["i"])
-    assert asked == ["weights", "all", "none"]
+    layer(x, **call)
+    assert "weights" not in asked[3:]
+    assert "all" not in asked[3:]

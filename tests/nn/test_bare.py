@@ -14,7 +14,6 @@ from torch.testing._internal.two_tensor import TwoTensor
 
 import cellwright as cw
 from any_cell import sizes_for
-from cellwright.autograd import planned
 from cellwright.backends.c.errors import TensorError
 from cellwright.backends.c.levels import VARIABLE
 from cellwright.checks.tolerances import TOLERANCES, error
@@ -420,26 +419,6 @@ def test_unbatched_input_and_empty_batches_go_through():
     expected = layer(x)[0]
     assert torch.equal(layer(x[:, 0])[0], expected[:, 0])
     assert layer(x[:, :0])[0].shape == (4, 0, 12)
-
-
-def test_who_evaluates_builds_no_backward_kernel(monkeypatch: pytest.MonkeyPatch):
-    """A kernel takes a second, so each is built when it is asked for."""
-    asked: list[str] = []
-    program = planned.program
-
-    def noted(graph: Any, trace: Any, gradients: Any, dtype: Any) -> Any:
-        asked.append(gradients)
-        return program(graph, trace, gradients, dtype)
-
-    monkeypatch.setattr(planned, "program", noted)
-    layer, x = layer_of("gru"), torch.randn(4, 2, 5)
-    with torch.no_grad():
-        layer(x)
-    assert asked == ["none"]
-    layer(x)
-    assert asked == ["none", "weights"]
-    layer(x.requires_grad_())
-    assert asked == ["none", "weights", "all"]
 
 
 def test_layers_that_are_gone_are_forgotten():

@@ -22,7 +22,7 @@ from cellwright.autograd import (
     is_transformed,
 )
 from cellwright.autograd.differentiable import Forward
-from cellwright.autograd.function import Call
+from cellwright.autograd.function import Call, asked_of
 from cellwright.autograd.whole import Layer, Whole
 from cellwright.backends.c.levels import VARIABLE
 from cellwright.passes.pipeline import Gradients
@@ -86,13 +86,14 @@ class Bare:
         given = (hx,) if isinstance(hx, Tensor) else hx or ()
         if type(given) not in (list, tuple):
             return None
-        asked = (input, *given, *weights.values())
-        if not are_plain(asked):
+        others = (*given, *weights.values())
+        if not are_plain((input, *others)):
             return None
         rows = input.shape[self._batch_axis]
         given = self._declared(rows) if hx is None else given
-        learns = torch.is_grad_enabled() and any(t.requires_grad for t in asked)
-        pair = self._pair(learns, input.requires_grad)
+        gradients = asked_of((input,), others)
+        learns = gradients != "none"
+        pair = self._pair(gradients)
         if pair is None:
             if not self._fits(weights, input, rows, given):
                 return None
@@ -154,16 +155,14 @@ class Bare:
             for value, shape in zip(given, shapes, strict=True)
         )
 
-    def _pair(self, learns: bool, slopes: bool) -> tuple[Whole, Sequence[str]] | None:
+    def _pair(self, gradients: Gradients) -> tuple[Whole, Sequence[str]] | None:
         """Return what runs, and which weights it takes; None if nothing does at once.
 
         Args:
-            learns: whether a gradient is asked for.
-            slopes: whether the input's is.
+            gradients: whose are asked for.
         """
-        if learns and self._memory == "recompute":
+        if gradients != "none" and self._memory == "recompute":
             return None
-        gradients = ("all" if slopes else "weights") if learns else "none"
         # Built when it is asked for: who only evaluates waits for no backward pass.
         if gradients not in self._pairs:
             self._pairs[gradients] = self._whole(gradients)

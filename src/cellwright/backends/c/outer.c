@@ -28,7 +28,7 @@ enum {
     APART = BLOCK * PANEL + 64 / sizeof(real),
     TILES = (RIGHTS + WIDEST * LANES - 1) / (WIDEST * LANES),
     /* Left entries for which a piece is worth packing its right entries. */
-    FEWEST = 16 * PANEL,
+    FEWEST = 8 * PANEL,
     /* Rows ahead that are fetched: each may lie in a page of its own. */
     SOON = 4,
 };
