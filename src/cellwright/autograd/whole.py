@@ -7,15 +7,19 @@ are part of the pass, which is written down as a whole and done again for other 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial, reduce
+from itertools import accumulate
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from cellwright.backends.c.admit import flat
-from cellwright.backends.c.tape import Scripts, Tape
+from cellwright.backends.c.slots import resolved
+from cellwright.backends.c.tape import LINE, Scripts, Tape
 from cellwright.ir.graph import Graph
 
 from .doors import are_plain
@@ -51,9 +55,53 @@ class _Torch:
         """Return zeros of a shape."""
         return self.like.new_zeros(tuple(shape))
 
+    nothing = zeros
+
     def add(self, a: Tensor, b: Tensor) -> Tensor:
         """Return the sum of two tensors."""
         return a + b
+
+
+class _Place(NamedTuple):
+    """An array that is kept: of which layer, of which node, and its shape."""
+
+    layer: int
+    node: int
+    shape: tuple[int, ...]
+
+
+class _Room:
+    """Where in one piece of memory all lies that is kept.
+
+    Every tensor that a call allocates and keeps takes time, whatever its size.
+
+    Args:
+        layers: their number.
+        places: of the arrays.
+        size: bytes of a number.
+
+    Attributes:
+        lengths: numbers in it; none of a cell that keeps its output alone.
+    """
+
+    def __init__(self, layers: int, places: Sequence[_Place], size: int):
+        self._layers, self._places = layers, places
+        line, counts = LINE // size, [math.prod(each.shape) for each in places]
+        ends = accumulate((-(-count // line) * line for count in counts), initial=0)
+        *self._starts, length = ends
+        self.lengths = [length] if places else []
+
+    def cut(self, kept: Sequence[Tensor]) -> list[dict[int, Tensor]]:
+        """Return the arrays of every layer, by their nodes.
+
+        Args:
+            kept: that memory, and maybe other tensors behind it.
+        """
+        arrays: list[dict[int, Tensor]] = [{} for _ in range(self._layers)]
+        for start, (layer, node, shape) in zip(self._starts, self._places, strict=True):
+            part = kept[0][start : start + math.prod(shape)]
+            arrays[layer][node] = part.view(shape)
+        return arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,11 +170,11 @@ class Whole:
         given: Sequence[Tensor],
     ) -> Sequence[Tensor]:
         """Return what `_down` does, by its script where there is one."""
-        key = "backward", present
+        key, given = ("backward", present), [*map(flat, given)]
         found = self.scripts.again(key, (*tensors, *given))
         if found is not None:
             return found
-        own = [*self._flat(tensors), *map(flat, given)]
+        own = [*self._flat(tensors), *given]
         return self.scripts.run(key, own, partial(self._down, own, present))
 
     def values(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
@@ -181,18 +229,20 @@ class Whole:
         """Return the results, and what the backward pass reads."""
         below, states, weights, _ = self._split(tensors)
         last = [tape.empty(state.shape) for state in states]
-        kept: list[Tensor] = []
+        room = self._room(below)
+        kept = [tape.room((length,)) for length in room.lengths]
+        arrays = room.cut(kept)
         output = below
         for row, layer in enumerate(self.layers):
             call = layer.call
             roots = call.roots(_added(tape, layer, weights))
-            ends = [[state[row] for state in each] for each in (states, last)]
-            x = self._taken(below)
-            arrays, _ = call.program.forward(tape, call.sizes, roots, [x], *ends)
-            by_node = dict(zip(call.out_nodes, arrays, strict=True))
-            kept += [by_node[node] for node in self._read(row)]
-            output = by_node[self._graph.output]
+            first, end = ([state[row] for state in each] for each in (states, last))
+            own = call.sizes, roots, [self._taken(below)], first, end, arrays[row]
+            found, _ = call.program.forward(tape, *own)
+            output = dict(zip(call.out_nodes, found, strict=True))[self._graph.output]
             below = self._given(output)
+        if self._reads_output:
+            kept.append(output)
         return [output, *last], kept
 
     def _down(
@@ -208,10 +258,12 @@ class Whole:
         x, states, weights, behind = self._split(tensors)
         arriving = iter(behind[len(behind) - sum(present) :])
         output, *last = [next(arriving) if there else None for there in present]
-        kept, rows = iter(behind), range(len(self.layers))
-        arrays = [{node: next(kept) for node in self._read(row)} for row in rows]
+        room, rows = self._room(x), range(len(self.layers))
+        arrays = room.cut(behind)
+        if self._reads_output:
+            arrays[-1][self._graph.output] = behind[len(room.lengths)]
         adjoints = [
-            tape.zeros(state.shape) if gradient is None else gradient
+            tape.nothing(state.shape) if gradient is None else gradient
             for state, gradient in zip(states, last, strict=True)
         ]
         slope, slopes = self._slope(tape, x, output), list[Tensor]()
@@ -242,11 +294,24 @@ class Whole:
         lowest = [self._turned(each.view(x.shape)) for each in slopes]
         return [*lowest, *starts, *_told_apart(tape, rest)]
 
-    def _read(self, row: int) -> Sequence[int]:
-        """Return the nodes of a layer that the backward pass reads."""
-        nodes, output = self.layers[row].call.saved_nodes, self._graph.output
-        is_upper = row == len(self.layers) - 1
-        return nodes if is_upper or output in nodes else [*nodes, output]
+    @property
+    def _reads_output(self) -> bool:
+        """Whether the backward pass reads the uppermost cell's output."""
+        return self._graph.output in self.layers[-1].call.saved_nodes
+
+    def _room(self, x: Tensor) -> _Room:
+        """Return where lies what is kept of an input, but for what is returned."""
+        places: list[_Place] = []
+        for row, layer in enumerate(self.layers):
+            call, output = layer.call, self._graph.output
+            nodes = [node for node in call.saved_nodes if node != output]
+            if layer is not self.layers[-1]:
+                nodes.append(output)
+            for node in nodes:
+                shape = self._graph.nodes[node].shape
+                own = resolved(shape, call.sizes)
+                places.append(_Place(row, node, (*x.shape[:2], *own)))
+        return _Room(len(self.layers), places, x.element_size())
 
     def _slope(self, tape: Tape | _Torch, x: Tensor, output: Tensor | None) -> Tensor:
         """Return the gradient of the uppermost cell's output, 0 where none came."""
@@ -255,7 +320,7 @@ class Whole:
             return output
         sizes = self.layers[-1].call.sizes
         own = tuple(size.evaluate(sizes) for size in shape)
-        return tape.zeros((1, 1, *own)).expand((*x.shape[:2], *own))
+        return tape.nothing((1, 1, *own)).expand((*x.shape[:2], *own))
 
 
 def _added(

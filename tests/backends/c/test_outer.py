@@ -1,54 +1,61 @@
 """Sums of outer products: everything that adds to one sum is added, in one order."""
 
-import ctypes
-from collections.abc import Callable
-from unittest import mock
+from collections.abc import Sequence
 
+import pytest
 import torch
 
-from cellwright.backends.c import kernel
-from cellwright.backends.c.kernel import add_outer_products
+from cellwright.backends.c.kernel import OuterProducts, add_outer_products
 from cellwright.backends.c.tape import Tape
 from cellwright.checks.tolerances import TOLERANCES, error
 
-HEAD, EACH, PLACE = 4, 9, 8
-"""Slots before the first product, of one, and that of its sum among them."""
+DRAWS = torch.Generator().manual_seed(5)
 
 
-def test_what_adds_to_one_sum_is_never_added_at_the_same_time():
-    """A call of the kernel, whose pieces run in any order, has each sum once."""
-    sums: list[list[int]] = []
-    found = kernel.outer_function
+def drawn(*shape: int) -> torch.Tensor:
+    """Return random numbers."""
+    return torch.randn(*shape, dtype=torch.float64, generator=DRAWS)
 
-    def watched(*asked: object) -> Callable[..., int]:
-        run = found(*asked)
 
-        def note(address: int) -> int:
-            slots = ctypes.cast(address, ctypes.POINTER(ctypes.c_int64))
-            begins = range(HEAD, HEAD + EACH * slots[0], EACH)
-            sums.append([slots[begin + PLACE] for begin in begins])
-            return run(address)
+def expected(each: OuterProducts) -> torch.Tensor:
+    """Return a sum as torch multiplies it."""
+    left, right, total, heads, first = each
+    right = right if first is None else torch.cat([first, right])
+    if heads == 1:
+        return left.T @ right
+    pairs = zip(left.chunk(heads, 1), right.chunk(heads, 1), strict=True)
+    return torch.stack([a.T @ b for a, b in pairs]).view_as(total)
 
-        return note
 
-    draws = torch.Generator().manual_seed(5)
-    totals = [torch.zeros(300, 300, dtype=torch.float64) for _ in range(2)]
-    products = [
-        (
-            torch.randn(rows, 300, dtype=torch.float64, generator=draws),
-            torch.randn(rows, 300, dtype=torch.float64, generator=draws),
-            totals[which],
-            1,
+@pytest.mark.parametrize("rows", [1, 3, 95, 97, 700])
+def test_first_rows_may_lie_elsewhere(rows: int):
+    """A state before the first step does; the sum is the same, to the bit."""
+    left, right = drawn(rows + 5, 70), drawn(rows + 5, 90)
+    sums: list[torch.Tensor] = []
+    for first in (0, 1, 5):
+        total = torch.full((70, 90), torch.nan, dtype=torch.float64)
+        apart, rest = right[:first].clone(), right[first:].clone()
+        each = OuterProducts(left, rest, total, 1, apart if first else None)
+        add_outer_products(Tape(left), [each], fresh=True)
+        sums.append(total)
+    assert all(torch.equal(total, sums[0]) for total in sums)
+    assert error(sums[0], left.T @ right) <= TOLERANCES["c", "float64"].bound
+
+
+@pytest.mark.parametrize("heads", [1, 2, 3])
+def test_fresh_sums_are_written_and_others_added_to(heads: int):
+    """What lies in new memory counts for nothing, what lies in a sum does."""
+    shape = (60, 90) if heads == 1 else (heads, 60 // heads, 90 // heads)
+    products: Sequence[OuterProducts] = [
+        OuterProducts(drawn(rows, 60), drawn(rows - 4, 90), total, heads, drawn(4, 90))
+        for rows, total in (
+            (300, torch.full(shape, torch.nan, dtype=torch.float64)),
+            (7, torch.full(shape, torch.inf, dtype=torch.float64)),
         )
-        for rows, which in ((4, 0), (6, 1), (5, 0), (1, 1), (3, 0))
     ]
-    with mock.patch.object(kernel, "outer_function", watched):
-        add_outer_products(Tape(products[0][0]), products)
-
-    assert [len(each) for each in sums] == [2, 2, 1]
-    assert all(len(each) == len(set(each)) for each in sums)
-    for which, total in enumerate(totals):
-        mine = [(a, b) for a, b, t, _ in products if t is totals[which]]
-        expected = sum(a.T @ b for a, b in mine)
-        assert isinstance(expected, torch.Tensor)
-        assert error(total, expected) <= TOLERANCES["c", "float64"].bound
+    tape = Tape(products[0].left)
+    for times in (1, 2, 3):
+        add_outer_products(tape, products, fresh=times == 1)
+        for each in products:
+            bound = TOLERANCES["c", "float64"].bound
+            assert error(each.total, times * expected(each)) <= bound

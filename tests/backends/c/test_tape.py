@@ -133,6 +133,51 @@ def test_no_call_reads_a_sum_that_is_made_behind_it():
         assert each.times == i
 
 
+class Working(Pass):
+    """Points at memory of its own and at zeros that it only reads."""
+
+    def __call__(self, tape: Tape, given: Sequence[Tensor]) -> list[Tensor]:
+        """Return what it does, behind a sum that nobody asked for."""
+        tape.add(given[0], given[0])
+        block = Block()
+        self.own = [tape.empty((3, 5)), tape.empty((7,)), tape.nothing((2,))]
+        for tensor in self.own:
+            block.point(tensor)
+        tape.call(self.work, block)
+        return [super().__call__(tape, given)[0].view(3, 2)]
+
+    def work(self, address: int) -> int:
+        """Keep where its memory lies, and write to it."""
+        ends = [*(ctypes.c_int64 * 3).from_address(address)]
+        self.ends = ends
+        for at, count in zip(ends[:2], (15, 7), strict=True):
+            numbers = (ctypes.c_float * count).from_address(at)
+            numbers[:] = [1.0] * count
+        self.zeros = list((ctypes.c_float * 2).from_address(ends[2]))
+        return 0
+
+
+def test_memory_that_nobody_sees_is_one_piece():
+    """Its parts begin at lines of the cache, and lie apart; zeros stay zeros."""
+    scripts, each = Scripts(), Working()
+    for i in range(5):
+        (out,) = run(scripts, each, [torch.randn(4, 3)])
+        assert out.shape == (3, 2)
+        assert each.zeros == [0.0, 0.0]
+        if i > 1:
+            assert each.ends[1] - each.ends[0] == tapes.LINE
+            assert each.ends[0] % tapes.LINE == 0
+    assert each.times == 2
+
+
+class Promising(Pass):
+    """Returns zeros that were promised to nobody."""
+
+    def __call__(self, tape: Tape, given: Sequence[Tensor]) -> list[Tensor]:
+        """Do what a pass does, and return more."""
+        return [*super().__call__(tape, given), tape.nothing((2,))]
+
+
 class Computing(Pass):
     """Points at what it computes."""
 
@@ -168,7 +213,7 @@ class Long(Pass):
         return super().__call__(tape, given)
 
 
-@pytest.mark.parametrize("kind", [Computing, Adding, Handing, Long])
+@pytest.mark.parametrize("kind", [Computing, Adding, Handing, Promising, Long])
 def test_what_cannot_be_told_is_done_anew(kind: type[Pass]):
     """A number of its own is never kept for the next time."""
     scripts, each = Scripts(), kind()

@@ -64,8 +64,9 @@ class ForwardRun:
     def array(self, node: int, steps: int) -> Tensor:
         """Return memory for an output at some steps."""
         shape = self.ahead.schedule.graph.nodes[node].shape
-        lead = (steps, self.rows)
-        return self._tape.empty((*lead, *resolved(shape, self._sizes)))
+        whole = (steps, self.rows, *resolved(shape, self._sizes))
+        seen = node in self.ahead.given_out
+        return self._tape.empty(whole) if seen else self._tape.room(whole)
 
     def new_states(self) -> list[Tensor]:
         """Return memory for the states after some step."""

@@ -13,12 +13,9 @@ from torch import Tensor
 
 from cellwright.passes.phases import Schedule
 
-from .kernel import Given, Lagging, add_outer_products, steps_of
+from .kernel import Given, Lagging, OuterProducts, add_outer_products, steps_of
 from .outer_plan import Group, Layout
 from .tape import Tape
-
-Product = tuple[Tensor, Tensor, Tensor, int]
-"""What `add_outer_products` takes."""
 
 
 class Outers:
@@ -46,10 +43,11 @@ class Outers:
         self.arrays: dict[int, Tensor] = {}
         for buffer in layout.buffers:
             members = buffer.members
-            memory = tape.empty((steps, rows, len(members), buffer.length))
+            memory = tape.room((steps, rows, len(members), buffer.length))
             self._buffers.append(memory)
             self.arrays.update(zip(members, memory.unbind(2), strict=True))
-        self._totals = [tape.zeros(group.shape) for group in layout.groups]
+        self._totals = [tape.empty(group.shape) for group in layout.groups]
+        self._is_fresh = True
 
     def add(
         self,
@@ -66,26 +64,25 @@ class Outers:
             whole: arrays of nodes that hold all steps.
             named: the backward graph's inputs.
         """
-        products: list[Product] = []
+        if begin == end or not self._rows:
+            return
+        products: list[OuterProducts] = []
         for group, total in zip(self._layout.groups, self._totals, strict=True):
             left = self._lefts(group, begin, end, whole, named)
-            right = self._value(group.right, whole, named)
+            right, first = self._value(group.right, whole, named), None
             if right is None:
                 rows = self._alone(group.right, begin, end)
-                products += _products(group, total, left, rows)
             elif isinstance(right, Lagging):
-                if begin == 0:
-                    first = left[: self._rows]
-                    products += _products(group, total, first, right.first)
-                    left = left[self._rows :]
-                if len(left):
-                    late = 1 + right.begin
-                    after = right.after[max(begin, 1) - late : end - late]
-                    products += _products(group, total, left, _as_rows(after))
+                late = 1 + right.begin
+                rows = _as_rows(right.after[max(begin, 1) - late : end - late])
+                first = right.first if begin == 0 else None
+                if first is not None and not len(rows):
+                    rows, first = first, None
             else:
                 rows = _as_rows(steps_of(right, begin, end))
-                products += _products(group, total, left, rows)
-        add_outer_products(self._tape, products)
+            products += _products(group, total, left, rows, first)
+        add_outer_products(self._tape, products, self._is_fresh)
+        self._is_fresh = False
 
     def _value(
         self, node: int, whole: Mapping[int, Tensor], named: Mapping[str, Given]
@@ -126,19 +123,21 @@ class Outers:
         """Return a matrix's gradient."""
         layout = self._layout
         parts = [self._totals[which][at] for which, at in layout.totals[node]]
-        if not parts:
+        if self._is_fresh or not parts:
             return self._tape.zeros(layout.shapes[node])
         return sum(parts[1:], start=parts[0])
 
 
 def _products(
-    group: Group, total: Tensor, left: Tensor, right: Tensor
-) -> Sequence[Product]:
+    group: Group, total: Tensor, left: Tensor, right: Tensor, first: Tensor | None
+) -> Sequence[OuterProducts]:
     """Return what is to be added for ``left [N, m]`` and ``right [N, n]``."""
     if group.heads == 1:
-        return [(left, right, total, 1)]
+        return [OuterProducts(left, right, total, 1, first)]
     pairs = zip(left.chunk(len(group.lefts), 1), total, strict=True)
-    return [(part, right, each, group.heads) for part, each in pairs]
+    return [
+        OuterProducts(part, right, each, group.heads, first) for part, each in pairs
+    ]
 
 
 def _as_rows(value: Tensor) -> Tensor:

@@ -233,43 +233,51 @@ def outer_function(dtype: torch.dtype, level: Level) -> Callable[..., int]:
     return function
 
 
+class OuterProducts(NamedTuple):
+    """A sum of outer products over rows.
+
+    Args:
+        left: left sides, ``[N, m]``.
+        right: right sides, ``[N, n]``, or ``[N - F, n]`` behind the first ones.
+        total: what they are added to, ``[m, n]`` or ``[heads, m / heads, n / heads]``.
+        heads: 1 for a plain matrix.
+        first: the right sides of the first rows, ``[F, n]``, if they lie elsewhere.
+    """
+
+    left: Tensor
+    right: Tensor
+    total: Tensor
+    heads: int = 1
+    first: Tensor | None = None
+
+
 def add_outer_products(
-    tape: Tape,
-    products: Sequence[tuple[Tensor, Tensor, Tensor, int]],
+    tape: Tape, products: Sequence[OuterProducts], fresh: bool = False
 ) -> None:
     """Add sums of outer products over all rows to tensors.
 
     Args:
         tape: does it.
-        products: left sides ``[N, m]``, right sides ``[N, n]``, where they are added
-            to, ``[m, n]`` or ``[heads, m / heads, n / heads]``, and that number of
-            heads, 1 for a plain matrix.
+        products: at least one row each; no two add to one tensor, because pieces of
+            work are done at the same time.
+        fresh: whether there is nothing yet to add to.
 
     Raises:
         MemoryError: when there was none to work in.
     """
-    # Pieces of work are done at the same time, so those that add to one sum are not
-    # among the same ones: the second of them comes when the first is done.
-    now: dict[int, tuple[Tensor, Tensor, Tensor, int]] = {}
-    later: list[tuple[Tensor, Tensor, Tensor, int]] = []
-    for product in products:
-        if product[2].data_ptr() in now:
-            later.append(product)
-        else:
-            now[product[2].data_ptr()] = product
-    if not now:
+    if not products:
         return
     block = Block()
-    block.add(len(now), torch.get_num_threads(), *threads.team())
-    for left, right, total, heads in now.values():
-        for side in (left, right):
+    block.add(len(products), torch.get_num_threads(), *threads.team())
+    for left, right, total, heads, first in products:
+        for side in (left, right if first is None else first, right):
             block.point(side)
             block.add(side.stride(0))
-        entries = (left.shape[1] // heads, right.shape[1] // heads)
-        block.add(len(left), heads, *entries)
+        block.add(len(left), 0 if first is None else len(first))
+        block.add(heads, left.shape[1] // heads, right.shape[1] // heads)
         block.point(total)
-    tape.call(outer_function(products[0][0].dtype, best_level()), block)
-    add_outer_products(tape, later)
+        block.add(int(fresh))
+    tape.call(outer_function(products[0].left.dtype, best_level()), block)
 
 
 def text_at(source: Source, double: bool, level: Level) -> str:

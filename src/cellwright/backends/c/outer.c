@@ -1,4 +1,6 @@
-/* Sums of outer products over many rows: out[m][n] += sum over rows of left[m] * right[n].
+/* Sums of outer products over many rows: out[m][n] += sum over rows of left[m] * right[n],
+ * or = where there is nothing to add to. The right entries of the first rows may lie
+ * elsewhere: those of a state before the first step.
  *
  * A piece of work is a block of the result, summed over all rows in one order: the bits
  * are the same for any number of threads, which a BLAS does not promise.
@@ -42,13 +44,15 @@ _Static_assert(PANEL == ROWS_OF(1), "a panel is as many rows as are multiplied a
 
 typedef struct {
     int64_t lines; /* of pieces */
-    const real *left, *right;
-    int64_t left_row, right_row, rows;
+    const real *left, *first, *right;
+    int64_t left_row, first_row, right_row;
+    int64_t rows, firsts; /* all, and those that `first` has */
     int64_t heads, lefts, rights; /* entries of one head */
     real *out;                    /* [heads][lefts][rights] */
+    int fresh;                    /* whether nothing lies there yet */
 } Outer;
 
-enum { HEAD_SLOTS = 4, OUTER_SLOTS = 9 };
+enum { HEAD_SLOTS = 4, OUTER_SLOTS = 13 };
 
 static int64_t smaller(int64_t a, int64_t b)
 {
@@ -78,8 +82,21 @@ static int64_t line_count(const Outer *outer, int64_t threads)
 static Outer outer_at(const int64_t *slot, int64_t i, int64_t threads)
 {
     const int64_t *s = slot + HEAD_SLOTS + OUTER_SLOTS * i;
-    Outer outer = {0, (const real *)(intptr_t)s[0], (const real *)(intptr_t)s[2],
-                   s[1], s[3], s[4], s[5], s[6], s[7], (real *)(intptr_t)s[8]};
+    Outer outer = {
+        .left = (const real *)(intptr_t)s[0],
+        .left_row = s[1],
+        .first = (const real *)(intptr_t)s[2],
+        .first_row = s[3],
+        .right = (const real *)(intptr_t)s[4],
+        .right_row = s[5],
+        .rows = s[6],
+        .firsts = s[7],
+        .heads = s[8],
+        .lefts = s[9],
+        .rights = s[10],
+        .out = (real *)(intptr_t)s[11],
+        .fresh = (int)s[12],
+    };
     outer.lines = line_count(&outer, threads);
     return outer;
 }
@@ -89,12 +106,13 @@ static int64_t pieces_of(const Outer *outer)
     return outer->heads * outer->lines * parts(outer->rights, RIGHTS);
 }
 
-/* The right sides of some rows as tiles, filled up with zeros. */
+/* The right sides of some rows as tiles, filled up with zeros; ahead of them stand `at`
+ * others. */
 static void pack_rights(const real *from, int64_t row, int64_t rows, int64_t count,
-                        Packed *packed)
+                        int64_t at, Packed *packed)
 {
     int64_t vectors = parts(count, LANES);
-    for (int64_t i = 0; i < rows; i++, from += row)
+    for (int64_t i = at; i < at + rows; i++, from += row)
         for (int64_t j = 0; j < vectors; j++) {
             int64_t tile = j / WIDEST, width = smaller(vectors - tile * WIDEST, WIDEST);
             int64_t left = smaller(count - j * LANES, LANES);
@@ -122,7 +140,7 @@ static void pack_lefts(const real *from, int64_t row, int64_t rows, int64_t coun
 /* Add a tile of products to the result. Each block's sum begins anew, which keeps its
  * rounding small. */
 static void add_tile(const vec *packed, const real *left, int now, int64_t rows, int width,
-                     int64_t rights, real *out, int64_t out_row)
+                     int64_t rights, real *out, int64_t out_row, int fresh)
 {
     vec acc[PANEL * WIDEST];
     for (int r = 0; r < now; r++)
@@ -135,12 +153,13 @@ static void add_tile(const vec *packed, const real *left, int now, int64_t rows,
         for (int j = 0; j < width; j++) {
             real *to = out + r * out_row + j * LANES;
             int lanes = (int)smaller(rights - j * LANES, LANES);
-            store(to, load(to, lanes) + acc[r * width + j], lanes);
+            vec sum = acc[r * width + j];
+            store(to, fresh ? sum : load(to, lanes) + sum, lanes);
         }
 }
 
 static void add_block(const Packed *packed, int64_t lefts, int64_t rows, int64_t rights,
-                      real *out, int64_t out_row)
+                      real *out, int64_t out_row, int fresh)
 {
     for (int tile = 0; tile * WIDEST * LANES < rights; tile++) {
         int64_t count = smaller(rights - tile * WIDEST * LANES, WIDEST * LANES);
@@ -148,7 +167,7 @@ static void add_block(const Packed *packed, int64_t lefts, int64_t rows, int64_t
         for (int64_t m = 0; m < lefts; m += PANEL)
             add_tile(packed->right[tile], packed->left + m / PANEL * APART,
                      (int)smaller(lefts - m, PANEL), rows, width, count,
-                     out + m * out_row + tile * WIDEST * LANES, out_row);
+                     out + m * out_row + tile * WIDEST * LANES, out_row, fresh);
     }
 }
 
@@ -161,13 +180,18 @@ static void run_piece(const Outer *outer, int64_t piece, Packed *packed)
     int64_t rights = smaller(outer->rights - n, RIGHTS);
     int64_t lefts = smaller(outer->lefts, panels * (line + 1) / lines * PANEL) - m;
     const real *left = outer->left + head * outer->lefts + m;
+    const real *first = outer->first + head * outer->rights + n;
     const real *right = outer->right + head * outer->rights + n;
     real *out = outer->out + (head * outer->lefts + m) * outer->rights + n;
     for (int64_t row = 0; row < outer->rows; row += BLOCK) {
         int64_t rows = smaller(outer->rows - row, BLOCK);
+        int64_t firsts = smaller(larger(outer->firsts - row, 0), rows);
         pack_lefts(left + row * outer->left_row, outer->left_row, rows, lefts, packed->left);
-        pack_rights(right + row * outer->right_row, outer->right_row, rows, rights, packed);
-        add_block(packed, lefts, rows, rights, out, outer->rights);
+        pack_rights(first + row * outer->first_row, outer->first_row, firsts, rights, 0,
+                    packed);
+        pack_rights(right + (row + firsts - outer->firsts) * outer->right_row,
+                    outer->right_row, rows - firsts, rights, firsts, packed);
+        add_block(packed, lefts, rows, rights, out, outer->rights, outer->fresh && !row);
     }
 }
 
@@ -198,7 +222,7 @@ __attribute__((visibility("default"))) const char *cellwright_abi(void)
     return ABI;
 }
 
-/* slots: how many, threads, team, inside, then nine for each Outer in its order. */
+/* slots: how many, threads, team, inside, then those of each Outer, see outer_at. */
 __attribute__((visibility("default"))) int cellwright_run(const int64_t *slot)
 {
     int64_t pieces = 0, cost = 0;

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from types import MappingProxyType
 
 from torch import Tensor
 
@@ -22,6 +23,8 @@ from .segments import segment_steps
 from .slots import resolved
 from .stepper import Stepper
 from .tape import Scripts, Tape
+
+_NONE: Mapping[int, Tensor] = MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +54,7 @@ class Program:
         inputs: Sequence[Tensor],
         states: Sequence[Tensor],
         last: Sequence[Tensor] | None = None,
+        arrays: Mapping[int, Tensor] = _NONE,
     ) -> tuple[list[Tensor], Sequence[Tensor]]:
         """Run all steps.
 
@@ -61,6 +65,7 @@ class Program:
             inputs: ``[T, B, n]`` or ``[T, B]``, in the order of the graph.
             states: first values, ``[B, n]`` or ``[B]``.
             last: where the last states go, each in a row; None for new memory.
+            arrays: where outputs go, by their nodes; new memory for all others.
 
         Returns:
             The arrays of the schedule's outputs, and the last states.
@@ -69,11 +74,13 @@ class Program:
             TensorError: for a tensor of another dtype, shape or device.
         """
         run = self._run(tape, sizes, roots, inputs, states)
-        arrays = [run.array(node, run.steps) for node in run.outputs]
+        found = [
+            arrays[node] if node in arrays else run.array(node, run.steps)
+            for node in run.outputs
+        ]
         last = run.new_states() if last is None else last
-        whole = [(array, 0) for array in arrays]
-        run.walk((0, run.steps), run.states, last, whole)
-        return arrays, last
+        run.walk((0, run.steps), run.states, last, [(array, 0) for array in found])
+        return found, last
 
     def stepper(
         self,

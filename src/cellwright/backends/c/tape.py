@@ -11,19 +11,22 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from ctypes import c_int64, memmove
-from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from . import threads
+from . import regions, threads
+from .script import Again, Maker, Part, Script, call_with
 
 MOST_CALLS = 64
 """A pass of more calls is no matter of microseconds, and would take memory to keep."""
 MOST_FORMS = 256
 """How many are remembered: sequences of every length and layers of every size share a
 kernel."""
+LINE = 64
+"""Bytes on whose multiples arrays in one piece of memory begin."""
 
 
 class Pointer(NamedTuple):
@@ -57,9 +60,6 @@ class Block:
         self.slots.append(tensor.data_ptr() + offset)
 
 
-_Maker = Callable[[Sequence[Tensor]], Tensor]
-
-
 class _Call(NamedTuple):
     function: Callable[[int], int]
     block: Block
@@ -71,12 +71,16 @@ class _New(NamedTuple):
     Args:
         tensor: it.
         zeros: whether its numbers are looked at before any are written to it.
+        fixed: whether none ever is.
+        hidden: whether no caller ever sees it.
         added: the two tensors that it is the sum of, if it is one.
         late: whether functions have to be called before it can be made.
     """
 
     tensor: Tensor
     zeros: bool = False
+    fixed: bool = False
+    hidden: bool = False
     added: tuple[Tensor, Tensor] | None = None
     late: bool = False
 
@@ -97,9 +101,17 @@ class Tape:
         """Return memory of a shape."""
         return self._noted(_New(self._like.new_empty(tuple(shape))))
 
+    def room(self, shape: Sequence[int]) -> Tensor:
+        """Return memory that no caller sees, but other passes may."""
+        return self._noted(_New(regions.empty(self._like, shape), hidden=True))
+
     def zeros(self, shape: Sequence[int]) -> Tensor:
         """Return zeros of a shape."""
         return self._noted(_New(self._like.new_zeros(tuple(shape)), zeros=True))
+
+    def nothing(self, shape: Sequence[int]) -> Tensor:
+        """Return zeros that nobody writes to, nor hands out."""
+        return self._noted(_New(self._like.new_zeros(tuple(shape)), fixed=True))
 
     def add(self, a: Tensor, b: Tensor) -> Tensor:
         """Return the sum of two tensors."""
@@ -143,131 +155,124 @@ class Tape:
             given: the tensors that the pass was given.
             results: what it returned.
         """
-        early = [new for new in self._new if not new.late]
-        late = [new for new in self._new if new.late]
-        bases = [*given, *(new.tensor for new in (*early, *late))]
-        where = {_memory(tensor): i for i, tensor in enumerate(bases)}
-        if len(where) < len(bases) or not all(where) or len(self._calls) > MOST_CALLS:
-            # Of tensors in one memory nobody can tell which of them one points into.
-            return None
+        news = self._needed(results)
+        scratch, length = self._scratch(news, results)
+        made = [n for n in news if not n.added and _memory(n.tensor) not in scratch]
+        if length:
+            made.append(_New(regions.empty(self._like, (length,)), hidden=True))
+        early = [new for new in news if new.added and not new.late]
+        late = [new for new in news if new.late]
+        bases = [*given, *(new.tensor for new in (*made, *early, *late))]
         known = {id(base): i for i, base in enumerate(bases)}
-        if any(id(each) not in known for new in self._new for each in new.added or ()):
+        # For every piece of memory the base that it is part of, and that one's address.
+        where = {_memory(base): (i, base.data_ptr()) for i, base in enumerate(bases)}
+        whole = len(given) + len(made) - 1
+        where |= {memory: (whole, memory - at) for memory, at in scratch.items()}
+        fixed = {_memory(new.tensor) for new in news if new.fixed}
+        if (
+            len(self._calls) > MOST_CALLS
+            # Of tensors in one memory nobody can tell which of them one points into.
+            or len(where) < len(bases) + len(scratch)
+            or not all(where)
+            or any(id(each) not in known for new in news for each in new.added or ())
+            or any(_memory(result) in fixed for result in results)
+        ):
             return None
-        calls: list[_Again] = []
-        for function, block in self._calls:
-            pointers: list[tuple[int, int, int]] = []
-            for at, tensor, offset in block.pointers:
-                base = where.get(_memory(tensor))
-                if base is None or base >= len(bases) - len(late):
-                    # What was computed from the tensors would be old the next time.
-                    return None
-                behind = tensor.data_ptr() - bases[base].data_ptr() + offset
-                pointers.append((at, base, behind))
-            calls.append(_Again(function, array("q", block.slots), pointers))
+        # What is summed behind all calls would be that of the time before in one.
+        calls = _again(self._calls, where, len(bases) - len(late))
         parts = [_part_of(result, bases, where, len(given)) for result in results]
-        if any(part is None for part in parts):
+        if calls is None or any(part is None for part in parts):
             return None
-        return Script(
-            [base.data_ptr() for base in bases[: len(bases) - len(late)]],
-            [_maker(new, known) for new in early],
-            calls,
-            [_maker(new, known) for new in late],
-            [part for part in parts if part is not None],
+        addresses = [base.data_ptr() for base in bases[: len(bases) - len(late)]]
+        if length:
+            # Its parts lay elsewhere when the slots were filled.
+            addresses[whole] = 0
+        ahead, behind = (
+            [(known[id(n.added[0])], known[id(n.added[1])]) for n in sums if n.added]
+            for sums in (early, late)
         )
+        known_parts = [part for part in parts if part is not None]
+        makers = [_maker(new) for new in made]
+        return Script(addresses, makers, calls, ahead, behind, known_parts)
 
+    def _needed(self, results: Sequence[Tensor]) -> list[_New]:
+        """Return the tensors that somebody reads; a result as it is returned."""
+        read = {_memory(result) for result in results}
+        read |= {_memory(p.tensor) for call in self._calls for p in call.block.pointers}
+        found: list[_New] = []
+        added: set[int] = set()
+        for new in reversed(self._new):
+            if _memory(new.tensor) not in read:
+                continue
+            read |= {_memory(each) for each in new.added or ()}
+            added |= {id(each) for each in new.added or ()}
+            views = [r for r in results if _memory(r) == _memory(new.tensor)]
+            whole = len(views) == 1 and views[0].numel() == new.tensor.numel()
+            is_read = new.added or id(new.tensor) in added
+            if whole and views[0].is_contiguous() and not is_read:
+                new = new._replace(tensor=views[0])
+            found.insert(0, new)
+        return found
 
-@dataclass(frozen=True)
-class _Again:
-    function: Callable[[int], int]
-    slots: array[int]
-    pointers: Sequence[tuple[int, int, int]]
-
-
-class _Part(NamedTuple):
-    """A result: a new tensor itself where there is no shape, or a view of it."""
-
-    base: int
-    shape: tuple[int, ...] | None
-    stride: tuple[int, ...]
-    offset: int
-
-
-class Script:
-    """What a pass did for tensors of some forms.
-
-    Args:
-        addresses: where the tensors that it was given lay, and behind these, where
-            those lay that it allocated.
-        news: how what it allocated is made; each takes all tensors ahead of it.
-        calls: the functions that it called, and where addresses stand in their slots.
-        sums: how what was added up behind these is made, likewise.
-        parts: what it returned.
-    """
-
-    def __init__(
-        self,
-        addresses: Sequence[int],
-        news: Sequence[_Maker],
-        calls: Sequence[_Again],
-        sums: Sequence[_Maker],
-        parts: Sequence[_Part],
-    ):
-        self._news, self._sums = news, sums
-        self._functions = [again.function for again in calls]
-        self._parts = parts
-        # For each tensor, where its address stands: in which call, at which slot.
-        self._places: list[list[tuple[int, int, int]]] = [[] for _ in addresses]
-        for call, again in enumerate(calls):
-            for at, base, behind in again.pointers:
-                self._places[base].append((call, at, behind))
-        # Most addresses are those of the run before: weights stay where they are.
-        self._filled = list(addresses), [again.slots for again in calls]
-
-    def run(self, given: Sequence[Tensor]) -> list[Tensor]:
-        """Do it again, and return the results.
+    def _scratch(
+        self, news: Sequence[_New], results: Sequence[Tensor]
+    ) -> tuple[dict[int, int], int]:
+        """Return where arrays that nobody sees may lie in one, and its entries.
 
         Args:
-            given: tensors of the same forms.
+            news: the tensors that are made.
+            results: of the pass.
 
-        Raises:
-            MemoryError: when a function found none to work in.
+        Returns:
+            By the memory of each, how many bytes from the beginning.
         """
-        bases = list(given)
-        for make in self._news:
-            bases.append(make(bases))
-        addresses = [base.data_ptr() for base in bases]
-        before, filled = self._filled
-        if addresses != before:
-            filled = [slots[:] for slots in filled]
-            for old, new, places in zip(before, addresses, self._places, strict=True):
-                if new != old:
-                    for call, at, behind in places:
-                        filled[call][at] = new + behind
-            # What another thread is reading stays as it is.
-            self._filled = addresses, filled
-        for function, slots in zip(self._functions, filled, strict=True):
-            call_with(function, slots)
-        for make in self._sums:
-            bases.append(make(bases))
-        return [
-            bases[base]
-            if shape is None
-            else bases[base].as_strided(shape, stride, offset)
-            for base, shape, stride, offset in self._parts
-        ]
+        seen = {_memory(result) for result in results}
+        seen |= {_memory(each) for new in news for each in new.added or ()}
+        size = self._like.element_size()
+        starts: dict[int, int] = {}
+        end = 0
+        for new in news:
+            memory = _memory(new.tensor)
+            if not (new.zeros or new.fixed or new.added) and memory not in seen:
+                starts[memory] = end
+                end += -(-new.tensor.numel() * size // LINE) * LINE
+        return starts, end // size
 
 
-def _maker(new: _New, known: Mapping[int, int]) -> _Maker:
-    """Return how a tensor is made, from those ahead of it, with their places by id."""
+def _again(
+    calls: Sequence[_Call], where: Mapping[int, tuple[int, int]], ahead: int
+) -> list[Again] | None:
+    """Return how to call functions again; None where an address cannot be told.
+
+    Args:
+        calls: as they were.
+        where: by its memory, which tensor another is part of, and that one's address.
+        ahead: the number of tensors that are there when functions are called.
+    """
+    found: list[Again] = []
+    for function, block in calls:
+        pointers: list[tuple[int, int, int]] = []
+        for at, tensor, offset in block.pointers:
+            base, begin = where.get(_memory(tensor), (ahead, 0))
+            if base >= ahead:
+                return None
+            pointers.append((at, base, tensor.data_ptr() + offset - begin))
+        found.append(Again(function, array("q", block.slots), pointers))
+    return found
+
+
+def _maker(new: _New) -> Maker:
+    """Return what makes such a tensor again."""
     like, place = new.tensor, {"dtype": new.tensor.dtype, "device": new.tensor.device}
-    shape, stride = tuple(like.shape), like.stride()
-    if new.added is not None:
-        first, second = (known[id(each)] for each in new.added)
-        return lambda given: given[first] + given[second]
+    shape = tuple(like.shape)
+    if new.fixed:
+        return lambda: like
     if new.zeros:
-        return lambda _: torch.zeros(shape, **place)
+        return partial(torch.zeros, shape, **place)
+    if new.hidden:
+        return partial(regions.empty, like.new_empty(0), shape)
     # Of all ways to allocate this is the quickest.
-    return lambda _: torch.empty_strided(shape, stride, **place)
+    return partial(torch.empty_strided, shape, like.stride(), **place)
 
 
 class Scripts:
@@ -326,16 +331,6 @@ def _form_of(tensor: Tensor) -> tuple[Any, ...]:
     return tensor.shape, tensor.stride(), tensor.dtype, tensor.device, odd
 
 
-def call_with(function: Callable[[int], int], slots: array[int]) -> None:
-    """Call a compiled function with a block of slots.
-
-    Raises:
-        MemoryError: when it found none to work in.
-    """
-    if function(slots.buffer_info()[0]):
-        raise MemoryError("a kernel found no memory to work in")
-
-
 def _move(address: int) -> int:
     """Copy memory, as a block says: to where, from where, how many bytes."""
     memmove(*(c_int64 * 3).from_address(address))
@@ -348,13 +343,16 @@ def _memory(tensor: Tensor) -> int:
 
 
 def _part_of(
-    result: Tensor, bases: Sequence[Tensor], where: dict[int, int], given: int
-) -> _Part | None:
-    base = where.get(_memory(result))
-    if base is None or base < given:
+    result: Tensor,
+    bases: Sequence[Tensor],
+    where: Mapping[int, tuple[int, int]],
+    given: int,
+) -> Part | None:
+    base, _ = where.get(_memory(result), (-1, 0))
+    if base < given:
         return None
     if result is bases[base]:
-        return _Part(base, None, (), 0)
+        return Part(base, None, (), 0)
     # A new tensor begins where its memory does, in this run and in all others.
     behind = int(result.storage_offset())
-    return _Part(base, tuple(result.shape), result.stride(), behind)
+    return Part(base, tuple(result.shape), result.stride(), behind)

@@ -1,0 +1,104 @@
+"""Large memory of our own, used again: what passes keep, and what they work in.
+
+The allocator gives memory of many megabytes back to the system as soon as it is free,
+and gets it anew at the next step of a training, empty, page by page of 4 KiB. That took
+a sixth of a step of GRU or LSTM with 64 rows and 512 units, and two fifths of one with
+layer norms. A region comes in pages of 2 MiB where the system has them, and is kept for
+the next one who asks.
+"""
+
+from __future__ import annotations
+
+import mmap
+import threading
+import weakref
+from bisect import insort
+from collections.abc import Sequence
+from contextlib import suppress
+from math import prod
+from operator import itemgetter
+
+import torch
+from torch import Tensor
+
+LARGE = 1 << 20
+"""Bytes from which on memory comes from here; the allocator is quicker with less."""
+PAGE = 1 << 21
+"""Bytes of a large page; a region is a number of them."""
+MOST = 1 << 28
+"""Bytes that are kept for later at most. What is in use does not count."""
+
+
+class Regions:
+    """Regions that are free.
+
+    Args:
+        most: bytes that are kept.
+    """
+
+    def __init__(self, most: int = MOST):
+        self._most, self._kept = most, 0
+        # A region comes back wherever a tensor dies, here as well.
+        self._lock = threading.RLock()
+        self._free: list[tuple[int, mmap.mmap]] = []
+
+    @property
+    def kept(self) -> int:
+        """Bytes that are free, and kept."""
+        return self._kept
+
+    def empty(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """Return a tensor in a region, which is free again when nobody has it any more.
+
+        Args:
+            shape: of at least one number.
+            dtype: of its numbers.
+        """
+        size = -(-prod(shape) * dtype.itemsize // PAGE) * PAGE
+        region = self._taken(size) or _new_region(size)
+        view = memoryview(region)
+        # A tensor has its view, and so has every tensor that is part of it.
+        weakref.finalize(view, self._back, region).atexit = False
+        count = prod(shape)
+        return torch.frombuffer(view, dtype=dtype, count=count).view(tuple(shape))
+
+    def _taken(self, size: int) -> mmap.mmap | None:
+        """Return a free region of at least a size, but not of twice as much."""
+        with self._lock:
+            for i, (length, region) in enumerate(self._free):
+                if size <= length < 2 * size:
+                    del self._free[i]
+                    self._kept -= length
+                    return region
+        return None
+
+    def _back(self, region: mmap.mmap) -> None:
+        length = len(region)
+        with self._lock:
+            if self._kept + length <= self._most:
+                insort(self._free, (length, region), key=itemgetter(0))
+                self._kept += length
+
+
+def _new_region(size: int) -> mmap.mmap:
+    region = mmap.mmap(-1, size, access=mmap.ACCESS_COPY)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        # A kernel that was built without large pages refuses what is a hint to others.
+        with suppress(OSError):
+            region.madvise(mmap.MADV_HUGEPAGE)
+    return region
+
+
+_regions = Regions()
+
+
+def empty(like: Tensor, shape: Sequence[int]) -> Tensor:
+    """Return memory for numbers that no caller sees.
+
+    Args:
+        like: has their dtype and device.
+        shape: as they lie.
+    """
+    if not like.is_cpu or prod(shape) * like.element_size() < LARGE:
+        return like.new_empty(tuple(shape))
+    return _regions.empty(shape, like.dtype)
