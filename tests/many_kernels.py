@@ -70,8 +70,8 @@ def file_names(text: str) -> list[str]:
         found += re.findall(r"(\w+) *(?==|,|$)", re.sub(r"= *[^,]*", "", body))
     found += [
         f"{stem}_{i}"
-        for i in re.findall(r"^#define SPREAD SPREAD_(\d+)", text, re.MULTILINE)
-        for stem in ("phase", "body", "SPREAD")
+        for i in sorted(set(re.findall(r"\b(?:phase|row|SPREAD)_(\d+)\b", text)))
+        for stem in ("phase", "row", "body", "SPREAD")
     ]
     return list(dict.fromkeys(found))
 

@@ -27,18 +27,18 @@ from .function import Call
 from .kernels import apart, backward_pass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layer:
     """One layer of several.
 
     Args:
         call: its cell, at its sizes.
         sums: of each tensor that its kernels take for a weight, which of all weights
-            are added up to it.
+            are added up to it; the tensor, if it hangs on sizes alone.
     """
 
     call: Call
-    sums: tuple[tuple[int, ...], ...]
+    sums: tuple[tuple[int, ...] | Tensor, ...]
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,10 @@ class _Torch:
         return self.like.new_zeros(tuple(shape))
 
     nothing = zeros
+
+    def hold(self, tensor: Tensor) -> Tensor:
+        """Return a tensor."""
+        return tensor
 
     def add(self, a: Tensor, b: Tensor) -> Tensor:
         """Return the sum of two tensors."""
@@ -182,7 +186,7 @@ class Whole:
         below, states, weights, _ = self._split(tensors)
         output, last = below, list[tuple[Tensor, ...]]()
         for row, layer in enumerate(self.layers):
-            given = [reduce(torch.add, (weights[i] for i in s)) for s in layer.sums]
+            given = _added(_Torch(below), layer, weights)
             first = [state[row] for state in states]
             result = layer.call.interpreted([self._taken(below)], first, given)
             output = result.output
@@ -282,7 +286,7 @@ class Whole:
                 slope = slopes[0].view(under.shape)
             first.insert(0, found[: len(states)])
             for each, gradient in zip(layer.sums, found[len(states) :], strict=True):
-                for i in each:
+                for i in () if isinstance(each, Tensor) else each:
                     before = learned[i]
                     total = gradient if before is None else tape.add(before, gradient)
                     learned[i] = total
@@ -327,7 +331,12 @@ def _added(
     tape: Tape | _Torch, layer: Layer, weights: Sequence[Tensor]
 ) -> list[Tensor]:
     """Return the weights as a layer's kernels take them."""
-    return [reduce(tape.add, (weights[i] for i in each)) for each in layer.sums]
+    return [
+        tape.hold(each)
+        if isinstance(each, Tensor)
+        else reduce(tape.add, (weights[i] for i in each))
+        for each in layer.sums
+    ]
 
 
 def _stacked(tape: Tape | _Torch, rows: Sequence[Tensor]) -> Tensor:

@@ -172,7 +172,7 @@ class Bare:
         """Return all layers as one pass, and which weights it takes.
 
         There is none where a layer runs backwards too, or where a kernel takes what
-        is computed from weights by more than sums.
+        is computed from weights by more than sums. What it takes may hang on sizes.
 
         Args:
             gradients: whose are asked for: the input's is the lowest layer's alone.
@@ -192,20 +192,29 @@ class Bare:
             made_of[id(totals[-1])] = made_of[id(a)] + made_of[id(b)]
             return totals[-1]
 
-        calls: list[tuple[Call, list[tuple[str, ...]]]] = []
+        calls: list[tuple[Call, list[tuple[str, ...] | Tensor]]] = []
         for (arguments,) in self._form.arguments(stands, add):
-            like = next(iter(stands.values()))
+            like = torch.empty(0, dtype=self._dtype, device=self._device)
             # Of a layer above another one all are asked for.
             above = calls and gradients == "weights"
             asked = "all" if above else gradients
             call, own = self._planned.call(asked, arguments, like)
-            if any(id(value) not in made_of for value in own):
+            # What stands for a weight has no numbers, nor has what is computed from it.
+            if any(value.is_meta and id(value) not in made_of for value in own):
                 return None
-            calls.append((call, [made_of[id(value)] for value in own]))
-        read = (name for _, sums in calls for each in sums for name in each)
-        names = list(dict.fromkeys(read))
+            calls.append((call, [made_of.get(id(value), value) for value in own]))
+        read = [each for _, sums in calls for each in sums]
+        names = list(
+            dict.fromkeys(n for e in read if not isinstance(e, Tensor) for n in e)
+        )
         layers = [
-            Layer(call, tuple(tuple(map(names.index, each)) for each in sums))
+            Layer(
+                call,
+                tuple(
+                    each if isinstance(each, Tensor) else tuple(map(names.index, each))
+                    for each in sums
+                ),
+            )
             for call, sums in calls
         ]
         count = 1 + len(self._form.graph.states) + len(names)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 
 from cellwright.ir.formula import formula
@@ -183,10 +184,13 @@ class _Writer:
         for stage, phases in self.schedule.phases.items():
             memory = self.memories[stage.is_of_block]
             calls: list[str] = []
-            for phase in phases:
-                yield from self._phase(index, phase, memory)
+            for run in _runs_of_phases(phases):
+                if len(run) > 1:
+                    yield from self._by_rows(index, run, memory)
+                else:
+                    yield from self._phase(index, run[0], memory)
                 calls.append(f"    run_phase(phase_{index}, frame, member);")
-                index += 1
+                index += len(run)
             name = stage.name.lower()
             yield f"static void {name}(const Frame *frame, Member *member)"
             yield from ["{", *(calls or ["    (void)frame, (void)member;"]), "}"]
@@ -195,6 +199,24 @@ class _Writer:
         if isinstance(phase, Whole):
             return self._whole(index, phase, memory)
         return self._loop(index, phase, memory)
+
+    def _by_rows(
+        self, index: int, phases: Sequence[Loop | Whole], memory: Memory
+    ) -> Iterable[str]:
+        """Yield a phase that does several, all of them for one row after the other."""
+        calls: list[str] = []
+        adds = False
+        for at, phase in enumerate(phases, index):
+            if isinstance(phase, Whole):
+                yield from self._whole_row(at, phase, memory)
+            else:
+                yield from self._body(at, phase, memory)
+                yield f"LOOP_ROW({at}, {self._walked(phase)})"
+                adds |= bool(set(phase.written) & set(self.schedule.sums))
+            calls.append(f"row_{at}(frame, row);")
+        # What adds up some rows is one thread's.
+        together = "SUM_ROWS" if adds else "1"
+        yield f"ROWS_PHASE({index}, {together}, {' '.join(calls)})"
 
     def run_table(self) -> list[str]:
         """Return the table of all runs of products."""
@@ -220,6 +242,10 @@ class _Writer:
         return f"{self.said[node]} = {formula(self.graph, node, self.said)}"
 
     def _whole(self, index: int, phase: Whole, memory: Memory) -> Iterable[str]:
+        yield from self._whole_row(index, phase, memory)
+        yield f"ROWS_PHASE({index}, 1, row_{index}(frame, row);)"
+
+    def _whole_row(self, index: int, phase: Whole, memory: Memory) -> Iterable[str]:
         node = self.graph.nodes[phase.node]
         function = WHOLE[node.op]
         to = memory.place(phase.node).entry("row")
@@ -241,15 +267,25 @@ class _Writer:
                     lines.append(f"{function}({place}, {size}, {groups}, {to});")
         return [
             f"/* {self._equation(phase.node)} */",
-            f"static void phase_{index}(const Frame *frame, int share, int shares)",
+            f"static BODY void row_{index}(const Frame *frame, int row)",
             "{",
-            "    for (int row = share; row < frame->rows; row += shares) {",
-            *(f"        {line}" for line in lines),
-            "    }",
+            *(f"    {line}" for line in lines),
             "}",
         ]
 
     def _loop(self, index: int, loop: Loop, memory: Memory) -> Iterable[str]:
+        yield from self._body(index, loop, memory)
+        if loop.accumulators:
+            yield from self._product_phase(index, loop, memory)
+        else:
+            yield f"LOOP_PHASE({index}, {self._walked(loop)})"
+
+    def _walked(self, loop: Loop) -> str:
+        size = length(loop.shape)
+        return f"{self.slots.size(size)} /* {size} */"
+
+    def _body(self, index: int, loop: Loop, memory: Memory) -> Iterable[str]:
+        """Yield what is done with a vector of a loop."""
         nodes = {a.node for a in loop.accumulators} | set(loop.nodes)
         named = [n for n in sorted(nodes) if not self.said[n].startswith("%")]
         comments = {n: self._equation(n) for n in named}
@@ -270,11 +306,6 @@ class _Writer:
         yield "    (void)frame, (void)row, (void)unit, (void)lanes, (void)acc;"
         yield "}"
         yield "#undef SPREAD"
-        size = self.slots.size(length(loop.shape))
-        if loop.accumulators:
-            yield from self._product_phase(index, loop, size, spread, memory)
-        else:
-            yield f"LOOP_PHASE({index}, {size} /* {length(loop.shape)} */)"
 
     def _stores(
         self, loop: Loop, statements: Statements, memory: Memory
@@ -301,10 +332,8 @@ class _Writer:
                     place = f"frame->after[{i}] + row * frame->state_row[{i}] + unit"
                     yield f"store({place}, {value}, lanes);"
 
-    def _product_phase(
-        self, index: int, loop: Loop, size: int, spread: int, memory: Memory
-    ) -> Iterable[str]:
-        calls: list[str] = []
+    def _product_phase(self, index: int, loop: Loop, memory: Memory) -> Iterable[str]:
+        spread, calls = spread_of(loop), list[str]()
         widest, begun = 1, set[int]()
         for run in runs_of(self.graph, loop, spread):
             place = memory.place(run.operand)
@@ -319,6 +348,28 @@ class _Writer:
             self.runs.append(run)
             widest = max(widest, len(run.matrices) * spread)
         count = len(loop.accumulators) * spread
-        walked = f"{size} /* {length(loop.shape)} */"
-        yield f"PRODUCT_PHASE({index}, {walked}, {count}, {widest},"
+        yield f"PRODUCT_PHASE({index}, {self._walked(loop)}, {count}, {widest},"
         yield f"              {' '.join(calls)})"
+
+
+def _runs_of_phases(
+    phases: Sequence[Loop | Whole],
+) -> Iterable[Sequence[Loop | Whole]]:
+    """Yield phases that are done together, all for one row after the other.
+
+    What is made of a whole row, as its mean is, and what reads that, is at hand while
+    nobody goes to another row. And threads that share every phase out would wait for
+    one another between two of these longer than a row takes. Phases with products stay
+    alone, where rows share what is read of the weights.
+    """
+    for has_products, run in groupby(phases, _has_products):
+        found = [*run]
+        of_rows = any(isinstance(each, Whole) or not each.shape for each in found)
+        if has_products or not of_rows:
+            yield from ([each] for each in found)
+        else:
+            yield found
+
+
+def _has_products(phase: Loop | Whole) -> bool:
+    return isinstance(phase, Loop) and bool(phase.accumulators)

@@ -195,6 +195,27 @@ static inline void part_of(int64_t count, int share, int shares, int64_t *from, 
         }                                                                                \
     }
 
+/* The same for one row. */
+#define LOOP_ROW(I, SIZE)                                                                \
+    static BODY void row_##I(const Frame *frame, int row)                                \
+    {                                                                                    \
+        int64_t size = frame->slot[SIZE], unit = 0;                                      \
+        for (; unit + LANES <= size; unit += LANES)                                      \
+            body_##I(frame, row, unit, LANES, 0);                                        \
+        if (unit < size)                                                                 \
+            body_##I(frame, row, unit, (int)(size - unit), 0);                           \
+    }
+
+/* All that is done for one row after the other; TOGETHER of them are one thread's. */
+#define ROWS_PHASE(I, TOGETHER, ...)                                                     \
+    static void phase_##I(const Frame *frame, int share, int shares)                     \
+    {                                                                                    \
+        for (int first = share * TOGETHER; first < frame->rows; first += shares * TOGETHER) \
+            for (int row = first; row < first + TOGETHER && row < frame->rows; row++) {  \
+                __VA_ARGS__                                                              \
+            }                                                                            \
+    }
+
 #define PRODUCT(RUN, X, STRIDE, FIRST, FRESH)                                            \
     if (tiles > 1)                                                                       \
         multiply_pair(&runs[RUN], frame->slot, frame->packed[RUN], unit,                 \

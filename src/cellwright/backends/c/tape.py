@@ -113,6 +113,12 @@ class Tape:
         """Return zeros that nobody writes to, nor hands out."""
         return self._noted(_New(self._like.new_zeros(tuple(shape)), fixed=True))
 
+    def hold(self, tensor: Tensor) -> Tensor:
+        """Return a tensor that is the same whenever the pass is done again."""
+        if all(new.tensor is not tensor for new in self._new):
+            self._noted(_New(tensor, fixed=True))
+        return tensor
+
     def add(self, a: Tensor, b: Tensor) -> Tensor:
         """Return the sum of two tensors."""
         late = any(
