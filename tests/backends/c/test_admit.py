@@ -12,6 +12,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 import cellwright as cw
 from any_cell import further_inputs, sizes_for
+from cellwright.backends.c.admit import flat
 from cellwright.backends.c.errors import TensorError
 from cellwright.checks.tolerances import TOLERANCES, error
 
@@ -149,3 +150,15 @@ def test_what_torch_jit_traces_is_the_computation(kind: str):
 
     assert torch.equal(traced(other), model(other))
     assert torch.equal(torch.jit.load(file)(other), model(other))
+
+
+@pytest.mark.parametrize("shape", [(5, 4, 3), (5, 4), (5, 4, 0), (0, 4, 3), (3,)])
+def test_one_number_in_all_places_is_written_down_as_a_row(shape: tuple[int, ...]):
+    """So comes the gradient of a sum; it is what it was, with entries in a row."""
+    value = torch.tensor(2.5).expand(shape)
+    found = flat(value)
+    assert torch.equal(found, value)
+    assert found.dim() == 0 or found.shape[-1] <= 1 or found.stride(-1) == 1
+    assert found.untyped_storage().nbytes() <= 4 * max(1, shape[-1])
+    other = flat(torch.arange(4.0)[:, None].expand(*shape[:-1], 4, 3))
+    assert torch.equal(other, torch.arange(4.0)[:, None].expand_as(other))

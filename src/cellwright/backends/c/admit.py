@@ -75,11 +75,16 @@ def plain(value: Tensor) -> Tensor:
 def flat(value: Tensor) -> Tensor:
     """Return a tensor whose last axis lies side by side, as kernels read it.
 
-    A scalar's ``[T, B]`` needs no such axis.
+    A scalar's ``[T, B]`` needs no such axis. The gradient of a sum or a mean is one
+    number in all places; as many as a row has are written down, not all of them.
     """
     value = plain(value)
-    whole = value.dim() == 0 or value.shape[-1] <= 1 or value.stride(-1) == 1
-    return value if whole else value.contiguous()
+    if value.dim() == 0 or value.shape[-1] <= 1 or value.stride(-1) == 1:
+        return value
+    if value.numel() and not any(value.stride()):
+        row = value[(0,) * (value.dim() - 1)].contiguous()
+        return row.expand(value.shape)
+    return value.contiguous()
 
 
 def laid_out(roots: Sequence[Tensor]) -> list[Tensor]:
