@@ -23,8 +23,8 @@ SPHINX := $(BIN)/sphinx-build -W --keep-going --nitpicky -q -d docs/_build/doctr
 
 # pyright carries what it needs; without this it asks a registry for news first.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
-# Several processes test at once. Threads that wait by turning round would take the cores
-# from those that work.
+# Several processes test at once, each with one thread; tests of threads ask for theirs.
+# Threads that wait by turning round would take the cores from those that work.
 export OMP_WAIT_POLICY ?= passive
 # No window and no display is needed for any picture.
 export MPLBACKEND := Agg
@@ -58,7 +58,7 @@ demo: $(VENV)/demo.stamp
 test: $(VENV)/dev.stamp
 	@$(MAKE) --no-print-directory $(SYNC) -j2 SIDE_BY_SIDE=1 types docs lint
 	@echo "== pytest"
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/dev.stamp
 	@echo "== ruff check"

@@ -39,6 +39,7 @@ from cellwright.bench.summary import (
     time_words,
 )
 from cellwright.bench.text import busy_rows, interval_words, machine_words
+from page_texts import ATTEMPTS, LIMITS, TRIED
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
@@ -278,73 +279,6 @@ BESIDE = (
     ("lstm_norm_joint", BOTH, LOOP),
 )
 """The means that are asked for, by cell, what is timed, and the peer."""
-LIMITS = (
-    """What is missed above is not out of reach by the arithmetic. Below, the peer's
-    time over ours, and over the time that the same products take at the best rate of
-    sgemm in this run: geometric means over the grid, and the row in which the peer
-    is nearest to that limit. Only there, where a peer spends its time in large
-    products too, is a ratio bounded below what is asked of the mean.""",
-    """Where the time goes: at 64 rows and from 256 units on LSTM, GRU and peephole LSTM
-    run at 84 to 101 % of sgemm forward, at 79 to 92 % forward and backward. The inner
-    loop of all products reaches 94 GFLOP/s on one core, where sgemm reaches 91; what
-    is missing is gates, packing, memory that is new at each call, and a thread that
-    waits for the other. With few rows and units it is the call: at T=1 a call takes
-    four times as long as ONNX Runtime's, at T=1,000 as long. What is asked of a
-    stream's step and of a cell's first use was measured on a machine with vectors of
-    64 bytes; where the first line of this page says x86-64-v3 they are half as wide,
-    and the peer of the same row is the measure.""",
-)
-TRIED = (
-    """Two builds were compared by two processes that take turns every few milliseconds,
-    because the speed of a shared machine changes by half within a minute; a number is
-    the median of the old time over the new one where nothing else is said. float32, 100
-    steps, I=H, 2 cores of an AMD EPYC (x86-64-v3), 2026-11-29.""",
-)
-ATTEMPTS = (
-    (
-        "no gradient of an input that asks for none, and outer products in panels",
-        "lstm, forward and backward, B=16, 2 threads",
-        "1.31 at H=64, 1.42 at H=128",
-        "taken",
-    ),
-    (
-        "outer products alone, beside torch's product of the same matrices",
-        "6,400 rows, 1024×256 and 2048×512, 1 thread",
-        "80 % of its rate before, 95 to 100 % now",
-        "taken",
-    ),
-    (
-        "kernels from the cache loaded one after the other, not by three threads",
-        "first use in a process, LSTM",
-        "50 to 64 ms before, 22 to 40 ms now",
-        "taken",
-    ),
-    (
-        "all products of 24 rows first, then all their gates in one loop",
-        "lstm, forward, B from 1 to 64, H from 32 to 256",
-        "0.98 to 1.08, 1.00 in the middle",
-        "not taken",
-    ),
-    (
-        "loads and stores that leave pointers alone, so that they are not read again",
-        "lstm, peephole_lstm, slstm, gru, H of 32 and 64",
-        "0.96 to 1.03",
-        "not taken",
-    ),
-    (
-        "products in blocks of 64 to 256 entries of the operand",
-        "the inner loop alone, depths from 64 to 1,024",
-        "94 GFLOP/s on one core with and without, where sgemm reaches 91",
-        "not taken",
-    ),
-    (
-        "1,024 to 8,192 rows between the sums of outer products, not 2,048",
-        "gru and lstm, forward and backward, B=64, H=256",
-        "within the noise",
-        "not taken",
-    ),
-)
-"""What was tried, on what, what came of it, and whether it is in the kernels now."""
 GROWN = 64
 """Units and inputs of the table of growth."""
 GROWTH = (

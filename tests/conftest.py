@@ -66,6 +66,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(folder.cleanup)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let long tests come first: at the end one process would wait for another's."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 def pytest_report_header() -> str:
     """Print the seed, with which a run can be replayed."""
     return f"random cells: --cell-seed={os.environ[CELL_SEED]}"

@@ -1,4 +1,4 @@
-"""Every cell of the library, as it is and with every rewrite, as problems."""
+"""Every cell of the library, as it is or with every rewrite, as problems."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -34,9 +34,9 @@ def problems(level: str, dtype: str) -> Iterator[Problem]:
     """Return the problems, of sizes that are no multiple of any level's lanes.
 
     They are of every cell on the widest level in float32, and elsewhere, because a
-    compiler takes a second for each, of those that differ most. Plain are these on the
-    widest level; elsewhere, and of others, cells have every rewrite, whose text holds
-    that of the plain one.
+    compiler takes a second for each, of those that differ most. These have every
+    rewrite, whose text holds that of the plain cell; on the widest level they come
+    plain too, and the others only so.
     """
     every = (level, dtype) == (runnable_levels()[0].name, "float32")
     for name in names() if every else UNLIKE:
@@ -48,8 +48,10 @@ def problems(level: str, dtype: str) -> Iterator[Problem]:
             for v in plain.graph.values
             if len(plain.graph.nodes[v.node].shape) <= 1
         ]
-        if every and name in UNLIKE:
-            yield plain
+        if every:
+            yield plain if name in UNLIKE else replace(plain, trace=tuple(traced))
+        if name not in UNLIKE:
+            continue
         rewrites = Rewrites(
             mask=True,
             reset=True,

@@ -20,6 +20,16 @@ from cellwright.checks.tolerances import TOLERANCES, error
 from cellwright.nn import bare, dropin, recurrent
 from cellwright.nn.errors import DtypeError, ShapeError
 
+MADE_OF = """
+input    x [input_size]
+state    h [hidden_size]
+weight   W [hidden_size, input_size]
+weight   U [hidden_size, hidden_size]
+weight   u [hidden_size]
+bias     b [hidden_size]
+output   h'
+h' = tanh(W @ x + {})
+"""
 OPTIONS: dict[str, dict[str, Any]] = {
     "plain": {},
     "layers": {"num_layers": 3},
@@ -120,6 +130,27 @@ def test_every_cell_gives_what_it_gives(name: str):
     """Scalars, constants, computed weights, declared first states."""
     layer = layer_of(name)
     assert_as_ever(layer, torch.randn(7, 3, layer.input_size, requires_grad=True))
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize(
+    ("said", "at_once"),
+    [
+        ("lstm_norm_joint", True),
+        ("u * tanh(U @ h) * mean(h) + b", True),
+        ("u * sigmoid(b) * (U @ h)", False),
+        ("(U @ sigmoid(b)) * u * h", False),
+    ],
+)
+def test_what_hangs_on_sizes_is_no_weight(said: str, at_once: bool, bias: bool):
+    """It is found once, and what it is multiplied with may be a weight."""
+    text = said if "_" in said else MADE_OF.format(said)
+    torch.manual_seed(0)
+    layer = cw.nn.Recurrent(text, 5, 12, 2, bias=bias, dtype=torch.float64)
+    assert_as_ever(layer, torch.randn(7, 3, 5, dtype=torch.float64, requires_grad=True))
+    known = bare._known[layer].bare
+    assert known is not None
+    assert (known._pair("all") is not None) == at_once
 
 
 def gradients(layer: Any, x: Tensor, which: int, **asked: Any) -> Sequence[Tensor]:

@@ -26,6 +26,7 @@ UNDECIDED_AT_MOST = 3
 `studies/parity_random_cells.md`: more than 3 of 15 is chance once in 10**7 runs."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("unit", range(UNITS))
 def test_random_cells(
     cell_seed: int, unit: int, record_property: Callable[[str, object], None]
@@ -52,6 +53,7 @@ def test_random_cells(
         record_property("random cells", f"on kernels: {table(counts, CELLS)}")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("level", runnable_levels(), ids=lambda each: each.name)
 def test_small_odd_cells(level: Level):
     """What random cells rarely have, beyond a vector of each level."""
@@ -59,6 +61,7 @@ def test_small_odd_cells(level: Level):
     assert_equal([edge(name, text, "many") for name, text in every], level)
 
 
+@pytest.mark.long
 def test_small_odd_cells_without_traces():
     """No value has a gradient that arrives, and x asks for none.
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from random import Random
 
+import pytest
 import torch
 from hypothesis import assume, given
 from torch import Tensor
@@ -153,6 +154,7 @@ def test_simplification_preserves_meaning(drawn: DrawnCell, seed: int):
     assert not any(gradients[name].any() for name in gone)
 
 
+@pytest.mark.long
 def test_gradients_equal_differences(
     cell_seed: int, record_property: Callable[[str, object], None]
 ):

@@ -458,6 +458,7 @@ def losses(folder, processes, steps, job="stream"):
     return torch.load(folder / "losses.pt")
 
 
+@pytest.mark.long
 def test_two_processes_are_one(tmp_path):
     """Losses of two processes are those of one; each goes on from the other's."""
     bound = TOLERANCES["processes", "float32"].bound
@@ -485,6 +486,7 @@ def test_processes_agree_on_what_they_share(tmp_path):
     }
 
 
+@pytest.mark.long
 def test_processes_without_rows_look_on(tmp_path):
     """A rest smaller than the team, and a weight that nothing uses, change nothing."""
     bound = TOLERANCES["processes", "float32"].bound

@@ -132,6 +132,7 @@ def wait_for_checkpoint(out: Path, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.long
 def test_killed_at_random_moments(tmp_path):
     """After kill -9 at any moment the run resumes to the uninterrupted bits."""
     moments = random.Random(7)

@@ -56,6 +56,7 @@ def shown(*runs):
     return text.getvalue()
 
 
+@pytest.mark.long
 def test_adding_passes_the_rule_of_1997(tmp_path):
     """An LSTM learns 30 steps, by the settings that the command has."""
     run = adding(out=tmp_path, steps=30, progress=False)
@@ -254,6 +255,7 @@ def command(folder, processes, *arguments):
     return done.stdout
 
 
+@pytest.mark.long
 def test_commands_run_under_torchrun(tmp_path):
     """Two processes have the curve of one, and say what they did once."""
     bound = TOLERANCES["processes", "float32"].bound

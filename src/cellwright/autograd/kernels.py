@@ -21,6 +21,7 @@ from cellwright.backends.c.roots import Place, Roots
 from cellwright.backends.c.segments import boundary_count
 from cellwright.backends.c.tape import Tape
 from cellwright.backends.reference.interpret import Arguments, Weights
+from cellwright.ir.graph import reachable
 from cellwright.passes.differentiate import OUTPUT
 
 from .packed import Packed, together
@@ -236,6 +237,28 @@ def weights_of(
         if places is not None:
             return packed.sources, places
     return _roots(compiled).values(arguments, x), None
+
+
+def fixed_roots(
+    compiled: Program, sizes: Mapping[str, int], like: Tensor
+) -> dict[int, Tensor]:
+    """Return the roots that hang on sizes alone, by their places among all roots.
+
+    Args:
+        compiled: whose roots they are.
+        sizes: every named size.
+        like: has their dtype and device.
+    """
+    schedule = compiled.ahead.schedule
+    nodes, given = schedule.graph.nodes, ("parameter", "constant")
+    found = {
+        i: root
+        for i, root in enumerate(schedule.roots)
+        if all(nodes[n].op not in given for n in reachable(nodes, {root}))
+    }
+    weights = Weights(schedule.graph, list(found.values()))
+    values = weights.values(Arguments(sizes, {}, {}), like)
+    return dict(zip(found, values, strict=True))
 
 
 @lru_cache(maxsize=256)

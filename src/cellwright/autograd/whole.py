@@ -8,7 +8,7 @@ are part of the pass, which is written down as a whole and done again for other 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial, reduce
 from itertools import accumulate
@@ -34,11 +34,13 @@ class Layer:
     Args:
         call: its cell, at its sizes.
         sums: of each tensor that its kernels take for a weight, which of all weights
-            are added up to it; the tensor, if it hangs on sizes alone.
+            are added up to it; none where it hangs on sizes alone.
+        fixed: those tensors, by their places.
     """
 
     call: Call
-    sums: tuple[tuple[int, ...] | Tensor, ...]
+    sums: Sequence[Sequence[int]]
+    fixed: Mapping[int, Tensor]
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class _Torch:
         """Return zeros of a shape."""
         return self.like.new_zeros(tuple(shape))
 
-    nothing = zeros
+    fixed_zeros = zeros
 
     def hold(self, tensor: Tensor) -> Tensor:
         """Return a tensor."""
@@ -74,7 +76,7 @@ class _Place(NamedTuple):
     shape: tuple[int, ...]
 
 
-class _Room:
+class _Layout:
     """Where in one piece of memory all lies that is kept.
 
     Every tensor that a call allocates and keeps takes time, whatever its size.
@@ -233,9 +235,9 @@ class Whole:
         """Return the results, and what the backward pass reads."""
         below, states, weights, _ = self._split(tensors)
         last = [tape.empty(state.shape) for state in states]
-        room = self._room(below)
-        kept = [tape.room((length,)) for length in room.lengths]
-        arrays = room.cut(kept)
+        layout = self._layout(below)
+        kept = [tape.hidden((length,)) for length in layout.lengths]
+        arrays = layout.cut(kept)
         output = below
         for row, layer in enumerate(self.layers):
             call = layer.call
@@ -262,12 +264,14 @@ class Whole:
         x, states, weights, behind = self._split(tensors)
         arriving = iter(behind[len(behind) - sum(present) :])
         output, *last = [next(arriving) if there else None for there in present]
-        room, rows = self._room(x), range(len(self.layers))
-        arrays = room.cut(behind)
+        layout, rows = self._layout(x), range(len(self.layers))
+        arrays = layout.cut(behind)
         if self._reads_output:
-            arrays[-1][self._graph.output] = behind[len(room.lengths)]
+            arrays[-1][self._graph.output] = behind[len(layout.lengths)]
         adjoints = [
-            tape.nothing(state.shape) if gradient is None else gradient
+            tape.fixed_zeros(state.shape[-1:]).expand(state.shape)
+            if gradient is None
+            else gradient
             for state, gradient in zip(states, last, strict=True)
         ]
         slope, slopes = self._slope(tape, x, output), list[Tensor]()
@@ -286,7 +290,7 @@ class Whole:
                 slope = slopes[0].view(under.shape)
             first.insert(0, found[: len(states)])
             for each, gradient in zip(layer.sums, found[len(states) :], strict=True):
-                for i in () if isinstance(each, Tensor) else each:
+                for i in each:
                     before = learned[i]
                     total = gradient if before is None else tape.add(before, gradient)
                     learned[i] = total
@@ -303,7 +307,7 @@ class Whole:
         """Whether the backward pass reads the uppermost cell's output."""
         return self._graph.output in self.layers[-1].call.saved_nodes
 
-    def _room(self, x: Tensor) -> _Room:
+    def _layout(self, x: Tensor) -> _Layout:
         """Return where lies what is kept of an input, but for what is returned."""
         places: list[_Place] = []
         for row, layer in enumerate(self.layers):
@@ -315,7 +319,7 @@ class Whole:
                 shape = self._graph.nodes[node].shape
                 own = resolved(shape, call.sizes)
                 places.append(_Place(row, node, (*x.shape[:2], *own)))
-        return _Room(len(self.layers), places, x.element_size())
+        return _Layout(len(self.layers), places, x.element_size())
 
     def _slope(self, tape: Tape | _Torch, x: Tensor, output: Tensor | None) -> Tensor:
         """Return the gradient of the uppermost cell's output, 0 where none came."""
@@ -324,7 +328,7 @@ class Whole:
             return output
         sizes = self.layers[-1].call.sizes
         own = tuple(size.evaluate(sizes) for size in shape)
-        return tape.nothing((1, 1, *own)).expand((*x.shape[:2], *own))
+        return tape.fixed_zeros((1, 1, *own)).expand((*x.shape[:2], *own))
 
 
 def _added(
@@ -332,10 +336,10 @@ def _added(
 ) -> list[Tensor]:
     """Return the weights as a layer's kernels take them."""
     return [
-        tape.hold(each)
-        if isinstance(each, Tensor)
+        tape.hold(layer.fixed[place])
+        if place in layer.fixed
         else reduce(tape.add, (weights[i] for i in each))
-        for each in layer.sums
+        for place, each in enumerate(layer.sums)
     ]
 
 

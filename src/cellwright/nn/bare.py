@@ -23,6 +23,7 @@ from cellwright.autograd import (
 )
 from cellwright.autograd.differentiable import Forward
 from cellwright.autograd.function import Call, asked_of
+from cellwright.autograd.kernels import fixed_roots
 from cellwright.autograd.whole import Layer, Whole
 from cellwright.backends.c.levels import VARIABLE
 from cellwright.passes.pipeline import Gradients
@@ -192,33 +193,31 @@ class Bare:
             made_of[id(totals[-1])] = made_of[id(a)] + made_of[id(b)]
             return totals[-1]
 
-        calls: list[tuple[Call, list[tuple[str, ...] | Tensor]]] = []
+        layers: list[tuple[Call, list[tuple[str, ...]], Mapping[int, Tensor]]] = []
         for (arguments,) in self._form.arguments(stands, add):
-            like = torch.empty(0, dtype=self._dtype, device=self._device)
+            like = next(iter(stands.values()))
             # Of a layer above another one all are asked for.
-            above = calls and gradients == "weights"
+            above = layers and gradients == "weights"
             asked = "all" if above else gradients
             call, own = self._planned.call(asked, arguments, like)
-            # What stands for a weight has no numbers, nor has what is computed from it.
-            if any(value.is_meta and id(value) not in made_of for value in own):
+            fixed: Mapping[int, Tensor] = {}
+            if call.places is None:
+                real = torch.empty(0, dtype=self._dtype, device=self._device)
+                fixed = fixed_roots(call.program, call.sizes, real)
+            made_of |= {id(own[i]): () for i in fixed}
+            # What is told by its id must not die.
+            totals += own
+            if any(id(value) not in made_of for value in own):
                 return None
-            calls.append((call, [made_of.get(id(value), value) for value in own]))
-        read = [each for _, sums in calls for each in sums]
-        names = list(
-            dict.fromkeys(n for e in read if not isinstance(e, Tensor) for n in e)
-        )
-        layers = [
-            Layer(
-                call,
-                tuple(
-                    each if isinstance(each, Tensor) else tuple(map(names.index, each))
-                    for each in sums
-                ),
-            )
-            for call, sums in calls
-        ]
+            layers.append((call, [made_of[id(value)] for value in own], fixed))
+        read = (name for _, sums, _ in layers for each in sums for name in each)
+        names = list(dict.fromkeys(read))
         count = 1 + len(self._form.graph.states) + len(names)
-        return Whole(layers, self._batch_axis == 0, count), names
+        whole = [
+            Layer(call, [[names.index(name) for name in each] for each in sums], fixed)
+            for call, sums, fixed in layers
+        ]
+        return Whole(whole, self._batch_axis == 0, count), names
 
     def _turned(self, values: Tensor) -> Tensor:
         return values.transpose(0, 1) if self._batch_axis == 0 else values

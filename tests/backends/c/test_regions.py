@@ -1,8 +1,11 @@
 """Large memory is used again, by nobody at the same time, and not all of it is kept."""
 
+import errno
 import gc
+import mmap
 import os
 import threading
+from unittest import mock
 
 import pytest
 import torch
@@ -32,49 +35,74 @@ def test_a_region_has_at_most_twice_what_is_asked_for():
     free = Regions()
     free.empty((4 * PAGE,), torch.int8)
     assert free.kept == 4 * PAGE
-    for pages, expected in ((2, 4), (3, 0)):
+    for pages, expected in ((2, 4), (3, 2)):
         tensor = free.empty((pages * PAGE,), torch.int8)
         assert free.kept == expected * PAGE
         del tensor
 
 
 def test_no_more_is_kept_than_agreed():
-    """What is more goes back to the system."""
+    """What nobody wanted for longest goes back to the system; the largest at once."""
     free = Regions(most=3 * PAGE)
     tensors = [free.empty((PAGE,), torch.int8) for _ in range(5)]
     tensors.clear()
     assert free.kept == 3 * PAGE
     free.empty((8 * PAGE,), torch.int8)
     assert free.kept == 3 * PAGE
+    last = free.empty((2 * PAGE,), torch.int8)
+    at = last.data_ptr()
+    del last
+    assert free.kept == 3 * PAGE
+    assert free.empty((2 * PAGE,), torch.int8).data_ptr() == at
+
+
+def test_what_is_kept_gives_way_to_what_is_missing():
+    """Where the system has no more, all that lies here for nobody goes back first."""
+    free, asked = Regions(), list[int]()
+
+    def scarce(size: int) -> mmap.mmap:
+        asked.append(free.kept)
+        if free.kept or size > 8 * PAGE:
+            raise OSError(errno.ENOMEM, "Cannot allocate memory")
+        return found(size)
+
+    found = regions._new_region
+    free.empty((PAGE,), torch.int8)
+    with mock.patch.object(regions, "_new_region", scarce):
+        tensor = free.empty((8 * PAGE,), torch.int8)
+        with pytest.raises(MemoryError, match="18,874,368 bytes"):
+            free.empty((9 * PAGE,), torch.int8)
+    assert asked == [PAGE, 0, 0, 0]
+    assert len(tensor) == 8 * PAGE
 
 
 def test_what_is_kept_for_backward_comes_back():
     """Autograd lets it go behind a backward pass, or with the graph that is dropped."""
     layer = cw.nn.LSTM(8, 64)
     x = torch.randn(50, 64, 8)
-    pool = regions._regions
-    # Others may have left more than is kept of it.
-    regions._regions = Regions()
-    try:
+    free, kept = Regions(), 4 * 50 * 64 * 64 * 4
+    with mock.patch.object(regions, "_regions", free):
         for _ in range(4):
             output = layer(x)[0]
-            assert regions._regions.kept < 50 * 64 * 64 * 4 * 4
+            before = free.kept
             output.sum().backward()
-            assert regions._regions.kept >= 50 * 64 * 64 * 4 * 4
-        before = regions._regions.kept
+            assert free.kept >= before + kept
+        before = free.kept
         layer(x)
         gc.collect()
-        assert regions._regions.kept == before
-    finally:
-        regions._regions = pool
+        assert free.kept == before
 
 
 def test_small_memory_is_the_allocators():
     """And that of tensors without numbers, or of another device."""
-    like = torch.zeros(1)
-    assert regions.empty(like, (LARGE // 4,)).numel() == LARGE // 4
-    assert regions.empty(like, (0,)).numel() == 0
-    assert regions.empty(torch.zeros(1, device="meta"), (LARGE,)).is_meta
+    like, free = torch.zeros(1), Regions()
+    with mock.patch.object(regions, "_regions", free):
+        assert regions.empty(like, (LARGE // 4 - 1,)).numel() == LARGE // 4 - 1
+        assert regions.empty(like, (0,)).numel() == 0
+        assert regions.empty(torch.zeros(1, device="meta"), (LARGE,)).is_meta
+        assert free.kept == 0
+        assert regions.empty(like, (LARGE // 4,)).numel() == LARGE // 4
+        assert free.kept == PAGE
 
 
 def test_threads_have_regions_of_their_own():

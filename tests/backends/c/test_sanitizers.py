@@ -40,6 +40,7 @@ widths = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.long
 @widths
 def test_there_is_no_warning(
     compiler: Compiler, tmp_path: Path, level: Level, dtype: str
@@ -76,6 +77,7 @@ def runtime(compiler: Compiler, name: str) -> str:
     return path
 
 
+@pytest.mark.long
 @widths
 def test_sanitizers_are_silent(compiler: Compiler, level: Level, dtype: str):
     """No read or write beyond an array, none of memory unwritten, no overflow."""

@@ -2,11 +2,13 @@
 
 import ctypes
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 from torch.func import functional_call
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import cellwright as cw
 from cellwright.backends.c import tape as tapes
@@ -133,6 +135,19 @@ def test_no_call_reads_a_sum_that_is_made_behind_it():
         assert each.times == i
 
 
+class CountingAdds(TorchDispatchMode):
+    """Counts sums of tensors."""
+
+    count = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        """Do what is asked for."""
+        self.count += func is torch.ops.aten.add.Tensor
+        return func(*args, **(kwargs or {}))
+
+
 class Working(Pass):
     """Points at memory of its own and at zeros that it only reads."""
 
@@ -140,7 +155,7 @@ class Working(Pass):
         """Return what it does, behind a sum that nobody asked for."""
         tape.add(given[0], given[0])
         block = Block()
-        self.own = [tape.empty((3, 5)), tape.empty((7,)), tape.nothing((2,))]
+        self.own = [tape.empty((3, 5)), tape.empty((7,)), tape.fixed_zeros((2,))]
         for tensor in self.own:
             block.point(tensor)
         tape.call(self.work, block)
@@ -159,15 +174,30 @@ class Working(Pass):
 
 def test_memory_that_nobody_sees_is_one_piece():
     """Its parts begin at lines of the cache, and lie apart; zeros stay zeros."""
-    scripts, each = Scripts(), Working()
+    scripts, each, fixed = Scripts(), Working(), set[int]()
     for i in range(5):
         (out,) = run(scripts, each, [torch.randn(4, 3)])
         assert out.shape == (3, 2)
         assert each.zeros == [0.0, 0.0]
         if i > 1:
+            fixed.add(each.ends[2])
             assert each.ends[1] - each.ends[0] == tapes.LINE
             assert each.ends[0] % tapes.LINE == 0
     assert each.times == 2
+    assert len(fixed) == 1
+
+
+def test_what_nobody_reads_is_not_made_again():
+    """A sum of weights that the backward step does not look at, say."""
+    scripts, each = Scripts(), Working()
+    for _ in range(2):
+        run(scripts, each, [torch.randn(4, 3)])
+    with CountingAdds() as adds:
+        run(scripts, each, [torch.randn(4, 3)])
+    assert adds.count == 0
+    with CountingAdds() as adds:
+        each(Tape(torch.zeros(1)), [torch.randn(4, 3)])
+    assert adds.count == 1
 
 
 class Promising(Pass):
@@ -175,7 +205,7 @@ class Promising(Pass):
 
     def __call__(self, tape: Tape, given: Sequence[Tensor]) -> list[Tensor]:
         """Do what a pass does, and return more."""
-        return [*super().__call__(tape, given), tape.nothing((2,))]
+        return [*super().__call__(tape, given), tape.fixed_zeros((2,))]
 
 
 class Computing(Pass):

@@ -66,7 +66,7 @@ class ForwardRun:
         shape = self.ahead.schedule.graph.nodes[node].shape
         whole = (steps, self.rows, *resolved(shape, self._sizes))
         seen = node in self.ahead.given_out
-        return self._tape.empty(whole) if seen else self._tape.room(whole)
+        return self._tape.empty(whole) if seen else self._tape.hidden(whole)
 
     def new_states(self) -> list[Tensor]:
         """Return memory for the states after some step."""

@@ -43,7 +43,7 @@ class Outers:
         self.arrays: dict[int, Tensor] = {}
         for buffer in layout.buffers:
             members = buffer.members
-            memory = tape.room((steps, rows, len(members), buffer.length))
+            memory = tape.hidden((steps, rows, len(members), buffer.length))
             self._buffers.append(memory)
             self.arrays.update(zip(members, memory.unbind(2), strict=True))
         self._totals = [tape.empty(group.shape) for group in layout.groups]
@@ -64,7 +64,7 @@ class Outers:
             whole: arrays of nodes that hold all steps.
             named: the backward graph's inputs.
         """
-        if begin == end or not self._rows:
+        if not self._rows:
             return
         products: list[OuterProducts] = []
         for group, total in zip(self._layout.groups, self._totals, strict=True):

@@ -5,7 +5,8 @@
  * Threads share the work out in one of two ways. Where there are many rows, each takes
  * pieces of its own and waits for nobody. Where there are few, all of them walk through
  * one piece together, and each does its share of every phase: a barrier a phase, but a
- * thread then reads its share of the weights only.
+ * thread then reads its share of the weights only. What looks at whole rows is shared by
+ * rows, so of one row it is one thread's, and the others wait.
  */
 #include <math.h>
 #include <stdatomic.h>

@@ -267,6 +267,7 @@ def add_outer_products(
     """
     if not products:
         return
+    assert len({each.total.data_ptr() for each in products}) == len(products)
     block = Block()
     block.add(len(products), torch.get_num_threads(), *threads.team())
     for left, right, total, heads, first in products:

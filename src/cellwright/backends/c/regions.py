@@ -10,13 +10,10 @@ the next one who asks.
 from __future__ import annotations
 
 import mmap
-import threading
 import weakref
-from bisect import insort
 from collections.abc import Sequence
 from contextlib import suppress
 from math import prod
-from operator import itemgetter
 
 import torch
 from torch import Tensor
@@ -33,19 +30,19 @@ class Regions:
     """Regions that are free.
 
     Args:
-        most: bytes that are kept.
+        most: bytes that are kept, those that came back last.
     """
 
     def __init__(self, most: int = MOST):
-        self._most, self._kept = most, 0
-        # A region comes back wherever a tensor dies, here as well.
-        self._lock = threading.RLock()
-        self._free: list[tuple[int, mmap.mmap]] = []
+        self._most = most
+        # A region comes back wherever a tensor dies, in the middle of what stands here
+        # too. So the list is changed by single steps of its own, and never locked.
+        self._free: list[mmap.mmap] = []
 
     @property
     def kept(self) -> int:
         """Bytes that are free, and kept."""
-        return self._kept
+        return sum(map(len, [*self._free]))
 
     def empty(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
         """Return a tensor in a region, which is free again when nobody has it any more.
@@ -55,7 +52,7 @@ class Regions:
             dtype: of its numbers.
         """
         size = -(-prod(shape) * dtype.itemsize // PAGE) * PAGE
-        region = self._taken(size) or _new_region(size)
+        region = self._taken(size) or self._new(size)
         view = memoryview(region)
         # A tensor has its view, and so has every tensor that is part of it.
         weakref.finalize(view, self._back, region).atexit = False
@@ -64,20 +61,34 @@ class Regions:
 
     def _taken(self, size: int) -> mmap.mmap | None:
         """Return a free region of at least a size, but not of twice as much."""
-        with self._lock:
-            for i, (length, region) in enumerate(self._free):
-                if size <= length < 2 * size:
-                    del self._free[i]
-                    self._kept -= length
-                    return region
+        while fits := [each for each in [*self._free] if size <= len(each) < 2 * size]:
+            best = min(fits, key=len)
+            try:
+                self._free.remove(best)
+            except ValueError:
+                # Another thread has it.
+                continue
+            return best
         return None
 
     def _back(self, region: mmap.mmap) -> None:
-        length = len(region)
-        with self._lock:
-            if self._kept + length <= self._most:
-                insort(self._free, (length, region), key=itemgetter(0))
-                self._kept += length
+        if len(region) > self._most:
+            return
+        self._free.append(region)
+        # Those go first that nobody wanted for the longest time.
+        while self.kept > self._most:
+            del self._free[:1]
+
+    def _new(self, size: int) -> mmap.mmap:
+        try:
+            return _new_region(size)
+        except OSError:
+            # What lies here for nobody may be what is missing.
+            self._free.clear()
+        try:
+            return _new_region(size)
+        except OSError as error:
+            raise MemoryError(f"no memory for {size:,} bytes") from error
 
 
 def _new_region(size: int) -> mmap.mmap:

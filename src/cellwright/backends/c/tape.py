@@ -101,7 +101,7 @@ class Tape:
         """Return memory of a shape."""
         return self._noted(_New(self._like.new_empty(tuple(shape))))
 
-    def room(self, shape: Sequence[int]) -> Tensor:
+    def hidden(self, shape: Sequence[int]) -> Tensor:
         """Return memory that no caller sees, but other passes may."""
         return self._noted(_New(regions.empty(self._like, shape), hidden=True))
 
@@ -109,7 +109,7 @@ class Tape:
         """Return zeros of a shape."""
         return self._noted(_New(self._like.new_zeros(tuple(shape)), zeros=True))
 
-    def nothing(self, shape: Sequence[int]) -> Tensor:
+    def fixed_zeros(self, shape: Sequence[int]) -> Tensor:
         """Return zeros that nobody writes to, nor hands out."""
         return self._noted(_New(self._like.new_zeros(tuple(shape)), fixed=True))
 
@@ -172,8 +172,8 @@ class Tape:
         known = {id(base): i for i, base in enumerate(bases)}
         # For every piece of memory the base that it is part of, and that one's address.
         where = {_memory(base): (i, base.data_ptr()) for i, base in enumerate(bases)}
-        whole = len(given) + len(made) - 1
-        where |= {memory: (whole, memory - at) for memory, at in scratch.items()}
+        arena = len(given) + len(made) - 1
+        where |= {memory: (arena, memory - at) for memory, at in scratch.items()}
         fixed = {_memory(new.tensor) for new in news if new.fixed}
         if (
             len(self._calls) > MOST_CALLS
@@ -184,7 +184,7 @@ class Tape:
             or any(_memory(result) in fixed for result in results)
         ):
             return None
-        # What is summed behind all calls would be that of the time before in one.
+        # No call may read a sum that is made behind all calls.
         calls = _again(self._calls, where, len(bases) - len(late))
         parts = [_part_of(result, bases, where, len(given)) for result in results]
         if calls is None or any(part is None for part in parts):
@@ -192,7 +192,7 @@ class Tape:
         addresses = [base.data_ptr() for base in bases[: len(bases) - len(late)]]
         if length:
             # Its parts lay elsewhere when the slots were filled.
-            addresses[whole] = 0
+            addresses[arena] = 0
         ahead, behind = (
             [(known[id(n.added[0])], known[id(n.added[1])]) for n in sums if n.added]
             for sums in (early, late)

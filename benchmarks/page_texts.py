@@ -1,0 +1,104 @@
+"""What `page.py` says of the limits of the kernels, and of what was tried."""
+
+LIMITS = (
+    """What is missed above is not out of reach by the arithmetic. Below, the peer's
+    time over ours, and over the time that the same products take at the best rate of
+    sgemm in this run: geometric means over the grid, and the row in which the peer
+    is nearest to that limit. Only there, where a peer spends its time in large
+    products too, is a ratio bounded below what is asked of the mean.""",
+    """Where the time goes: with 64 rows and 256 units or more, LSTM, GRU and peephole
+    LSTM run at the best rate that torch's sgemm reached in this run, or above it: 104
+    to 127 % forward, 91 to 101 % forward and backward. There a peer whose time is in
+    large products too can be passed by a few per cent only: ONNX Runtime's LSTM is at
+    1.03 with 16 rows and at 1.12 with 64 from 128 units on, the loops of 512 units and
+    64 rows at 1.6 to 1.8.""",
+    """With one row that limit is not the one that is met: a step reads all recurrent
+    weights, from 64 units on from the second cache, at some 75 GB/s a core, whoever
+    computes it. What is left there is the call: it takes 30 microseconds beside its
+    kernel, where ONNX Runtime takes some ten, and the kernel of 32 units takes 27. So
+    ONNX Runtime is ahead at one row and up to 64 units (0.75 in the mean), and behind
+    everywhere else but for a few rows of 256 and 512 units. A layer norm waits for its
+    sums, four times a step; a small cell of one product, such as antisymmetric, for its
+    call.""",
+    """What is asked of a stream's step in C is 0.85 and 0.75 times the figures of
+    RTNeural on another machine; here it is at 0.89, 0.86 and 0.79. On a machine with
+    vectors of 32 bytes (x86-64-v3), measured before the first three changes below,
+    more was missed: LSTM forward and backward 1.49 times torch.nn, 79 to 92 % of sgemm,
+    Elman forward 3.73.""",
+)
+TRIED = (
+    """Two builds were compared by two processes that take turns, because the speed of a
+    shared machine changes by half within a minute; a number is the old time over the
+    new one where nothing else is said. float32, 100 steps, I=H, 2 cores of an AMD EPYC,
+    2026-11-29; the first three on one with AVX-512 (x86-64-v4), the others on one
+    without (x86-64-v3).""",
+)
+ATTEMPTS = (
+    (
+        (
+            "what passes keep and work in is one piece; outer products are written "
+            "where nothing lies yet, in one call"
+        ),
+        "lstm, forward and backward",
+        "1.11, 1.23 and 1.34 at B=1 and H=32, 128, 256; 1.09 at B=16, H=32",
+        "taken",
+    ),
+    (
+        "memory from a megabyte on is used again, in pages of 2 MiB",
+        "forward and backward in a process that does nothing else, B=64",
+        (
+            "1.38 for lstm at H=64, 1.17 for gru at H=256, 1.13 for lstm_norm_joint "
+            "at H=512: 2,600 to 34,000 pages less at every step"
+        ),
+        "taken",
+    ),
+    (
+        "all that is done with whole rows, row by row; layer norms as one pass",
+        "lstm_norm_joint, forward and backward",
+        "2.04 at B=1, H=128; 1.33 at B=16, H=32; 1.12 at B=64, H=256",
+        "taken",
+    ),
+    (
+        "no gradient of an input that asks for none, and outer products in panels",
+        "lstm, forward and backward, B=16, 2 threads",
+        "1.31 at H=64, 1.42 at H=128",
+        "taken",
+    ),
+    (
+        "outer products alone, beside torch's product of the same matrices",
+        "6,400 rows, 1024×256 and 2048×512, 1 thread",
+        "80 % of its rate before, 95 to 100 % now",
+        "taken",
+    ),
+    (
+        "kernels from the cache loaded one after the other, not by three threads",
+        "first use in a process, LSTM",
+        "50 to 64 ms before, 22 to 40 ms now",
+        "taken",
+    ),
+    (
+        "all products of 24 rows first, then all their gates in one loop",
+        "lstm, forward, B from 1 to 64, H from 32 to 256",
+        "0.98 to 1.08, 1.00 in the middle",
+        "not taken",
+    ),
+    (
+        "loads and stores that leave pointers alone, so that they are not read again",
+        "lstm, peephole_lstm, slstm, gru, H of 32 and 64",
+        "0.96 to 1.03",
+        "not taken",
+    ),
+    (
+        "products in blocks of 64 to 256 entries of the operand",
+        "the inner loop alone, depths from 64 to 1,024",
+        "94 GFLOP/s on one core with and without, where sgemm reaches 91",
+        "not taken",
+    ),
+    (
+        "1,024 to 8,192 rows between the sums of outer products, not 2,048",
+        "gru and lstm, forward and backward, B=64, H=256",
+        "within the noise",
+        "not taken",
+    ),
+)
+"""What was tried, on what, what came of it, and whether it is in the kernels now."""
