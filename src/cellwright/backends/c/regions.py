@@ -2,9 +2,9 @@
 
 The allocator gives memory of many megabytes back to the system as soon as it is free,
 and gets it anew at the next step of a training, empty, page by page of 4 KiB. That took
-a sixth of a step of GRU or LSTM with 64 rows and 512 units, and two fifths of one with
-layer norms. A region comes in pages of 2 MiB where the system has them, and is kept for
-the next one who asks.
+a sixth of a GRU's step with 64 rows and 256 units, and two fifths of one with layer
+norms. A region comes in pages of 2 MiB where the system has them, and is kept for the
+next one who asks.
 """
 
 from __future__ import annotations
