@@ -69,6 +69,36 @@ def test_addresses_are_asked_for_at_every_run():
     assert each.times == 2
 
 
+class Meanwhile(Pass):
+    """Runs once more, for other tensors, while its function is under way."""
+
+    scripts: Scripts
+    others: Sequence[Tensor] = ()
+
+    def note(self, address: int) -> int:
+        """Keep the block as it is behind that run."""
+        others, self.others = self.others, ()
+        if others:
+            run(self.scripts, self, others)
+        return super().note(address)
+
+
+def test_another_run_leaves_the_addresses_of_one_under_way():
+    """Two threads may do the same pass for tensors of the same form."""
+    scripts, each = Scripts(), Meanwhile()
+    each.scripts = scripts
+    for _ in range(3):
+        run(scripts, each, [torch.randn(4, 3)])
+    given, others = torch.randn(4, 3), torch.randn(4, 3)
+    each.others = [others]
+    run(scripts, each, [given])
+    assert each.times == 2
+    assert [block[1] for block in each.calls[-2:]] == [
+        others.data_ptr() + 8,
+        given.data_ptr() + 8,
+    ]
+
+
 @pytest.mark.parametrize(
     "other",
     [
