@@ -6,12 +6,13 @@ LIMITS = (
     sgemm in this run: geometric means over the grid, and the row in which the peer
     is nearest to that limit. Only there, where a peer spends its time in large
     products too, is a ratio bounded below what is asked of the mean.""",
-    """Where the time goes: with 64 rows and 256 units or more, LSTM, GRU and peephole
-    LSTM run at the best rate that torch's sgemm reached in this run, or above it: 104
-    to 127 % forward, 91 to 101 % forward and backward. There a peer whose time is in
-    large products too can be passed by a few per cent only: ONNX Runtime's LSTM is at
-    1.03 with 16 rows and at 1.12 with 64 from 128 units on, the loops of 512 units and
-    64 rows at 1.6 to 1.8.""",
+    """Where the time went in the run of 2026-11-29 (x86-64-v4): with 64 rows and
+    256 units or more, LSTM, GRU and peephole LSTM run at the best rate that torch's
+    sgemm reached in this run, or above it: 104 to 127 % forward, 91 to 101 %
+    forward and backward. There a peer whose time is in large products too can be
+    passed by a few per cent only: ONNX Runtime's LSTM is at 1.03 with 16 rows and
+    at 1.12 with 64 from 128 units on, the loops of 512 units and 64 rows at 1.6 to
+    1.8.""",
     """With one row that limit is not the one that is met: a step reads all recurrent
     weights, from 64 units on from the second cache, at some 75 GB/s a core, whoever
     computes it. What is left there is the call: it takes 30 microseconds beside its

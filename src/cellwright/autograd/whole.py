@@ -11,7 +11,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial, reduce
-from itertools import accumulate
 from typing import NamedTuple
 
 import torch
@@ -19,7 +18,7 @@ from torch import Tensor
 
 from cellwright.backends.c.admit import flat
 from cellwright.backends.c.slots import resolved
-from cellwright.backends.c.tape import LINE, Scripts, Tape
+from cellwright.backends.c.tape import Scripts, Tape, side_by_side
 from cellwright.ir.graph import Graph
 
 from .doors import are_plain
@@ -92,9 +91,8 @@ class _Layout:
 
     def __init__(self, layers: int, places: Sequence[_Place], size: int):
         self._layers, self._places = layers, places
-        line, counts = LINE // size, [math.prod(each.shape) for each in places]
-        ends = accumulate((-(-count // line) * line for count in counts), initial=0)
-        *self._starts, length = ends
+        counts = [math.prod(each.shape) for each in places]
+        self._starts, length = side_by_side(counts, size)
         self.lengths = [length] if places else []
 
     def cut(self, kept: Sequence[Tensor]) -> list[dict[int, Tensor]]:

@@ -9,9 +9,10 @@ that only the addresses are asked for: a small cell's call takes a third of the 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from ctypes import c_int64, memmove
 from functools import partial
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import torch
@@ -235,14 +236,31 @@ class Tape:
         seen = {_memory(result) for result in results}
         seen |= {_memory(each) for new in news for each in new.added or ()}
         size = self._like.element_size()
-        starts: dict[int, int] = {}
-        end = 0
-        for new in news:
-            memory = _memory(new.tensor)
-            if not (new.zeros or new.fixed or new.added) and memory not in seen:
-                starts[memory] = end
-                end += -(-new.tensor.numel() * size // LINE) * LINE
-        return starts, end // size
+        counts = {
+            _memory(new.tensor): new.tensor.numel()
+            for new in news
+            if not (new.zeros or new.fixed or new.added)
+            and _memory(new.tensor) not in seen
+        }
+        starts, length = side_by_side(counts.values(), size)
+        return dict(zip(counts, (size * at for at in starts), strict=True)), length
+
+
+def side_by_side(counts: Iterable[int], size: int) -> tuple[list[int], int]:
+    """Return where arrays begin in one piece of memory, and its length, in numbers.
+
+    Args:
+        counts: of the numbers of each.
+        size: bytes of a number.
+
+    Example:
+        >>> side_by_side([3, 17, 16], 4)
+        ([0, 16, 48], 64)
+    """
+    line = LINE // size
+    ends = accumulate((-(-count // line) * line for count in counts), initial=0)
+    *starts, end = ends
+    return starts, end
 
 
 def _again(
