@@ -1,8 +1,11 @@
 """A bare call finds once what never changes, and gives what any call gives."""
 
+import gc
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from threading import Thread
 from typing import Any
 from unittest import mock
 
@@ -460,3 +463,120 @@ def test_layers_that_are_gone_are_forgotten():
     before = len(bare._known)
     del layer
     assert len(bare._known) == before - 1
+
+
+def rested(layer: Any, x: Tensor) -> Any:
+    """Call a layer without gradients until its weights are no longer looked through."""
+    with torch.no_grad():
+        return [layer(x) for _ in range(4)][-1]
+
+
+def alone(layer: Any, x: Tensor) -> Any:
+    """Return what a call gives that is not bare."""
+    with torch.no_grad(), never_bare():
+        return layer(x)
+
+
+def in_place(layer: Any) -> None:
+    """Write other numbers to where a weight lies."""
+    with torch.no_grad():
+        layer.weight_hh_l0.mul_(-0.5)
+
+
+def moved(layer: Any) -> None:
+    """Let a weight lie elsewhere."""
+    layer.weight_hh_l0.data = layer.weight_hh_l0.data * 0.5
+
+
+def turned_round(layer: Any) -> None:
+    """Let a weight lie where it lay, the other way round."""
+    layer.weight_hh_l0.data = layer.weight_hh_l0.data.t()
+
+
+def replaced(layer: Any) -> None:
+    """Put another Parameter there."""
+    layer.bias_hh_l0 = nn.Parameter(torch.ones(12))
+
+
+def computed(layer: Any) -> None:
+    """Let a weight be computed anew at every call."""
+    nn.utils.parametrizations.weight_norm(layer, "weight_hh_l0")
+    with torch.no_grad():
+        layer.parametrizations.weight_hh_l0.original0.mul_(2)
+
+
+@pytest.mark.parametrize("change", [in_place, moved, turned_round, replaced, computed])
+def test_a_weight_that_changes_is_seen(change: Callable[[Any], None]):
+    """However long a layer was called with the one before."""
+    layer, x = layer_of("RNN", num_layers=2), torch.randn(4, 2, 5)
+    before = rested(layer, x)[0]
+    change(layer)
+    expected = alone(layer, x)[0]
+    assert not torch.equal(expected, before)
+    with torch.no_grad():
+        assert all(torch.equal(layer(x)[0], expected) for _ in range(4))
+
+
+def test_calls_that_repeat_look_at_no_weight_in_full(monkeypatch: pytest.MonkeyPatch):
+    """Nor do they where the input is another one of the same form."""
+    layer, x = layer_of("gru"), torch.randn(4, 2, 5)
+    rested(layer, x)
+    calls = counted(monkeypatch)
+    with torch.no_grad():
+        assert torch.equal(layer(-x)[0], alone(layer, -x)[0])
+    assert calls == []
+    layer(x)
+    assert calls == [True]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda x: x[:3],
+        lambda x: x[:, :1],
+        lambda x: x.repeat(1, 3, 1),
+        lambda x: x.transpose(0, 1).contiguous().transpose(0, 1),
+        lambda x: x.flip(2).flip(2)[..., :5],
+        lambda x: x.requires_grad_(),
+    ],
+    ids=["steps", "one row", "rows", "other strides", "a view", "asks for a gradient"],
+)
+def test_another_form_of_input_is_seen(other: Callable[[Tensor], Tensor]):
+    """What was found out for one form is no other's."""
+    layer, x = layer_of("lstm", num_layers=2), torch.randn(4, 2, 5)
+    rested(layer, x)
+    x = other(x)
+    with torch.no_grad():
+        output, (h, c) = layer(x)
+    expected, (last, cell) = alone(layer, x)
+    assert all(map(torch.equal, (output, h, c), (expected, last, cell)))
+
+
+def test_threads_may_call_one_layer_at_once():
+    """Each gets the outputs of its own input."""
+    layer, xs = layer_of("lstm"), torch.randn(4, 6, 2, 5)
+    expected = [rested(layer, x)[0] for x in xs]
+    right: list[bool] = []
+
+    def call(which: int) -> None:
+        with torch.no_grad():
+            found = (layer(xs[which])[0] for _ in range(300))
+            right.extend(torch.equal(each, expected[which]) for each in found)
+
+    threads = [Thread(target=call, args=(which,)) for which in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(right) == 4 * 300
+    assert all(right)
+
+
+def test_what_rests_keeps_no_input_alive():
+    """A long sequence goes when its owner lets it go."""
+    layer, x = layer_of("lstm"), torch.randn(4, 2, 5)
+    rested(layer, x)
+    gone = weakref.ref(x)
+    del x
+    gc.collect()
+    assert gone() is None

@@ -8,7 +8,7 @@ are part of the pass, which is written down as a whole and done again for other 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial, reduce
 from typing import NamedTuple
@@ -133,6 +133,12 @@ class Whole:
     def again(self, tensors: Sequence[Tensor]) -> Sequence[Tensor] | None:
         """Return what `run` does, if it was written down for tensors of such forms."""
         return self.scripts.again("run", tensors)
+
+    def resting(
+        self, tensors: Sequence[Tensor]
+    ) -> Callable[[Tensor], Sequence[Tensor]] | None:
+        """Return what `again` does for other inputs of the same form, see `Scripts`."""
+        return self.scripts.resting("run", tensors)
 
     def run(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
         """Return the results for tensors that nobody asks a gradient of."""

@@ -8,7 +8,8 @@ It halves the time of a small layer's call.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from operator import is_
 from typing import Any, NamedTuple, Protocol, cast
 from weakref import WeakKeyDictionary
 
@@ -26,6 +27,7 @@ from cellwright.autograd.function import Call, asked_of
 from cellwright.autograd.kernels import fixed_roots
 from cellwright.autograd.whole import Layer, Whole
 from cellwright.backends.c.levels import VARIABLE
+from cellwright.backends.c.tape import form_of, team_of
 from cellwright.passes.pipeline import Gradients
 
 from .call import Form
@@ -48,6 +50,31 @@ class BareLayer(Settings, Protocol):
         ...
 
     def _step_form(self) -> tuple[Form, Weights] | None: ...
+
+
+class _Resting(NamedTuple):
+    """A pass that is done again while weights stay where they are.
+
+    Args:
+        weights: the name of each, it, and another tensor that lies where it lay.
+        form: of the input.
+        team: threads that the pass runs in.
+        run: does it for an input.
+    """
+
+    weights: Sequence[tuple[str, Tensor, Tensor]]
+    form: Hashable
+    team: tuple[int, ...]
+    run: Callable[[Tensor], Sequence[Tensor]]
+
+    def holds(self, layer: BareLayer) -> bool:
+        """Whether a layer's weights are those, and lie as they lay."""
+        own, fixed = layer._parameters, layer._buffers
+        for name, then, there in self.weights:
+            now = own[name] if name in own else fixed.get(name)
+            if now is not then or not then.is_set_to(there):
+                return False
+        return True
 
 
 class Bare:
@@ -73,6 +100,25 @@ class Bare:
         self._shapes = {name: value.shape for name, value in weights.items()}
         self._declared_at: tuple[int, Sequence[Tensor]] = (-1, ())
         self._pairs: dict[Gradients, tuple[Whole, Sequence[str]] | None] = {}
+        self._before: Sequence[Tensor] = ()
+        self._resting: _Resting | None = None
+
+    def again(self, layer: BareLayer, input: Tensor) -> tuple[Any, ...] | None:
+        """Return what the layer's last call without first states returns, done again.
+
+        It is None where anything but the numbers may be other than it was then, or
+        where a gradient may be asked for.
+
+        Args:
+            layer: that it is of.
+            input: as the caller gave it.
+        """
+        resting = self._resting
+        if resting is None or torch.is_grad_enabled() or not resting.holds(layer):
+            return None
+        if form_of(input) != resting.form or team_of() != resting.team:
+            return None
+        return self._returned(*resting.run(input))
 
     def call(self, weights: Weights, input: Tensor, hx: Any) -> tuple[Any, ...] | None:
         """Return what the layer's call returns; None for what is not looked at here.
@@ -99,21 +145,37 @@ class Bare:
             if not self._fits(weights, input, rows, given):
                 return None
             outputs, last = self._run(weights, self._turned(input), given)
-            output = self._turned(outputs)
-        else:
-            whole, names = pair
-            tensors = (input, *given, *(weights[name] for name in names))
-            found = None if learns else whole.again(tensors)
-            if found is None:
-                # What was done before for tensors of these forms fitted.
-                if not self._fits(weights, input, rows, given):
-                    return None
-                found = Forward.apply(whole, *tensors) if learns else whole.run(tensors)
-            output, *last = found
-            output = output.unsqueeze(-1) if self._gives_scalar else output
-            # Outside of the function: what it returns itself may be written to.
-            output = self._turned(output)
-        return output, last[0] if len(last) == 1 else tuple(last)
+            return self._turned(outputs), last[0] if len(last) == 1 else tuple(last)
+        whole, names = pair
+        tensors = (input, *given, *(weights[name] for name in names))
+        found = None if learns else whole.again(tensors)
+        if found is None:
+            # What was done before for tensors of these forms fitted.
+            if not self._fits(weights, input, rows, given):
+                return None
+            found = Forward.apply(whole, *tensors) if learns else whole.run(tensors)
+        elif hx is None:
+            self._rest(whole, tensors, weights)
+        return self._returned(*found)
+
+    def _rest(self, whole: Whole, tensors: Sequence[Tensor], weights: Weights) -> None:
+        """Keep what can be called without a look at weights that stay where they are.
+
+        Weights that are computed anew for every call, as by weight_norm, never do.
+        """
+        own = [*weights.values()]
+        if len(own) == len(self._before) and all(map(is_, own, self._before)):
+            run = whole.resting(tensors)
+            if run is not None:
+                lies = [(name, each, each.detach()) for name, each in weights.items()]
+                form = form_of(tensors[0])
+                self._resting = _Resting(lies, form, team_of(), run)
+        self._before = own
+
+    def _returned(self, output: Tensor, *last: Tensor) -> tuple[Any, ...]:
+        output = output.unsqueeze(-1) if self._gives_scalar else output
+        # Outside of the function: what it returns itself may be written to.
+        return self._turned(output), last[0] if len(last) == 1 else last
 
     def _declared(self, rows: int) -> Sequence[Tensor]:
         """Return the first states that the cell declares; nobody writes to them."""
@@ -255,6 +317,7 @@ class _Known(NamedTuple):
     """What was found out about a layer, and for what it holds."""
 
     place: tuple[Any, ...]
+    level: str | None
     snapshot: Snapshot
     bare: Bare | None
 
@@ -272,15 +335,21 @@ def bare_call(layer: BareLayer, input: object, hx: object) -> tuple[Any, ...] | 
     """
     if type(input) is not Tensor or is_transformed() or is_recorded():
         return None
+    known, level = _known.get(layer), os.environ.get(VARIABLE)
+    if known and (known.level != level or not known.snapshot.holds(layer)):
+        known = None
+    if known and known.bare and hx is None:
+        found = known.bare.again(layer, input)
+        if found is not None:
+            return found
     weights = current_weights(layer)
     like = next(iter(weights.values()))
     if input.dtype is not like.dtype:
         return None
-    place = like.dtype, like.device, os.environ.get(VARIABLE)
-    known = _known.get(layer)
-    if known is None or known.place != place or not known.snapshot.holds(layer):
+    place = like.dtype, like.device
+    if known is None or known.place != place:
         snapshot = Snapshot(cast("nn.Module", layer))
-        known = _known[layer] = _Known(place, snapshot, _bare_of(layer))
+        known = _known[layer] = _Known(place, level, snapshot, _bare_of(layer))
     return None if known.bare is None else known.bare.call(weights, input, hx)
 
 

@@ -82,9 +82,7 @@ class Script:
         Raises:
             MemoryError: when a function found none to work in.
         """
-        bases = [*given, *[make() for make in self._makers]]
-        for first, second in self._ahead:
-            bases.append(bases[first] + bases[second])
+        bases = self._bases(given)
         addresses = [base.data_ptr() for base in bases]
         before, filled = self._filled
         if addresses != before:
@@ -95,6 +93,45 @@ class Script:
                         filled[call][at] = new + behind
             # What another thread is reading stays as it is.
             self._filled = addresses, filled
+        return self._results(bases, filled)
+
+    def resting(self, given: Sequence[Tensor]) -> Callable[[Tensor], list[Tensor]]:
+        """Return what does it again while all but the first tensor stay where they are.
+
+        Args:
+            given: tensors of the same forms. Who calls what is returned has seen that
+                those behind the first one still have theirs, and lie where they lay.
+        """
+        behind, (before, filled) = given[1:], self._filled
+        filled = [slots[:] for slots in filled]
+        for place, (base, old) in enumerate(zip(given, before, strict=False)):
+            for call, at, _ in self._places[place]:
+                filled[call][at] += base.data_ptr() - old
+        moving = [0, *range(len(given), len(self._places))]
+        places = [(base, self._places[base]) for base in moving]
+
+        def run(first: Tensor) -> list[Tensor]:
+            bases = self._bases((first, *behind))
+            own = [slots[:] for slots in filled]
+            for base, found in places:
+                address = bases[base].data_ptr()
+                for call, at, offset in found:
+                    own[call][at] = address + offset
+            return self._results(bases, own)
+
+        return run
+
+    def _bases(self, given: Sequence[Tensor]) -> list[Tensor]:
+        """Return the tensors that it is given, those it makes, and sums of these."""
+        bases = [*given, *[make() for make in self._makers]]
+        for first, second in self._ahead:
+            bases.append(bases[first] + bases[second])
+        return bases
+
+    def _results(
+        self, bases: list[Tensor], filled: Sequence[array[int]]
+    ) -> list[Tensor]:
+        """Call all functions, and return what it returns."""
         for function, slots in zip(self._functions, filled, strict=True):
             call_with(function, slots)
         for first, second in self._behind:

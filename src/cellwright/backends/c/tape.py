@@ -311,6 +311,16 @@ class Scripts:
         script = self._known.get(_form_of_pass(key, given))
         return None if script is None else script.run(given)
 
+    def resting(
+        self, key: Hashable, given: Sequence[Tensor]
+    ) -> Callable[[Tensor], Sequence[Tensor]] | None:
+        """Return what does a pass again while all but its first tensor stay.
+
+        It is None where the pass is not written down; see `Script.resting`.
+        """
+        script = self._known.get(_form_of_pass(key, given))
+        return None if script is None else script.resting(given)
+
     def run(
         self,
         key: Hashable,
@@ -344,10 +354,15 @@ class Scripts:
 
 
 def _form_of_pass(key: Hashable, given: Sequence[Tensor]) -> Hashable:
-    return (key, torch.get_num_threads(), *threads.team(), *map(_form_of, given))
+    return (key, *team_of(), *map(form_of, given))
 
 
-def _form_of(tensor: Tensor) -> tuple[Any, ...]:
+def team_of() -> tuple[int, ...]:
+    """Return the threads that kernels would run in now."""
+    return torch.get_num_threads(), *threads.team()
+
+
+def form_of(tensor: Tensor) -> tuple[Any, ...]:
     """Return all that decides whether and how a kernel reads a tensor."""
     if tensor.layout is not torch.strided:
         return (tensor.layout,)
