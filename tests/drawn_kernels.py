@@ -1,6 +1,6 @@
 """Random cells on both backends: drawn, compiled by the dozen, and compared."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
@@ -109,11 +109,13 @@ class Compared:
             leaves it when all that it runs on moves by 1e-13: at an exact tie, or where
             a slope is all but a jump.
         anew: what has other bits where the backward pass makes anew what it reads.
+        followed: what has other bits where a backward pass may follow.
     """
 
     errors: dict[str, float]
     undecided: bool
     anew: tuple[str, ...] = ()
+    followed: tuple[str, ...] = ()
 
     @property
     def worst(self) -> float:
@@ -145,7 +147,15 @@ def _compared(problem: Problem) -> Compared:
     actual = _all(replace(problem, engine=autograd.run))
     errors = {name: error(actual[name], value) for name, value in expected.items()}
     wrong = max(errors.values()) > BOUND
-    return Compared(errors, wrong and _spread(problem) > BOUND, _changed(problem))
+    undecided = wrong and _spread(problem) > BOUND
+    return Compared(errors, undecided, _changed(problem), _followed(actual))
+
+
+def _followed(found: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """Return the results that differ by any bit from those of a call without grad."""
+    alone = "alone: "
+    pairs = ((n, found[n.removeprefix(alone)]) for n in found if n.startswith(alone))
+    return tuple(name for name, value in pairs if not same_bits(found[name], value))
 
 
 def _changed(problem: Problem) -> tuple[str, ...]:

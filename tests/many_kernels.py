@@ -31,7 +31,6 @@ SHARED = (
     "vectors.h",
     "functions.h",
     "multiply.h",
-    "pairs.h",
     "threads.h",
 )
 """The parts of a kernel that no cell changes."""
@@ -43,10 +42,12 @@ same numbers, slowly."""
 
 _ATTRIBUTE = re.compile(r'__attribute__\(\([\w"()]+?\)\)+ ?')
 _NAMED = re.compile(
-    r"^(?:static )?(?:inline )?(?:const )?\w+ \*?(\w+)(?:\(|\[.*\] = )|^\} (\w+);|"
-    r"^typedef .*?\b(\w+)\(",
+    r"^(?:INLINE )?(?:static )?(?:inline )?(?:const )?\w+ \*?(\w+)(?:\(|\[.*\] = )|"
+    r"^\} (\w+);|^typedef .*?\b(\w+)\(",
     re.MULTILINE,
 )
+OF_PHASES = ("phase", "row", "body", "one", "two", "alone", "SPREAD", "UNITS")
+"""What a phase's number follows in the names of its parts."""
 _ENUM = re.compile(r"^enum \{(.*?)\};", re.MULTILINE | re.DOTALL)
 _MACRO = re.compile(r"^#define (\w+)", re.MULTILINE)
 
@@ -71,7 +72,7 @@ def file_names(text: str) -> list[str]:
     found += [
         f"{stem}_{i}"
         for i in sorted(set(re.findall(r"\b(?:phase|row|SPREAD)_(\d+)\b", text)))
-        for stem in ("phase", "row", "body", "SPREAD")
+        for stem in OF_PHASES
     ]
     return list(dict.fromkeys(found))
 

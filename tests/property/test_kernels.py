@@ -33,7 +33,8 @@ def test_random_cells(
 ):
     """Values, traces and all gradients are equal, at every level in turn.
 
-    And they have the same bits where the backward pass makes anew what it reads.
+    And they have the same bits where the backward pass makes anew what it reads, and
+    where none follows.
     """
     levels = runnable_levels()
     drawn = [draw(f"{cell_seed} {unit * CELLS + i}") for i in range(CELLS)]
@@ -44,6 +45,7 @@ def test_random_cells(
         f"{d}\n{c.errors}" for d, c in pairs if not c.equal and not c.undecided
     ] == []
     assert [f"{d}\n{c.anew}" for d, c in pairs if c.anew] == []
+    assert [f"{d}\n{c.followed}" for d, c in pairs if c.followed] == []
     undecided = [str(d) for d, c in pairs if c.undecided]
     assert len(undecided) <= UNDECIDED_AT_MOST, "\n".join(undecided)
     if unit == 0:

@@ -334,6 +334,7 @@ class _Writer:
 
     def _product_phase(self, index: int, loop: Loop, memory: Memory) -> Iterable[str]:
         spread, calls = spread_of(loop), list[str]()
+        sizes: list[str] = []
         widest, begun = 1, set[int]()
         for run in runs_of(self.graph, loop, spread):
             place = memory.place(run.operand)
@@ -344,12 +345,13 @@ class _Writer:
                 f"PRODUCT({len(self.runs)}, {place.pointer}, {place.stride}, "
                 f"{run.first * spread}, {int(not own & begun)})"
             )
+            sizes.append(f"frame->tile[{len(self.runs)}]")
             begun |= own
             self.runs.append(run)
             widest = max(widest, len(run.matrices) * spread)
         count = len(loop.accumulators) * spread
         yield f"PRODUCT_PHASE({index}, {self._walked(loop)}, {count}, {widest},"
-        yield f"              {' '.join(calls)})"
+        yield f"              {' + '.join(sizes)}, {' '.join(calls)})"
 
 
 def _runs_of_phases(

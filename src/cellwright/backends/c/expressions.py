@@ -12,12 +12,15 @@ from cellwright.passes.phases import Loop
 from cellwright.passes.roots import value_args
 
 from .memory import Memory
-from .ops import CALL, C, Form
+from .ops import CALL, SUMS, C, Form
 
 
 @dataclass
 class Statements:
     """Statements of one loop's body.
+
+    A sum takes the first product that it reads in one step with it, which rounds once:
+    always, whoever else reads that product, and no other one.
 
     Args:
         graph: of the step.
@@ -37,21 +40,24 @@ class Statements:
 
     def __post_init__(self) -> None:
         nodes = self.graph.nodes
-        uses = Counter(a for n in self.loop.nodes for a in value_args(nodes[n]))
-        uses.update([*self.loop.kept, *self.loop.written])
-        self.uses = uses
         self.computed = {
             n
             for n in self.loop.nodes
             if OPS[nodes[n].op].kind == "elementwise" and not self.memory.is_root(n)
         }
+        uses = Counter(a for n in self.loop.nodes for a in self._read_by(n))
+        uses.update([*self.loop.kept, *self.loop.written])
+        # A product that sums alone read stands in these.
+        inside = (n for n in self.computed if not uses[n])
+        uses.subtract([a for n in inside for a in self._read_by(n)])
+        self.uses = uses
 
     def print(self, comments: Mapping[int, str]) -> list[str]:
         """Return the lines that compute every node which has a name or a reader."""
         for place, accumulator in enumerate(self.loop.accumulators):
             self.done[accumulator.node] = f"acc[{place} * SPREAD]"
         for node in self.loop.nodes:
-            if node in self.computed and not self._nested(node):
+            if node in self.computed and self.uses[node] and not self._nested(node):
                 text, _ = self._form(node)
                 if node in comments:
                     self.lines.append(f"/* {comments[node]} */")
@@ -62,6 +68,23 @@ class Statements:
     def value(self, node: int) -> str:
         """Return a node's value where nothing binds around it."""
         return self._operand(node, 0)
+
+    def _read_by(self, position: int) -> list[int]:
+        """Return what a node reads, a product's factors where it takes that with it."""
+        args = value_args(self.graph.nodes[position])
+        product = self._taken(position)
+        if product is None:
+            return [*args]
+        other = args[1 - args.index(product)]
+        return [*self.graph.nodes[product].args, other]
+
+    def _taken(self, position: int) -> int | None:
+        """Return the product that a sum takes in one step with it, if it does."""
+        node = self.graph.nodes[position]
+        if position not in self.computed or node.op not in SUMS:
+            return None
+        products = (a for a in node.args if self.graph.nodes[a].op == "mul")
+        return next((a for a in products if a in self.computed), None)
 
     def _nested(self, node: int) -> bool:
         kept = node in self.loop.kept or node in self.loop.written
@@ -78,6 +101,9 @@ class Statements:
     def _form(self, position: int) -> tuple[str, int]:
         node = self.graph.nodes[position]
         form = C[node.op]
+        product = self._taken(position)
+        if product is not None:
+            return self._fused(position, product), CALL
         if node.op == "where":
             args = [self._mask(node.args[0]), *map(self.value, node.args[1:])]
         elif node.op == "power":
@@ -87,6 +113,20 @@ class Statements:
             args = self._args(node, form)
         text = form.text.format(*args)
         return (f"one_if({text})", CALL) if form.mask else (text, form.strength)
+
+    def _fused(self, position: int, product: int) -> str:
+        """Return a sum and a product of its terms as one call."""
+        first, second, other = self._read_by(position)
+        # Signs of the first factor and of the other term.
+        signs = "", ""
+        if self.graph.nodes[position].op == "sub":
+            is_first = self.graph.nodes[position].args[0] == product
+            signs = ("", "-") if is_first else ("-", "")
+        factor, term = (
+            sign + self._operand(each, CALL if sign else 0)
+            for sign, each in zip(signs, (first, other), strict=True)
+        )
+        return f"fused({factor}, {self.value(second)}, {term})"
 
     def _args(self, node: Node, form: Form) -> list[str]:
         pairs = zip(value_args(node), form.args, strict=False)

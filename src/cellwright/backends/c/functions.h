@@ -5,8 +5,8 @@
  * (double) wherever the result is a normal number. Below that, a result has the
  * absolute error of a subnormal number, or is 0.
  *
- * Needs -ffp-contract=fast for speed and must not see -ffast-math, which would take
- * away both the NaNs and the rounding by ROUNDER.
+ * Must not see -ffast-math, which would take away both the NaNs and the rounding by
+ * ROUNDER.
  */
 #include <math.h>
 
@@ -58,8 +58,9 @@ enum { LOG_TERMS = CW_DOUBLE ? 10 : 4, LOG1P_TERMS = CW_DOUBLE ? 14 : 6 };
  * take as many operations as one at a time, in half the depth. */
 INLINE vec series(const real *c, int n, vec x) {
     const vec xx = x * x;
-    vec sum = c[n - 2] + c[n - 1] * x;
-    UNROLLED for (int k = n - 4; k >= 0; k -= 2) sum = sum * xx + (c[k] + c[k + 1] * x);
+    vec sum = fused(splat(c[n - 1]), x, splat(c[n - 2]));
+    UNROLLED for (int k = n - 4; k >= 0; k -= 2)
+        sum = fused(sum, xx, fused(splat(c[k + 1]), x, splat(c[k])));
     return sum;
 }
 
@@ -104,17 +105,19 @@ INLINE vec power_of_two(uvec rounded) { return (vec)(rounded << MANTISSA_BITS); 
 
 /* exp(r) - 1, for a difference of at most log(2)/2 either way. */
 INLINE vec small_expm1(vec r) {
-    return r + (r * r) * series(EXP_SERIES, EXP_TERMS, r);
+    return fused(r * r, series(EXP_SERIES, EXP_TERMS, r), r);
 }
 
 /* x - k log(2) */
-INLINE vec reduced(vec x, vec k) { return (x - k * LN2_HIGH) - k * LN2_LOW; }
+INLINE vec reduced(vec x, vec k) {
+    return fused(-k, splat(LN2_LOW), fused(-k, splat(LN2_HIGH), x));
+}
 
 /* 2**k goes on in two halves, because the results reach from 2**-149 to 2**128. */
 INLINE vec v_exp(vec x) {
     const real rounder = ROUNDER + 2 * EXPONENT_BIAS;
     const vec y = at_least(at_most(x, BY_DTYPE(710, 89)), BY_DTYPE(-746, -104));
-    const vec rounded = y * LOG2_E + rounder;
+    const vec rounded = fused(y, splat(LOG2_E), splat(rounder));
     const uvec all = (uvec)rounded, half = all >> 1;
     const vec small = 1 + small_expm1(reduced(y, rounded - rounder));
     return (small * power_of_two(half)) * power_of_two(all - half);
@@ -127,10 +130,10 @@ INLINE vec v_exp(vec x) {
 INLINE vec v_sigmoid(vec x) {
     const real rounder = ROUNDER + EXPONENT_BIAS, lowest = BY_DTYPE(-709.4, -88.3);
     const vec y = at_least(at_most(x, 50), lowest);
-    const vec rounded = rounder - y * LOG2_E;
+    const vec rounded = fused(-y, splat(LOG2_E), splat(rounder));
     const vec power = power_of_two((uvec)rounded);
     const vec expm1 = small_expm1(reduced(-y, rounded - rounder));
-    return one_if(x >= lowest) / (power * expm1 + (1 + power));
+    return one_if(x >= lowest) / fused(power, expm1, 1 + power);
 }
 
 /* (exp(2|x|) - 1) / (exp(2|x|) + 1), without subtracting nearly equal numbers: for
@@ -139,16 +142,17 @@ INLINE vec v_sigmoid(vec x) {
 INLINE vec v_tanh(vec x) {
     const real rounder = ROUNDER + EXPONENT_BIAS;
     const vec size = at_most(v_abs(x), BY_DTYPE(22, 11));
-    const vec rounded = size * (2 * LOG2_E) + rounder;
+    const vec rounded = fused(size, splat(2 * LOG2_E), splat(rounder));
     const vec power = power_of_two((uvec)rounded);
-    const vec expm1 = small_expm1(2 * size - (rounded - rounder) * LN2);
-    return with_sign((power * expm1 + (power - 1)) / (power * expm1 + (power + 1)), x);
+    const vec rest = fused(rounder - rounded, splat(LN2), size + size);
+    const vec expm1 = small_expm1(rest);
+    return with_sign(fused(power, expm1, power - 1) / fused(power, expm1, power + 1), x);
 }
 
 /* 2 atanh(s), for log(m) with s = (m - 1) / (m + 1). */
 INLINE vec twice_atanh(vec s, int terms) {
     const vec twice = s + s, square = s * s;
-    return twice + twice * (square * series(ATANH_SERIES, terms, square));
+    return fused(twice, square * series(ATANH_SERIES, terms, square), twice);
 }
 
 /* x = 2**k m with m between sqrt(1/2) and sqrt(2); the exponent's bits give k. */
@@ -162,7 +166,7 @@ INLINE vec v_log(vec x) {
     vec k = (vec)(exponent + (uvec)splat(ROUNDER)) - ROUNDER;
     k = choose(subnormal, k - BY_DTYPE(54, 24), k);
     const vec rest = twice_atanh((m - 1) / (m + 1), LOG_TERMS);
-    const vec result = k * LN2_HIGH + (k * LN2_LOW + rest);
+    const vec result = fused(k, splat(LN2_HIGH), fused(k, splat(LN2_LOW), rest));
     const vec edge = choose(x == 0, splat(-INFINITY), splat(NAN));
     /* What compares with nothing, and infinity, are their own logarithms. */
     return choose(x < INFINITY, choose(x > 0, result, edge), x);

@@ -18,7 +18,6 @@
 #include "vectors.h"
 #include "functions.h"
 #include "multiply.h"
-#include "pairs.h"
 #include "threads.h"
 #include "slots.h"
 #include "products.h"
@@ -180,6 +179,7 @@ static void swap_states(Frame *frame)
         frame->before[k] = frame->after[k];
         frame->after[k] = old;
     }
+    frame->turned ^= 1;
 }
 
 /* Run the steps from `begin` on, a block of them, in the order in which they come. */
@@ -238,8 +238,10 @@ static void run_piece(const Job *job, Frame *frame, Member *member, int64_t piec
 static Frame new_frame(const Job *job, const int64_t *slot, real *scratch)
 {
     Frame frame = {.slot = slot, .sum_row = job->sums_size};
-    for (int i = 0; i < RUNS; i++)
+    for (int i = 0; i < RUNS; i++) {
         frame.packed[i] = job->packed[i];
+        frame.tile[i] = tile_size(&runs[i], slot);
+    }
     for (int i = 0; i < ROOTS; i++)
         frame.root[i] = (const real *)(intptr_t)slot[SLOT_ROOTS + ROOT_SLOTS * i];
     lay_out(&frame, job, scratch);
@@ -361,7 +363,7 @@ static void plan(Job *job, const int64_t *slot)
     int64_t threads = team_size(slot + SLOT_THREADS), step = rows * step_cost(slot);
     int few = rows < threads * (packed_total(slot) < LARGE ? SUM_ROWS : TOGETHER_ROWS);
     job->cost = step * steps;
-    int pays = step >= TOGETHER_FROM && job->cost >= SERIAL_BELOW;
+    int pays = step >= TOGETHER_FROM && job->cost >= TOGETHER_FROM_ALL;
     job->gang.shares = few && pays ? (int)smaller(threads, MOST_SHARES) : 1;
     job->pieces = piece_count(rows, job->gang.shares > 1 ? 1 : threads);
     int64_t most = most_rows(job, slot), in_block = BLOCK_ROWS / (most > 0 ? most : 1);

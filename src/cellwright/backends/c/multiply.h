@@ -31,7 +31,7 @@
             {                                                                            \
                 vec value = splat(x[r * row]);                                           \
                 _Pragma("GCC unroll 8") for (int j = 0; j < W; j++)                      \
-                    sum[r][j] += value * b[j];                                           \
+                    sum[r][j] = fused(value, b[j], sum[r][j]);                           \
             }                                                                            \
         }                                                                                \
         _Pragma("GCC unroll 8") for (int r = 0; r < R; r++)                              \

@@ -73,6 +73,9 @@ C: dict[str, Form] = {
     "surrogate": Form("{}", CALL, (CALL,)),
 }
 
+SUMS = ("add", "sub")
+"""Ops that take a product with them, as `fused` does."""
+
 WHOLE = {
     "row_sum": "row_sum",
     "row_max": "row_max",

@@ -15,6 +15,12 @@ typedef struct {
     int root[4];
 } Run;
 
+enum {
+    MOST_VECTORS = 4, /* of a tile */
+    /* Entries of weights that the first cache holds beside all else. */
+    NEAR = 16384 / sizeof(real),
+};
+
 static inline int64_t smaller(int64_t a, int64_t b)
 {
     return a < b ? a : b;
@@ -139,35 +145,73 @@ static void pack_tile(const Run *run, const int64_t *slot, int64_t tile, real *p
 }
 
 /* Add a run's products for units from `unit` on to the accumulators of `rows` rows, or to 0
- * where these are fresh. */
+ * where these are fresh. `size` is what a tile takes, `way` on which side the next one is. */
 static inline void multiply(const Run *run, const int64_t *slot, const real *packed,
-                            int64_t unit, int rows, const real *x, int64_t row, vec *acc,
-                            int64_t stride, int group, int fresh)
+                            int64_t size, int64_t unit, int rows, const real *x, int64_t row,
+                            vec *acc, int64_t stride, int way, int group, int fresh)
 {
     int64_t from, to;
     int width = run->count * tile_vectors(run, slot, unit);
     tile_range(run, slot, unit, &from, &to);
-    packed += unit / (run->spread * LANES) * tile_size(run, slot);
-    const real *next = packed + tile_size(run, slot) + group * (to - from) * LANES;
+    packed += unit / (run->spread * LANES) * size;
+    const real *next = packed + way * size + group * (to - from) * LANES;
     multiply_table[width][rows](acc, stride, packed, x + from, row, 1, to - from, next,
                                fresh);
 }
 
-/* The same for one row and two tiles; the second one's accumulators lie a stride behind. */
-static inline void multiply_pair(const Run *run, const int64_t *slot, const real *packed,
-                                 int64_t unit, const real *x, vec *acc, int64_t stride,
-                                 int fresh)
+/* acc[j] += sum over k of x[k] * w[k][j] for one row, a known number of vectors, and one
+ * tile or two. Sums of a known number stay in registers. */
+INLINE void multiply_known(const int tiles, const int width, const real *w, int64_t size,
+                           const real *x, int64_t depth, vec *acc, int64_t stride, int fresh)
+{
+    vec sum[2][MOST_VECTORS];
+    UNROLLED for (int t = 0; t < tiles; t++)
+        UNROLLED for (int j = 0; j < width; j++)
+            sum[t][j] = fresh ? splat(0) : acc[t * stride + j];
+    for (int64_t k = 0; k < depth; k++, w += width * LANES) {
+        vec value = splat(x[k]);
+        UNROLLED for (int t = 0; t < tiles; t++)
+            UNROLLED for (int j = 0; j < width; j++)
+                sum[t][j] =
+                    fused(value, *(const vec *)(w + t * size + j * LANES), sum[t][j]);
+    }
+    UNROLLED for (int t = 0; t < tiles; t++)
+        UNROLLED for (int j = 0; j < width; j++)
+            acc[t * stride + j] = sum[t][j];
+}
+
+/* The same as `multiply` for one row, where `run` is known when this is compiled. */
+INLINE void multiply_one(const Run *run, const int64_t *slot, const real *packed,
+                         int64_t size, int64_t unit, const real *x, vec *acc, int fresh)
+{
+    int64_t from, to;
+    tile_range(run, slot, unit, &from, &to);
+    const real *w = packed + unit / (run->spread * LANES) * size;
+    int vectors = tile_vectors(run, slot, unit);
+    if (vectors == run->spread)
+        multiply_known(1, run->count * run->spread, w, 0, x + from, to - from, acc, 0, fresh);
+    else if (vectors == 3)
+        multiply_known(1, 3, w, 0, x + from, to - from, acc, 0, fresh);
+    else if (vectors == 2)
+        multiply_known(1, 2, w, 0, x + from, to - from, acc, 0, fresh);
+    else
+        multiply_known(1, 1, w, 0, x + from, to - from, acc, 0, fresh);
+}
+
+/* The same for two tiles; the second one's accumulators lie a stride behind. */
+INLINE void multiply_two(const Run *run, const int64_t *slot, const real *packed,
+                         int64_t size, int64_t unit, const real *x, vec *acc,
+                         int64_t stride, int fresh)
 {
     int64_t second = unit + run->spread * LANES;
-    int vectors = tile_vectors(run, slot, unit);
-    if (run->heads >= 0 || tile_vectors(run, slot, second) < vectors) {
-        multiply(run, slot, packed, unit, 1, x, 0, acc, stride, 0, fresh);
-        multiply(run, slot, packed, second, 1, x, 0, acc + stride, stride, 0, fresh);
+    const real *w = packed + unit / (run->spread * LANES) * size;
+    if (run->heads < 0 && tile_vectors(run, slot, second) == run->spread) {
+        multiply_known(2, run->count * run->spread, w, size, x, slot[run->depth], acc, stride,
+                       fresh);
         return;
     }
-    packed += unit / (run->spread * LANES) * tile_size(run, slot);
-    two_tiles_table[run->count * vectors](
-        acc, stride, packed, packed + tile_size(run, slot), x, slot[run->depth], fresh);
+    multiply(run, slot, packed, size, unit, 1, x, 0, acc, stride, 1, 0, fresh);
+    multiply(run, slot, packed, size, second, 1, x, 0, acc + stride, stride, 1, 0, fresh);
 }
 
 #define BODY inline __attribute__((always_inline))
@@ -217,48 +261,87 @@ static inline void part_of(int64_t count, int share, int shares, int64_t *from, 
     }
 
 #define PRODUCT(RUN, X, STRIDE, FIRST, FRESH)                                            \
-    if (tiles > 1)                                                                       \
-        multiply_pair(&runs[RUN], frame->slot, frame->packed[RUN], unit,                 \
-                      X + row * (STRIDE), acc + FIRST, stride, FRESH);                   \
+    if (tiles == 2)                                                                      \
+        multiply_two(&runs[RUN], frame->slot, frame->packed[RUN], frame->tile[RUN],      \
+                     unit, X, acc + FIRST, stride, FRESH);                               \
+    else if (alone)                                                                      \
+        multiply_one(&runs[RUN], frame->slot, frame->packed[RUN], frame->tile[RUN],      \
+                     unit, X, acc + FIRST, FRESH);                                       \
     else                                                                                 \
-        multiply(&runs[RUN], frame->slot, frame->packed[RUN], unit, now,                 \
-                 X + row * (STRIDE), STRIDE, acc + FIRST, stride, group, FRESH);
+        multiply(&runs[RUN], frame->slot, frame->packed[RUN], frame->tile[RUN], unit,    \
+                 now, X + row * (STRIDE), STRIDE, acc + FIRST, stride, way, group, FRESH);
 
 /* Some accumulators begin at 0. */
 #define CLEAR(FIRST, COUNT)                                                              \
-    for (int k = 0; k < count; k++)                                                      \
-        for (int v = 0; v < COUNT; v++)                                                  \
+    for (int k = 0; k < now * tiles; k++)                                                \
+        UNROLLED for (int v = 0; v < COUNT; v++)                                         \
             acc[k * stride + FIRST + v] = splat(0);
 
+#define BODY_OF(I, ROW, UNIT, ACC)                                                       \
+    for (int v = 0; v < SPREAD_##I; v++) {                                               \
+        int64_t at = UNIT + v * LANES;                                                   \
+        if (at + LANES <= size)                                                          \
+            body_##I(frame, ROW, at, LANES, ACC + v);                                    \
+        else if (at < size)                                                              \
+            body_##I(frame, ROW, at, (int)(size - at), ACC + v);                         \
+    }
+
+/* What a single row does with one tile, and with two: their sums need not wait for one
+ * another. */
+#define ONE_ROW(I, COUNT, ...)                                                           \
+    enum { UNITS_##I = SPREAD_##I * LANES };                                             \
+    static BODY void one_##I(const Frame *frame, int64_t size, int64_t unit)             \
+    {                                                                                    \
+        enum { stride = COUNT, alone = 1, tiles = 1, now = 1, row = 0, group = 0, way = 1 }; \
+        vec acc[stride];                                                                 \
+        __VA_ARGS__                                                                      \
+        UNROLLED BODY_OF(I, 0, unit, acc)                                                \
+    }                                                                                    \
+    static void two_##I(const Frame *frame, int64_t size, int64_t unit)                  \
+    {                                                                                    \
+        enum { stride = COUNT, alone = 1, tiles = 2, now = 1, row = 0, group = 0, way = 1 }; \
+        vec acc[2 * stride];                                                             \
+        __VA_ARGS__                                                                      \
+        for (int k = 0; k < 2; k++)                                                      \
+            BODY_OF(I, 0, unit + k * UNITS_##I, acc + k * stride)                        \
+    }
+
 /* A loop with products: for every tile of units and every few rows the accumulators are
- * filled, and body_I is run on them while they are at hand. A single row takes two tiles
- * at a time. */
-#define PRODUCT_PHASE(I, SIZE, COUNT, WIDEST, ...)                                       \
+ * filled, and body_I is run on them while they are at hand.
+ *
+ * A single row takes one tile at a time, or two while these are in the first cache. Every
+ * other step begins with the tiles that the one before it ended with: they are nearest. */
+#define PRODUCT_PHASE(I, SIZE, COUNT, WIDEST, WEIGHTS, ...)                              \
+    ONE_ROW(I, COUNT, __VA_ARGS__)                                                       \
+    static void alone_##I(const Frame *frame, int64_t size, int64_t from, int64_t to)    \
+    {                                                                                    \
+        int near = 2 * (WEIGHTS) <= NEAR, turned = frame->turned && !near;               \
+        for (int64_t i = from; i < to; i++)                                              \
+            if (near && i + 1 < to)                                                      \
+                two_##I(frame, size, i++ * UNITS_##I);                                   \
+            else                                                                         \
+                one_##I(frame, size, (turned ? from + to - 1 - i : i) * UNITS_##I);      \
+    }                                                                                    \
     static void phase_##I(const Frame *frame, int share, int shares)                     \
     {                                                                                    \
-        enum { stride = COUNT, units = SPREAD_##I * LANES };                             \
-        vec acc[6 * stride];                                                             \
+        enum { stride = COUNT, alone = 0, tiles = 1 };                                   \
         int64_t size = frame->slot[SIZE], from, to;                                      \
-        part_of((size + units - 1) / units, share, shares, &from, &to);                  \
-        int rows = frame->rows, groups = (rows + ROWS_OF(WIDEST) - 1) / ROWS_OF(WIDEST); \
+        part_of((size + UNITS_##I - 1) / UNITS_##I, share, shares, &from, &to);          \
+        int rows = frame->rows, way = frame->turned ? -1 : 1;                            \
+        if (rows == 1) {                                                                 \
+            alone_##I(frame, size, from, to);                                            \
+            return;                                                                      \
+        }                                                                                \
+        vec acc[6 * stride];                                                             \
+        int groups = (rows + ROWS_OF(WIDEST) - 1) / ROWS_OF(WIDEST);                     \
         int each = groups > 1 ? rows / groups : rows, more = rows - each * groups;       \
-        for (int64_t tile = from, tiles; tile < to; tile += tiles) {                     \
-            int64_t unit = tile * units;                                                 \
-            tiles = rows == 1 && tile + 1 < to ? 2 : 1;                                  \
+        for (int64_t i = from; i < to; i++) {                                            \
+            int64_t unit = (way > 0 ? i : from + to - 1 - i) * UNITS_##I;                \
             for (int row = 0, group = 0, now; row < rows; row += now, group++) {         \
                 now = each + (group < more);                                             \
-                int count = now * (int)tiles;                                            \
                 __VA_ARGS__                                                              \
-                for (int k = 0; k < count; k++)                                          \
-                    for (int v = 0; v < SPREAD_##I; v++) {                               \
-                        int64_t at = unit + (tiles > 1 ? k * units : 0) + v * LANES;     \
-                        const vec *own = acc + k * stride + v;                           \
-                        int own_row = row + (tiles > 1 ? 0 : k);                         \
-                        if (at + LANES <= size)                                          \
-                            body_##I(frame, own_row, at, LANES, own);                    \
-                        else if (at < size)                                              \
-                            body_##I(frame, own_row, at, (int)(size - at), own);         \
-                    }                                                                    \
+                for (int k = 0; k < now; k++)                                            \
+                    BODY_OF(I, row + k, unit, acc + k * stride)                          \
             }                                                                            \
         }                                                                                \
     }

@@ -20,13 +20,14 @@ static inline int64_t next_piece(Team *team)
     return piece < team->pieces ? piece : -1;
 }
 
-/* Below this many multiply-adds, about a tenth of a millisecond, a second thread costs more
- * than it brings: it sleeps by then, and takes half of that to wake. */
-#define SERIAL_BELOW 8000000
+/* Below this many multiply-adds, some 60 microseconds, a second thread costs more than it
+ * brings: one that sleeps by then takes as long to wake. */
+#define SERIAL_BELOW 2000000
 
-/* From this many multiply-adds of a step on, threads that do it together gain more than
- * they lose by waiting for one another. */
+/* From this many multiply-adds of a step, and of all steps, on threads that do it together
+ * gain more than they lose by waiting for one another. */
 #define TOGETHER_FROM 30000
+#define TOGETHER_FROM_ALL 4000000
 
 /* Below this many rows for each thread, all weights are read for too few of them where
  * these are LARGE: more than the second cache holds. */

@@ -31,7 +31,7 @@ FLAGS = (
     "-shared",
     "-fno-math-errno",
     "-fno-trapping-math",
-    "-ffp-contract=fast",
+    "-ffp-contract=off",
 )
 SHOWN_LINES = 20
 """How much of a compiler's output an error shows: its end."""
