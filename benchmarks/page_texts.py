@@ -6,35 +6,77 @@ LIMITS = (
     sgemm in this run: geometric means over the grid, and the row in which the peer
     is nearest to that limit. Only there, where a peer spends its time in large
     products too, is a ratio bounded below what is asked of the mean.""",
-    """Where the time went in the run of 2026-11-29 (x86-64-v4): with 64 rows and
-    256 units or more, LSTM, GRU and peephole LSTM run at the best rate that torch's
-    sgemm reached in this run, or above it: 104 to 127 % forward, 91 to 101 %
-    forward and backward. There a peer whose time is in large products too can be
-    passed by a few per cent only: ONNX Runtime's LSTM is at 1.03 with 16 rows and
-    at 1.12 with 64 from 128 units on, the loops of 512 units and 64 rows at 1.6 to
-    1.8.""",
-    """With one row that limit is not the one that is met: a step reads all recurrent
-    weights, from 64 units on from the second cache, at some 75 GB/s a core, whoever
-    computes it. What is left there is the call: it takes 30 microseconds beside its
-    kernel, where ONNX Runtime takes some ten, and the kernel of 32 units takes 27. So
-    ONNX Runtime is ahead at one row and up to 64 units (0.75 in the mean), and behind
-    everywhere else but for a few rows of 256 and 512 units. A layer norm waits for its
-    sums, four times a step; a small cell of one product, such as antisymmetric, for its
-    call.""",
-    """What is asked of a stream's step in C is 0.85 and 0.75 times the figures of
-    RTNeural on another machine; here it is at 0.89, 0.86 and 0.79. On a machine with
-    vectors of 32 bytes (x86-64-v3), measured before the first three changes below,
-    more was missed: LSTM forward and backward 1.49 times torch.nn, 79 to 92 % of sgemm,
-    Elman forward 3.73.""",
+    """Where the time went in the run of 2026-11-30 (x86-64-v4): with 64 rows and
+    256 units or more, LSTM, GRU and peephole LSTM run at about the best rate that
+    torch's sgemm reached in this run. There a peer whose time is in large products too
+    can be passed by a few per cent only: ONNX Runtime's LSTM is at 1.04 with 16 rows
+    and at 1.09 with 64 from 128 units on, the loops of 512 units and 64 rows at 1.6 to
+    1.9.""",
+    """With one row a call takes some 20 microseconds beside its kernel, where ONNX
+    Runtime takes ten, and the kernel of 32 units takes 18; that is what is left at 32
+    and 64 units. With 512 units it is the copy of the weights in the order of the
+    tiles, an eighth of the call: ONNX Runtime makes it once, and does not see a weight
+    that changes. A layer norm waits for its sums, four times a step; a small cell of
+    one product, such as antisymmetric, for its call. Forward and backward at one row
+    and 32 units, 70 of 310 microseconds are kernels; torch's own part in a function
+    with so many tensors takes as long.""",
+    """On a machine with vectors of 32 bytes (x86-64-v3), measured before most of the
+    changes below, more was missed: LSTM forward and backward 1.49 times torch.nn, 79 to
+    92 % of sgemm, Elman forward 3.73.""",
 )
 TRIED = (
     """Two builds were compared by two processes that take turns, because the speed of a
     shared machine changes by half within a minute; a number is the old time over the
     new one where nothing else is said. float32, 100 steps, I=H, 2 cores of an AMD EPYC,
-    2026-11-29; the first three on one with AVX-512 (x86-64-v4), the others on one
-    without (x86-64-v3).""",
+    2026-11-29 and 30; those down to the layer norms as one pass on one with AVX-512
+    (x86-64-v4), the others on one without (x86-64-v3).""",
 )
 ATTEMPTS = (
+    (
+        "a call that repeats asks each weight one question",
+        "forward, B=1, H=32: lstm, gru, elman",
+        "1.28, 1.29 and 1.32: 46 microseconds before, 36 now, of an LSTM",
+        "taken",
+    ),
+    (
+        (
+            "a single row's sums stay in registers, and every other step begins with "
+            "the tiles that the last one ended with"
+        ),
+        "lstm, B=1: forward, and a stream's step in C",
+        "1.19 forward at H=64; 1.22, 1.07 and 1.11 in C at 16, 32 and 64 units",
+        "taken",
+    ),
+    (
+        "a second thread from 2 million multiply-adds on, not from 8",
+        "forward: lstm and gru, B=16, I=2, H=32; lstm, B=1, H=128",
+        "1.8, 1.8 and 1.22; 1.0 to 1.7 where the thread sleeps before each call",
+        "taken",
+    ),
+    (
+        "the same from one million on",
+        "forward: lstm, B=1, H=64; lstm, B=4, H=32; gru, B=2, H=64",
+        "0.71 to 1.32, by what ran before",
+        "not taken",
+    ),
+    (
+        "products and sums that are taken in one step are said in the text",
+        "forward: lstm, gru, elman, slstm, B from 1 to 64",
+        "0.97 to 1.03, and the same bits with gradients and without",
+        "taken",
+    ),
+    (
+        "weights fetched ahead into the first cache",
+        "lstm, B=1, H from 64 to 512, and a stream's step in C",
+        "0.84 to 1.00",
+        "not taken",
+    ),
+    (
+        "a single row's tiles one at a time also where two fit into the first cache",
+        "the same on x86-64-v3",
+        "0.85 to 0.96 for gru, 0.93 to 1.03 for elman, 0.97 to 1.06 for lstm",
+        "not taken",
+    ),
     (
         (
             "what passes keep and work in is one piece; outer products are written "

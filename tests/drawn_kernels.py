@@ -136,7 +136,7 @@ def compare(drawn: Sequence[Drawn], level: Level, optimise: int = 1) -> list[Com
         level: the instruction set.
         optimise: how much the compiler does.
     """
-    wanted = [each for one in drawn for each in one.wanted]
+    wanted = [*dict.fromkeys(each for one in drawn for each in one.wanted)]
     programs = compile_many(wanted, torch.float64, level, optimise)
     with running(dict(zip(wanted, programs, strict=True))):
         return [_compared(one.problem) for one in drawn]

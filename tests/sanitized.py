@@ -48,6 +48,7 @@ def main(level: str, dtype: str) -> None:
         with running(dict(zip(wanted, programs, strict=True))):
             for problem in all_problems:
                 compare(problem, number)
+                compare(problem.first_row, number)
 
 
 def wanted_of(all_problems: Sequence[Problem]) -> Iterator[Wanted]:

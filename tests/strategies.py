@@ -158,6 +158,15 @@ class Problem:
             parameters={name: leaves[name] for name in self.parameters},
         )
 
+    @property
+    def first_row(self) -> "Problem":
+        """The same for the first row of the batch alone: kernels have a way for one."""
+        return replace(
+            self,
+            inputs={name: value[:, :1] for name, value in self.inputs.items()},
+            states={name: value[:1] for name, value in self.states.items()},
+        )
+
     def weights(self, generator: torch.Generator) -> dict[str, Tensor]:
         """Return random cotangents of everything that `run` gives."""
         return {

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cell_texts import HEAD, NAMES, STEP, codes_of, faults_of, no_base, text_of
 from cellwright.cells import find, library
-from cellwright.cells.library import CellFileError
+from cellwright.cells.library import CellFileError, UnknownCellError
 from cellwright.language.cell import read_cell
 from cellwright.language.report import CellError, Source
 
@@ -173,6 +173,22 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
     for path in (tmp_path / "none.cell", tmp_path):
         with pytest.raises(CellFileError, match="cannot be read"):
             find(path)
+
+
+def test_a_file_that_is_there_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who forgets the ending, or a letter, is shown the file."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "leaky.cell").write_text("", encoding="utf-8")
+    with pytest.raises(UnknownCellError, match=r"mean the file 'leaky\.cell'\?"):
+        find("leaky")
+    for path in (Path("leky.cell"), Path("leaky"), tmp_path / "laeky.cell"):
+        with pytest.raises(CellFileError, match=r"you mean '.*leaky\.cell'\?"):
+            find(path)
+    with pytest.raises(CellFileError) as caught:
+        find(Path("other.cell"))
+    assert "did you mean" not in str(caught.value)
 
 
 def test_sizes_do_not_grow_without_bound() -> None:

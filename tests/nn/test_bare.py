@@ -493,6 +493,13 @@ def turned_round(layer: Any) -> None:
     layer.weight_hh_l0.data = layer.weight_hh_l0.data.t()
 
 
+def shared(layer: Any) -> None:
+    """Put other memory below all weights."""
+    layer.share_memory()
+    with torch.no_grad():
+        layer.weight_hh_l0.mul_(-0.5)
+
+
 def replaced(layer: Any) -> None:
     """Put another Parameter there."""
     layer.bias_hh_l0 = nn.Parameter(torch.ones(12))
@@ -505,7 +512,9 @@ def computed(layer: Any) -> None:
         layer.parametrizations.weight_hh_l0.original0.mul_(2)
 
 
-@pytest.mark.parametrize("change", [in_place, moved, turned_round, replaced, computed])
+@pytest.mark.parametrize(
+    "change", [in_place, moved, turned_round, shared, replaced, computed]
+)
 def test_a_weight_that_changes_is_seen(change: Callable[[Any], None]):
     """However long a layer was called with the one before."""
     layer, x = layer_of("RNN", num_layers=2), torch.randn(4, 2, 5)
@@ -536,7 +545,7 @@ def test_calls_that_repeat_look_at_no_weight_in_full(monkeypatch: pytest.MonkeyP
         lambda x: x[:, :1],
         lambda x: x.repeat(1, 3, 1),
         lambda x: x.transpose(0, 1).contiguous().transpose(0, 1),
-        lambda x: x.flip(2).flip(2)[..., :5],
+        lambda x: x.repeat(1, 1, 2)[..., 3:8],
         lambda x: x.requires_grad_(),
     ],
     ids=["steps", "one row", "rows", "other strides", "a view", "asks for a gradient"],
@@ -555,7 +564,8 @@ def test_another_form_of_input_is_seen(other: Callable[[Tensor], Tensor]):
 def test_threads_may_call_one_layer_at_once():
     """Each gets the outputs of its own input."""
     layer, xs = layer_of("lstm"), torch.randn(4, 6, 2, 5)
-    expected = [rested(layer, x)[0] for x in xs]
+    expected = [alone(layer, x)[0] for x in xs]
+    rested(layer, xs[0])
     right: list[bool] = []
 
     def call(which: int) -> None:
@@ -572,11 +582,34 @@ def test_threads_may_call_one_layer_at_once():
     assert all(right)
 
 
-def test_what_rests_keeps_no_input_alive():
-    """A long sequence goes when its owner lets it go."""
-    layer, x = layer_of("lstm"), torch.randn(4, 2, 5)
+def test_what_rests_keeps_nothing_alive():
+    """Neither an input nor a layer that one of its weights knows."""
+    layer, x = layer_of("LSTM"), torch.randn(4, 2, 5)
+    layer.weight_hh_l0.owner = layer
     rested(layer, x)
-    gone = weakref.ref(x)
-    del x
+    gone = weakref.ref(x), weakref.ref(layer)
+    del x, layer
     gc.collect()
-    assert gone() is None
+    assert [each() for each in gone] == [None, None]
+
+
+def test_other_threads_and_modes_are_seen(monkeypatch: pytest.MonkeyPatch):
+    """A layer that rests follows torch's number of threads, and its modes."""
+    layer, x = layer_of("lstm"), torch.randn(4, 2, 5)
+    expected = rested(layer, x)[0]
+    calls, threads = counted(monkeypatch), torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads + 1)
+        with torch.no_grad():
+            assert torch.equal(layer(x)[0], expected)
+    finally:
+        torch.set_num_threads(threads)
+    assert calls == [True]
+    with torch.inference_mode():
+        found = [layer(x)[0] for _ in range(4)][-1]
+    assert found.is_inference()
+    with torch.no_grad():
+        found = layer(x)[0]
+    assert not found.is_inference()
+    assert torch.equal(found, expected)
+    assert layer(x)[0].requires_grad

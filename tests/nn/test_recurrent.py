@@ -392,6 +392,13 @@ def test_repr_tells_what_is_not_default():
     assert "batch_first" not in text
 
 
+def test_repr_tells_which_constants_were_given():
+    """A number as it is, of a tensor its shape; none that is as the cell says."""
+    made = cw.nn.Recurrent("izhikevich", 1, 3, a=0.1, d=torch.tensor([8.0, 6.0, 2.0]))
+    assert "a=0.1, d=tensor of [3]" in repr(made)
+    assert "b=" not in repr(made)
+
+
 @pytest.mark.parametrize(
     ("options", "kind", "text"),
     [

@@ -6,6 +6,7 @@ from unittest import mock
 import pytest
 import torch
 
+from cellwright.backends.c.levels import Level, runnable_levels
 from cellwright.backends.c.program import Program
 from cellwright.cells import names
 from pairwise import pairwise
@@ -39,6 +40,16 @@ def test_every_cell_runs_on_kernels_forward_and_back():
 @pytest.mark.parametrize("case", sorted(CASES, key=str), ids=str)
 def test_kernels_equal_the_reference(case: Case):
     """Output, last states and the gradient of everything are within the table."""
+    with at_level(case.level):
+        assert too_far(case) == {}
+
+
+@pytest.mark.parametrize("level", runnable_levels(), ids=lambda each: each.name)
+@pytest.mark.parametrize("cell", ["lstm", "gru", "elman", "slstm", "lstm_norm_joint"])
+def test_a_single_row_of_many_units(cell: str, level: Level):
+    """Weights that are not all in the first cache: tiles come back and forth."""
+    row = {name: values[0] for name, values in FACTORS.items()}
+    case = case_of({**row, "cell": cell, "level": level.name, "T": 5, "B": 1, "H": 133})
     with at_level(case.level):
         assert too_far(case) == {}
 

@@ -136,7 +136,7 @@ class Whole:
 
     def resting(
         self, tensors: Sequence[Tensor]
-    ) -> Callable[[Tensor], Sequence[Tensor]] | None:
+    ) -> Callable[[Sequence[Tensor]], Sequence[Tensor]] | None:
         """Return what `again` does for other inputs of the same form, see `Scripts`."""
         return self.scripts.resting("run", tensors)
 

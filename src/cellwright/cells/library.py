@@ -108,7 +108,18 @@ def find(cell: str | os.PathLike[str] | Cell) -> Cell:
         return read_cell(Source("cell", text, "<text>"), _resolve, names())
     if isinstance(cell, os.PathLike) or text.endswith(".cell") or os.sep in text:
         return _from_file(Path(text))
+    if text not in names() and Path(f"{text}.cell").is_file():
+        raise UnknownCellError(
+            f"{text!r} is not a cell of the library\n"
+            f"  fix: did you mean the file '{text}.cell'?"
+        )
     return load(text)
+
+
+def _file_near(path: Path) -> str:
+    """Return "did you mean ...?" with a cell file that is there, or nothing."""
+    there = {each.stem: str(each) for each in path.parent.glob("*.cell")}
+    return did_you_mean(path.name.removesuffix(".cell"), there, there)
 
 
 def _from_file(path: Path) -> Cell:
@@ -131,7 +142,9 @@ def _read(path: Path) -> Source:
         return read_source(path, str(path))
     except OSError as error:
         reason = error.strerror or str(error)
-        raise CellFileError(f"{path}: cannot be read: {reason}") from error
+        near = isinstance(error, FileNotFoundError) and _file_near(path)
+        fix = f"\n  fix: {near}" if near else ""
+        raise CellFileError(f"{path}: cannot be read: {reason}{fix}") from error
 
 
 def _resolve(name: str, _: Source) -> Source | None:

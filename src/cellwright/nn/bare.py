@@ -8,8 +8,7 @@ It halves the time of a small layer's call.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from operator import is_
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, cast
 from weakref import WeakKeyDictionary
 
@@ -27,12 +26,12 @@ from cellwright.autograd.function import Call, asked_of
 from cellwright.autograd.kernels import fixed_roots
 from cellwright.autograd.whole import Layer, Whole
 from cellwright.backends.c.levels import VARIABLE
-from cellwright.backends.c.tape import form_of, team_of
 from cellwright.passes.pipeline import Gradients
 
 from .call import Form
 from .extras import Settings
 from .regularise import may_zone_out
+from .resting import Resting, rest, setting_of
 from .snapshot import Snapshot
 
 Weights = Mapping[str, Tensor]
@@ -50,31 +49,6 @@ class BareLayer(Settings, Protocol):
         ...
 
     def _step_form(self) -> tuple[Form, Weights] | None: ...
-
-
-class _Resting(NamedTuple):
-    """A pass that is done again while weights stay where they are.
-
-    Args:
-        weights: the name of each, it, and another tensor that lies where it lay.
-        form: of the input.
-        team: threads that the pass runs in.
-        run: does it for an input.
-    """
-
-    weights: Sequence[tuple[str, Tensor, Tensor]]
-    form: Hashable
-    team: tuple[int, ...]
-    run: Callable[[Tensor], Sequence[Tensor]]
-
-    def holds(self, layer: BareLayer) -> bool:
-        """Whether a layer's weights are those, and lie as they lay."""
-        own, fixed = layer._parameters, layer._buffers
-        for name, then, there in self.weights:
-            now = own[name] if name in own else fixed.get(name)
-            if now is not then or not then.is_set_to(there):
-                return False
-        return True
 
 
 class Bare:
@@ -100,8 +74,8 @@ class Bare:
         self._shapes = {name: value.shape for name, value in weights.items()}
         self._declared_at: tuple[int, Sequence[Tensor]] = (-1, ())
         self._pairs: dict[Gradients, tuple[Whole, Sequence[str]] | None] = {}
-        self._before: Sequence[Tensor] = ()
-        self._resting: _Resting | None = None
+        self._before: object = None
+        self._resting: Resting | None = None
 
     def again(self, layer: BareLayer, input: Tensor) -> tuple[Any, ...] | None:
         """Return what the layer's last call without first states returns, done again.
@@ -114,11 +88,10 @@ class Bare:
             input: as the caller gave it.
         """
         resting = self._resting
-        if resting is None or torch.is_grad_enabled() or not resting.holds(layer):
+        if resting is None or torch.is_grad_enabled():
             return None
-        if form_of(input) != resting.form or team_of() != resting.team:
-            return None
-        return self._returned(*resting.run(input))
+        found = resting.again(layer, input)
+        return None if found is None else self._returned(*found)
 
     def call(self, weights: Weights, input: Tensor, hx: Any) -> tuple[Any, ...] | None:
         """Return what the layer's call returns; None for what is not looked at here.
@@ -128,6 +101,8 @@ class Bare:
             input: as the caller gave it, like the next.
             hx: first values of the states.
         """
+        # What it holds may be memory that nobody else has any more.
+        self._resting = None
         if input.dim() != 3:
             return None
         given = (hx,) if isinstance(hx, Tensor) else hx or ()
@@ -155,22 +130,11 @@ class Bare:
                 return None
             found = Forward.apply(whole, *tensors) if learns else whole.run(tensors)
         elif hx is None:
-            self._rest(whole, tensors, weights)
+            # Weights that are computed for every call, as by weight_norm, never rest.
+            now = setting_of(input), [*map(id, tensors[1:])]
+            self._resting = rest(whole, tensors, names) if now == self._before else None
+            self._before = now
         return self._returned(*found)
-
-    def _rest(self, whole: Whole, tensors: Sequence[Tensor], weights: Weights) -> None:
-        """Keep what can be called without a look at weights that stay where they are.
-
-        Weights that are computed anew for every call, as by weight_norm, never do.
-        """
-        own = [*weights.values()]
-        if len(own) == len(self._before) and all(map(is_, own, self._before)):
-            run = whole.resting(tensors)
-            if run is not None:
-                lies = [(name, each, each.detach()) for name, each in weights.items()]
-                form = form_of(tensors[0])
-                self._resting = _Resting(lies, form, team_of(), run)
-        self._before = own
 
     def _returned(self, output: Tensor, *last: Tensor) -> tuple[Any, ...]:
         output = output.unsqueeze(-1) if self._gives_scalar else output

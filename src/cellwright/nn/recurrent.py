@@ -322,6 +322,9 @@ class Recurrent(HasMemory, ExactConstants):
                 parts.append(f"{name}={getattr(self, name)}")
         options = {**self._options.counts, **self._options.sizes}
         parts += [f"{name}={value}" for name, value in options.items()]
+        for name, value in self._options.constants.items():
+            said = f"tensor of {list(value.shape)}" if value.shape else value.item()
+            parts.append(f"{name}={said}")
         return ", ".join(parts)
 
     def __prepare_scriptable__(self) -> NoReturn:

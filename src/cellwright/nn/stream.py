@@ -26,8 +26,8 @@ class Stream:
 
     The states between steps are kept here, for any number of streams in one batch. By
     the kernels (``backend="c"``) a layer puts out for a stream what it puts out for its
-    whole sequence at once without gradients, to the bit, whoever else is in the batch;
-    by other backends that is so up to rounding.
+    whole sequence at once, to the bit, whoever else is in the batch; by other backends
+    that is so up to rounding.
 
     Args:
         layer_or_model: in evaluation (``model.eval()``); its recurrent layers are

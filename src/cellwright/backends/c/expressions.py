@@ -19,8 +19,8 @@ from .ops import CALL, SUMS, C, Form
 class Statements:
     """Statements of one loop's body.
 
-    A sum takes the first product that it reads in one step with it, which rounds once:
-    always, whoever else reads that product, and no other one.
+    A sum takes the first product that nobody else reads in one step with it, which
+    rounds once, and no other one. Whether the product is kept as well does not count.
 
     Args:
         graph: of the step.
@@ -40,6 +40,7 @@ class Statements:
 
     def __post_init__(self) -> None:
         nodes = self.graph.nodes
+        self.readers = Counter(a for node in nodes for a in value_args(node))
         self.computed = {
             n
             for n in self.loop.nodes
@@ -47,13 +48,16 @@ class Statements:
         }
         uses = Counter(a for n in self.loop.nodes for a in self._read_by(n))
         uses.update([*self.loop.kept, *self.loop.written])
-        # A product that sums alone read stands in these.
+        # A product that a sum takes stands in that one.
         inside = (n for n in self.computed if not uses[n])
         uses.subtract([a for n in inside for a in self._read_by(n)])
         self.uses = uses
 
     def print(self, comments: Mapping[int, str]) -> list[str]:
-        """Return the lines that compute every node which has a name or a reader."""
+        """Return the lines that compute every node which has a name or two readers.
+
+        A product that a sum takes stands in the sum, whatever its name.
+        """
         for place, accumulator in enumerate(self.loop.accumulators):
             self.done[accumulator.node] = f"acc[{place} * SPREAD]"
         for node in self.loop.nodes:
@@ -83,8 +87,9 @@ class Statements:
         node = self.graph.nodes[position]
         if position not in self.computed or node.op not in SUMS:
             return None
-        products = (a for a in node.args if self.graph.nodes[a].op == "mul")
-        return next((a for a in products if a in self.computed), None)
+        nodes, readers = self.graph.nodes, self.readers
+        lone = (a for a in node.args if nodes[a].op == "mul" and readers[a] == 1)
+        return next((a for a in lone if a in self.computed), None)
 
     def _nested(self, node: int) -> bool:
         kept = node in self.loop.kept or node in self.loop.written

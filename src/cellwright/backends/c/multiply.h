@@ -1,4 +1,5 @@
-/* The one inner loop of all products: rows times vectors, kept in registers.
+/* The inner loop of products: rows times vectors, kept in registers. A single row has one of
+ * its own, see products.h.
  *
  * WIDTHS(X) is X(W) for every number of vectors that the kernel's tiles have.
  */

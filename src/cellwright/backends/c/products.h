@@ -154,7 +154,9 @@ static inline void multiply(const Run *run, const int64_t *slot, const real *pac
     int width = run->count * tile_vectors(run, slot, unit);
     tile_range(run, slot, unit, &from, &to);
     packed += unit / (run->spread * LANES) * size;
-    const real *next = packed + way * size + group * (to - from) * LANES;
+    const real *next = packed + group * (to - from) * LANES;
+    if (way > 0 || unit)
+        next += way * size;
     multiply_table[width][rows](acc, stride, packed, x + from, row, 1, to - from, next,
                                fresh);
 }
@@ -190,9 +192,9 @@ INLINE void multiply_one(const Run *run, const int64_t *slot, const real *packed
     int vectors = tile_vectors(run, slot, unit);
     if (vectors == run->spread)
         multiply_known(1, run->count * run->spread, w, 0, x + from, to - from, acc, 0, fresh);
-    else if (vectors == 3)
+    else if (run->spread > 3 && vectors == 3)
         multiply_known(1, 3, w, 0, x + from, to - from, acc, 0, fresh);
-    else if (vectors == 2)
+    else if (run->spread > 2 && vectors == 2)
         multiply_known(1, 2, w, 0, x + from, to - from, acc, 0, fresh);
     else
         multiply_known(1, 1, w, 0, x + from, to - from, acc, 0, fresh);

@@ -95,14 +95,17 @@ class Script:
             self._filled = addresses, filled
         return self._results(bases, filled)
 
-    def resting(self, given: Sequence[Tensor]) -> Callable[[Tensor], list[Tensor]]:
-        """Return what does it again while all but the first tensor stay where they are.
+    def resting(
+        self, given: Sequence[Tensor]
+    ) -> Callable[[Sequence[Tensor]], list[Tensor]]:
+        """Return what does it again while all but the first tensor stay where they lie.
+
+        What is returned takes all of them; who calls it has seen that they do.
 
         Args:
-            given: tensors of the same forms. Who calls what is returned has seen that
-                those behind the first one still have theirs, and lie where they lay.
+            given: tensors of the same forms.
         """
-        behind, (before, filled) = given[1:], self._filled
+        before, filled = self._filled
         filled = [slots[:] for slots in filled]
         for place, (base, old) in enumerate(zip(given, before, strict=False)):
             for call, at, _ in self._places[place]:
@@ -110,8 +113,8 @@ class Script:
         moving = [0, *range(len(given), len(self._places))]
         places = [(base, self._places[base]) for base in moving]
 
-        def run(first: Tensor) -> list[Tensor]:
-            bases = self._bases((first, *behind))
+        def run(given: Sequence[Tensor]) -> list[Tensor]:
+            bases = self._bases(given)
             own = [slots[:] for slots in filled]
             for base, found in places:
                 address = bases[base].data_ptr()

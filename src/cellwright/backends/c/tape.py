@@ -313,8 +313,8 @@ class Scripts:
 
     def resting(
         self, key: Hashable, given: Sequence[Tensor]
-    ) -> Callable[[Tensor], Sequence[Tensor]] | None:
-        """Return what does a pass again while all but its first tensor stay.
+    ) -> Callable[[Sequence[Tensor]], Sequence[Tensor]] | None:
+        """Return what does a pass again while all but its first tensor stay there.
 
         It is None where the pass is not written down; see `Script.resting`.
         """

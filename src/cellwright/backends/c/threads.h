@@ -20,8 +20,9 @@ static inline int64_t next_piece(Team *team)
     return piece < team->pieces ? piece : -1;
 }
 
-/* Below this many multiply-adds, some 60 microseconds, a second thread costs more than it
- * brings: one that sleeps by then takes as long to wake. */
+/* Below this many multiply-adds a second thread costs more than it brings: one that sleeps by
+ * then takes some 50 microseconds to wake. At the rate of products that is half of it; what
+ * is made of them takes as long again in small cells. */
 #define SERIAL_BELOW 2000000
 
 /* From this many multiply-adds of a step, and of all steps, on threads that do it together

@@ -105,7 +105,7 @@ typedef long long mask256 __attribute__((vector_size(32)));
 
 /* a * b + c by one instruction, rounded once; named for the same reason. */
 #ifdef __has_builtin
-#if __has_builtin(__builtin_elementwise_fma) && defined __FP_FAST_FMA
+#if __has_builtin(__builtin_elementwise_fma) && (defined __FMA__ || defined __aarch64__)
 #define FUSED(a, b, c) __builtin_elementwise_fma(a, b, c)
 #elif CW_BYTES == 64 && defined __AVX512F__
 #if !CW_DOUBLE && __has_builtin(__builtin_ia32_vfmaddps512_mask)
@@ -125,13 +125,13 @@ typedef long long mask256 __attribute__((vector_size(32)));
 /* x in every lane. Subtracting 0 keeps the sign of -0, which adding it would not. */
 INLINE vec splat(real x) { return x - (vec){0}; }
 
-/* a * b + c, rounded once wherever the processor can. It is said here where that happens:
+/* a * b + c, rounded once wherever the level can. It is said here where that happens:
  * left to the compiler it hangs on who else reads the product, and in which block, and a
  * kernel that keeps a product would give other bits than one that does not. */
 INLINE vec fused(vec a, vec b, vec c) {
 #ifdef FUSED
     return FUSED(a, b, c);
-#elif defined __FP_FAST_FMA
+#elif defined __FMA__ || defined __aarch64__
     EACH_LANE(i) c[i] = CW_DOUBLE ? __builtin_fma(a[i], b[i], c[i])
                                   : __builtin_fmaf(a[i], b[i], c[i]);
     return c;
