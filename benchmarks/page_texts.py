@@ -8,12 +8,12 @@ LIMITS = (
     products too, is a ratio bounded below what is asked of the mean.""",
     """Where the time went in the run of 2026-11-30 (x86-64-v4): with 64 rows and
     256 units or more, LSTM, GRU and peephole LSTM run at about the best rate that
-    torch's sgemm reached in this run. There a peer whose time is in large products too
-    can be passed by a few per cent only: ONNX Runtime's LSTM is at 1.00 with 16
+    torch's sgemm reached in this run. There a peer whose time is in large products
+    too can be passed by a few per cent only: ONNX Runtime's LSTM is at 1.00 with 16
     rows and at 1.08 with 64 from 128 units on, the loops of 512 units and 64 rows
     at 1.6 to 1.9. The run was made before the last change of the day: a call
-    without gradients has asked each weight for its address since, which takes a
-    tenth of a microsecond.""",
+    without gradients has asked each weight for its address since, which takes it
+    one microsecond or two.""",
     """With one row a call takes some 20 microseconds beside its kernel, where ONNX
     Runtime takes ten, and the kernel of 32 units takes 18; that is what is left at 32
     and 64 units, beside the copy of the weights in the order of the tiles, which ONNX
