@@ -21,7 +21,7 @@ from .expressions import Statements
 from .identifiers import identifiers
 from .memory import Memory
 from .ops import WHOLE
-from .runs import Run, runs_of, spread_of
+from .runs import WIDTH, Run, runs_of, spread_of
 from .slots import HEAD, INPUT, OUTPUT, ROOT, STATE, Slots, length
 
 ROWS = 6
@@ -77,6 +77,7 @@ def configuration(
             f"#define CW_BYTES {vector_bytes}",
             f"#define ACCUMULATORS {accumulators}",
             f"#define WIDTHS(X) {listed}",
+            f"#define MOST_VECTORS {WIDTH}",
         ]
     )
 

@@ -53,4 +53,4 @@ typedef void Multiply(vec *, int64_t, const real *, const real *, int64_t, int64
 #define MULTIPLY_TABLE(W)                                                                \
     [W] = {0,                multiply_##W##_1, multiply_##W##_2, multiply_##W##_3,       \
            multiply_##W##_4, multiply_##W##_5, multiply_##W##_6},
-static Multiply *const multiply_table[5][7] = {{0}, WIDTHS(MULTIPLY_TABLE)};
+static Multiply *const multiply_table[MOST_VECTORS + 1][7] = {{0}, WIDTHS(MULTIPLY_TABLE)};

@@ -12,14 +12,11 @@
 typedef struct {
     int count, spread;
     int units, depth, heads;
-    int root[4];
+    int root[MOST_VECTORS];
 } Run;
 
-enum {
-    MOST_VECTORS = 4, /* of a tile */
-    /* Entries of weights that the first cache holds beside all else. */
-    NEAR = 16384 / sizeof(real),
-};
+/* Entries of weights that the first cache holds beside all else. */
+enum { NEAR = 16384 / sizeof(real) };
 
 static inline int64_t smaller(int64_t a, int64_t b)
 {
