@@ -3,7 +3,10 @@
 Two steps, ``D(s)`` and ``D(s/2)``, extrapolate to ``(4 D(s/2) - D(s)) / 3`` with an
 error of s**4, and their difference bounds what is left. An entry that crosses a kink
 between its two sides, or that stays noisy, is tried again with a smaller step and then
-counted, never dropped in silence.
+counted, never dropped in silence. From the second try on, what is left is bounded by
+how far the extrapolation itself has moved (Ridders, Advances in Engineering Software
+4(2), 1982): the two steps of one try differ by s**2, far more than the result is wrong
+by, and at the smallest steps they can agree by chance of rounding.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from cellwright.backends.reference.frozen import Frozen, moving_nodes
 from cellwright.backends.reference.interpret import Arguments, first_states, run
 from cellwright.ir.graph import Graph
 
-STEPS = (2e-4, 1.25e-5, 8e-7)
+STEPS = (2e-4, 5e-5, 1.25e-5, 3e-6, 8e-7)
 """The first is the best for a smooth cell: s**4 = 2e-15 against rounding of 1e-16 / s
 = 5e-13. The others reach cells whose slopes change within 1e-4, at up to 1e-10 of
 rounding."""
@@ -71,7 +74,7 @@ class Slopes:
     Args:
         slope: one number a direction, NaN where it is not decided.
         crossed: which directions cross a kink, at every step size.
-        noise: what the two steps still differ by, as a share of the largest slope.
+        noise: what two estimates still differ by, as a share of the largest slope.
     """
 
     slope: Tensor
@@ -102,6 +105,7 @@ class Differences:
         slope = torch.full((number,), torch.nan, dtype=torch.float64)
         noise = torch.full_like(slope, torch.inf)
         crossed = torch.ones(number, dtype=torch.bool)
+        before = slope.clone()
         for step in STEPS:
             left = slope.isnan().nonzero().squeeze(-1)
             if not len(left):
@@ -112,8 +116,11 @@ class Differences:
             best = (4 * near - wide) / 3
             # The first step's crossing is the larger one, so the smaller is kept.
             crossed[left] = wide_crossed | near_crossed
-            fine, noise[left] = quiet(best, (near - wide).abs(), ~crossed[left], bound)
+            first = before[left].isnan()
+            spread = torch.where(first, near - wide, best - before[left]).abs()
+            fine, noise[left] = quiet(best, spread, ~crossed[left], bound)
             slope[left[fine]] = best[fine]
+            before[left] = torch.where(crossed[left], torch.nan, best)
         return Slopes(slope, crossed, noise)
 
     def _central(self, directions: Values, step: float) -> tuple[Tensor, Tensor]:
@@ -154,7 +161,7 @@ def quiet(
 
     Args:
         slope: ``[N]``.
-        spread: ``[N]``, what two steps differ by.
+        spread: ``[N]``, what two estimates differ by.
         smooth: ``[N]``, which of them crossed no kink.
         bound: the noise below which a slope is decided.
     """
