@@ -17,6 +17,7 @@ from torch.testing._internal.two_tensor import TwoTensor
 
 import cellwright as cw
 from any_cell import sizes_for
+from cellwright.autograd.whole import Whole
 from cellwright.backends.c.errors import TensorError
 from cellwright.backends.c.levels import VARIABLE
 from cellwright.checks.tolerances import TOLERANCES, error
@@ -512,9 +513,16 @@ def computed(layer: Any) -> None:
         layer.parametrizations.weight_hh_l0.original0.mul_(2)
 
 
-@pytest.mark.parametrize(
-    "change", [in_place, moved, turned_round, shared, replaced, computed]
-)
+def frozen(layer: Any) -> None:
+    """Ask no gradient of a weight any more."""
+    layer.weight_hh_l0.requires_grad_(False)
+    in_place(layer)
+
+
+CHANGES = [in_place, moved, turned_round, shared, replaced, computed, frozen]
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_a_weight_that_changes_is_seen(change: Callable[[Any], None]):
     """However long a layer was called with the one before."""
     layer, x = layer_of("RNN", num_layers=2), torch.randn(4, 2, 5)
@@ -524,6 +532,95 @@ def test_a_weight_that_changes_is_seen(change: Callable[[Any], None]):
     assert not torch.equal(expected, before)
     with torch.no_grad():
         assert all(torch.equal(layer(x)[0], expected) for _ in range(4))
+
+
+def trained(layer: Any, x: Tensor, hx: Any = None) -> list[Tensor]:
+    """Return the output of a call, and the gradients of all that asks for one."""
+    output, _ = layer(x, hx)
+    leaves = [x, *layer.parameters(), *([] if hx is None else hx)]
+    asking = [each for each in leaves if each.requires_grad]
+    slope = torch.arange(output.numel(), dtype=output.dtype).view_as(output).sin()
+    return [output, *torch.autograd.grad(output, asking, slope)]
+
+
+def trained_alone(layer: Any, x: Tensor, hx: Any = None) -> list[Tensor]:
+    """Return the same of calls that are not bare."""
+    with never_bare():
+        return trained(layer, x, hx)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("asks", [False, True])
+def test_training_sees_a_weight_that_changes(change: Callable[[Any], None], asks: bool):
+    """Its gradients are those of the weights as they are, also with evaluation between.
+
+    No part is looked through in full while nothing changes.
+    """
+    layer, x = layer_of("RNN", num_layers=2), torch.randn(4, 2, 5, requires_grad=asks)
+    found = trained(layer, x)
+    for _ in range(4):
+        rested(layer, x)
+        trained(layer, x)
+    with mock.patch.object(bare.Bare, "call"), mock.patch.object(Whole, "gradients"):
+        assert all(map(torch.equal, trained(layer, x), found))
+    change(layer)
+    expected = trained_alone(layer, x)
+    assert not torch.equal(expected[0], found[0])
+    for _ in range(4):
+        found = trained(layer, x)
+        assert len(found) == len(expected)
+        assert all(map(torch.equal, found, expected))
+
+
+def test_training_sees_what_changes_before_it_goes_back():
+    """A weight may be moved, and the number of threads set, between the two parts."""
+    layer, x = layer_of("RNN"), torch.randn(4, 2, 5)
+    for _ in range(5):
+        trained(layer, x)
+    slope, threads = torch.randn(4, 2, 12), torch.get_num_threads()
+
+    def gradients() -> Sequence[Tensor]:
+        held = layer.weight_hh_l0.data
+        output, _ = layer(x)
+        try:
+            moved(layer)
+            torch.set_num_threads(threads + 1)
+            return torch.autograd.grad(output, [*layer.parameters()], slope)
+        finally:
+            torch.set_num_threads(threads)
+            layer.weight_hh_l0.data = held
+
+    with never_bare():
+        expected = gradients()
+    assert all(map(torch.equal, gradients(), expected))
+
+
+@pytest.mark.parametrize("asks", [False, True])
+def test_states_may_be_given_to_calls_that_repeat(
+    asks: bool, monkeypatch: pytest.MonkeyPatch
+):
+    """As in training that is cut into pieces; other ones at every call, in any form."""
+    layer, x = layer_of("LSTM"), torch.randn(4, 2, 5)
+
+    def states() -> list[Tensor]:
+        return [torch.randn(1, 2, 12).requires_grad_(asks) for _ in range(2)]
+
+    def both(hx: list[Tensor]) -> None:
+        expected = trained_alone(layer, x, hx)
+        assert all(map(torch.equal, trained(layer, x, hx), expected))
+
+    for _ in range(5):
+        both(states())
+    calls = counted(monkeypatch)
+    both(states())
+    assert calls == []
+    odd = [each.detach().repeat(1, 1, 2)[..., ::2] for each in states()]
+    both([each.requires_grad_(asks) for each in odd])
+    assert calls == [True]
+    with pytest.raises(ShapeError):
+        layer(x, ())
+    with pytest.raises(ShapeError):
+        layer(x, (torch.zeros(1, 3, 12), torch.zeros(1, 3, 12)))
 
 
 def test_calls_that_repeat_look_at_no_weight_in_full(monkeypatch: pytest.MonkeyPatch):

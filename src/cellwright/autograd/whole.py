@@ -7,23 +7,24 @@ are part of the pass, which is written down as a whole and done again for other 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial, reduce
+from functools import cached_property, partial, reduce
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from cellwright.backends.c.admit import flat
+from cellwright.backends.c.script import Repeat
 from cellwright.backends.c.slots import resolved
-from cellwright.backends.c.tape import Scripts, Tape, side_by_side
+from cellwright.backends.c.tape import Scripts, Tape
 from cellwright.ir.graph import Graph
 
 from .doors import are_plain
 from .function import Call
 from .kernels import apart, backward_pass
+from .layout import Layout, Place
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,18 @@ class Layer:
     call: Call
     sums: Sequence[Sequence[int]]
     fixed: Mapping[int, Tensor]
+
+
+class Asks(NamedTuple):
+    """What is asked of a backward part.
+
+    Args:
+        present: which of the results have a gradient.
+        states: whether those of the first states are asked for.
+    """
+
+    present: tuple[bool, ...]
+    states: bool
 
 
 @dataclass(frozen=True)
@@ -65,47 +78,6 @@ class _Torch:
     def add(self, a: Tensor, b: Tensor) -> Tensor:
         """Return the sum of two tensors."""
         return a + b
-
-
-class _Place(NamedTuple):
-    """An array that is kept: of which layer, of which node, and its shape."""
-
-    layer: int
-    node: int
-    shape: tuple[int, ...]
-
-
-class _Layout:
-    """Where in one piece of memory all lies that is kept.
-
-    Every tensor that a call allocates and keeps takes time, whatever its size.
-
-    Args:
-        layers: their number.
-        places: of the arrays.
-        size: bytes of a number.
-
-    Attributes:
-        lengths: numbers in it; none of a cell that keeps its output alone.
-    """
-
-    def __init__(self, layers: int, places: Sequence[_Place], size: int):
-        self._layers, self._places = layers, places
-        counts = [math.prod(each.shape) for each in places]
-        self._starts, length = side_by_side(counts, size)
-        self.lengths = [length] if places else []
-
-    def cut(self, kept: Sequence[Tensor]) -> list[dict[int, Tensor]]:
-        """Return the arrays of every layer, by their nodes.
-
-        Args:
-            kept: that memory, and maybe other tensors behind it.
-        """
-        arrays: list[dict[int, Tensor]] = [{} for _ in range(self._layers)]
-        for start, (layer, node, shape) in zip(self._starts, self._places, strict=True):
-            part = kept[0][start : start + math.prod(shape)]
-            arrays[layer][node] = part.view(shape)
-        return arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,10 +107,30 @@ class Whole:
         return self.scripts.again("run", tensors)
 
     def resting(
-        self, tensors: Sequence[Tensor]
-    ) -> Callable[[Sequence[Tensor]], Sequence[Tensor]] | None:
-        """Return what `again` does for other inputs of the same form, see `Scripts`."""
-        return self.scripts.resting("run", tensors)
+        self, tensors: Sequence[Tensor], moving: int, learns: bool
+    ) -> Repeat | None:
+        """Return what does the forward part again, see `Scripts.resting`.
+
+        Args:
+            tensors: that it was run with.
+            moving: how many of the first ones may be others.
+            learns: whether it keeps what the backward part reads.
+        """
+        which = "forward" if learns else "run"
+        return self.scripts.resting(which, tensors, range(moving))
+
+    def resting_back(
+        self, tensors: Sequence[Tensor], asks: Asks, moving: int
+    ) -> Repeat | None:
+        """Return what does the backward part again, see `Scripts.resting`.
+
+        Args:
+            tensors: that it was run with, kept ones and gradients behind them.
+            asks: what was asked of it.
+            moving: how many of the first ones may be others, beside those behind.
+        """
+        others = *range(moving), *range(self.count, len(tensors))
+        return self.scripts.resting(("backward", asks), tensors, others)
 
     def run(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
         """Return the results for tensors that nobody asks a gradient of."""
@@ -158,6 +150,12 @@ class Whole:
                 return [*results, *kept]
 
             found = self.scripts.run("forward", own, up)
+        return self.apart(found)
+
+    def apart(
+        self, found: Sequence[Tensor]
+    ) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+        """Return the results of the forward part, and what it keeps."""
         behind = 1 + len(self._graph.states)
         return found[:behind], found[behind:]
 
@@ -165,27 +163,42 @@ class Whole:
         self, tensors: Sequence[Tensor], arriving: Sequence[Tensor | None]
     ) -> Sequence[Tensor | None]:
         """Return the gradients of the tensors, see `differentiable.Pass`."""
-        present = tuple(gradient is not None for gradient in arriving)
+        asks = self.asks(tensors, arriving)
         given = [gradient for gradient in arriving if gradient is not None]
         if are_plain((*tensors, *given)):
-            found = self._written_down(tensors, present, given)
+            found = self._written_down(tensors, asks, given)
         else:
-            found = self._down((*tensors, *given), present, _Torch(tensors[0]))
-        return [*self.layers[0].call.unasked, *found]
+            found = self._down((*tensors, *given), asks, _Torch(tensors[0]))
+        return self.placed(asks, found)
+
+    def asks(
+        self, tensors: Sequence[Tensor], arriving: Sequence[Tensor | None]
+    ) -> Asks:
+        """Return what a backward part hangs on beside the forms of its tensors."""
+        states = tensors[1 : 1 + len(self._graph.states)]
+        return Asks(
+            tuple(gradient is not None for gradient in arriving),
+            any(state.requires_grad for state in states),
+        )
+
+    def placed(self, asks: Asks, found: Sequence[Tensor]) -> Sequence[Tensor | None]:
+        """Return computed gradients as those of all tensors, in their order."""
+        unasked = self.layers[0].call.unasked
+        if asks.states:
+            return [*unasked, *found]
+        own, nothing = 1 - len(unasked), [None] * len(self._graph.states)
+        return [*unasked, *found[:own], *nothing, *found[own:]]
 
     def _written_down(
-        self,
-        tensors: Sequence[Tensor],
-        present: tuple[bool, ...],
-        given: Sequence[Tensor],
+        self, tensors: Sequence[Tensor], asks: Asks, given: Sequence[Tensor]
     ) -> Sequence[Tensor]:
         """Return what `_down` does, by its script where there is one."""
-        key, given = ("backward", present), [*map(flat, given)]
+        key, given = ("backward", asks), [*map(flat, given)]
         found = self.scripts.again(key, (*tensors, *given))
         if found is not None:
             return found
         own = [*self._flat(tensors), *given]
-        return self.scripts.run(key, own, partial(self._down, own, present))
+        return self.scripts.run(key, own, partial(self._down, own, asks))
 
     def values(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
         """Return the results by torch's own operations."""
@@ -200,7 +213,7 @@ class Whole:
             last.append(result.states)
         return [output, *map(torch.stack, zip(*last, strict=True))]
 
-    @property
+    @cached_property
     def _graph(self) -> Graph:
         return self.layers[0].call.program.ahead.schedule.graph
 
@@ -256,18 +269,18 @@ class Whole:
         return [output, *last], kept
 
     def _down(
-        self, tensors: Sequence[Tensor], present: Sequence[bool], tape: Tape | _Torch
+        self, tensors: Sequence[Tensor], asks: Asks, tape: Tape | _Torch
     ) -> Sequence[Tensor]:
-        """Return the gradients of the tensors, of the input's only if it is computed.
+        """Return the gradients of the tensors, but for those that nobody asks for.
 
         Args:
             tensors: what the pass took and kept, and the gradients that arrive.
-            present: which of the results these belong to.
+            asks: which of the results these belong to, and what is asked for.
             tape: does what the pass asks for.
         """
         x, states, weights, behind = self._split(tensors)
-        arriving = iter(behind[len(behind) - sum(present) :])
-        output, *last = [next(arriving) if there else None for there in present]
+        arriving = iter(behind[len(behind) - sum(asks.present) :])
+        output, *last = [next(arriving) if there else None for there in asks.present]
         layout, rows = self._layout(x), range(len(self.layers))
         arrays = layout.cut(behind)
         if self._reads_output:
@@ -302,7 +315,8 @@ class Whole:
             tape.zeros(weight.shape) if gradient is None else gradient
             for weight, gradient in zip(weights, learned, strict=True)
         ]
-        starts = [_stacked(tape, each) for each in zip(*first, strict=True)]
+        pairs = zip(*first, strict=True) if asks.states else ()
+        starts = [_stacked(tape, each) for each in pairs]
         lowest = [self._turned(each.view(x.shape)) for each in slopes]
         return [*lowest, *starts, *_told_apart(tape, rest)]
 
@@ -311,9 +325,9 @@ class Whole:
         """Whether the backward pass reads the uppermost cell's output."""
         return self._graph.output in self.layers[-1].call.saved_nodes
 
-    def _layout(self, x: Tensor) -> _Layout:
+    def _layout(self, x: Tensor) -> Layout:
         """Return where lies what is kept of an input, but for what is returned."""
-        places: list[_Place] = []
+        places: list[Place] = []
         for row, layer in enumerate(self.layers):
             call, output = layer.call, self._graph.output
             nodes = [node for node in call.saved_nodes if node != output]
@@ -322,8 +336,8 @@ class Whole:
             for node in nodes:
                 shape = self._graph.nodes[node].shape
                 own = resolved(shape, call.sizes)
-                places.append(_Place(row, node, (*x.shape[:2], *own)))
-        return _Layout(len(self.layers), places, x.element_size())
+                places.append(Place(row, node, (*x.shape[:2], *own)))
+        return Layout(len(self.layers), places, x.element_size())
 
     def _slope(self, tape: Tape | _Torch, x: Tensor, output: Tensor | None) -> Tensor:
         """Return the gradient of the uppermost cell's output, 0 where none came."""

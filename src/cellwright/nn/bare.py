@@ -8,7 +8,7 @@ It halves the time of a small layer's call.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, cast
 from weakref import WeakKeyDictionary
 
@@ -24,6 +24,7 @@ from cellwright.autograd import (
 from cellwright.autograd.differentiable import Forward
 from cellwright.autograd.function import Call, asked_of
 from cellwright.autograd.kernels import fixed_roots
+from cellwright.autograd.resting import rest
 from cellwright.autograd.whole import Layer, Whole
 from cellwright.backends.c.levels import VARIABLE
 from cellwright.passes.pipeline import Gradients
@@ -31,10 +32,13 @@ from cellwright.passes.pipeline import Gradients
 from .call import Form
 from .extras import Settings
 from .regularise import may_zone_out
-from .resting import Resting, rest, setting_of
+from .resting import Resting, setting_of
 from .snapshot import Snapshot
 
 Weights = Mapping[str, Tensor]
+
+MOST_RESTING = 16
+"""Forms of inputs for which a layer's call is done again without a look at weights."""
 
 
 class BareLayer(Settings, Protocol):
@@ -74,23 +78,31 @@ class Bare:
         self._shapes = {name: value.shape for name, value in weights.items()}
         self._declared_at: tuple[int, Sequence[Tensor]] = (-1, ())
         self._pairs: dict[Gradients, tuple[Whole, Sequence[str]] | None] = {}
-        self._before: object = None
-        self._resting: Resting | None = None
+        self._before: Sequence[int] = ()
+        self._resting: dict[Hashable, Resting] = {}
 
-    def again(self, layer: BareLayer, input: Tensor) -> tuple[Any, ...] | None:
-        """Return what the layer's last call without first states returns, done again.
+    def again(self, layer: BareLayer, input: Tensor, hx: Any) -> tuple[Any, ...] | None:
+        """Return what a call that was made before returns, done again.
 
-        It is None where anything but the numbers may be other than it was then, or
-        where a gradient may be asked for.
+        It is None where anything but the numbers may be other than it was then.
 
         Args:
             layer: that it is of.
-            input: as the caller gave it.
+            input: as the caller gave it, like the next.
+            hx: first values of the states.
         """
-        resting = self._resting
-        if resting is None or torch.is_grad_enabled():
+        if not self._resting:
             return None
-        found = resting.again(layer, input)
+        moving = (input,)
+        if hx is not None:
+            given = (hx,) if isinstance(hx, Tensor) else hx
+            if type(given) not in (list, tuple) or not given:
+                return None
+            moving = (input, *given)
+            if any(type(each) is not Tensor for each in given):
+                return None
+        resting = self._resting.get(setting_of(moving))
+        found = None if resting is None else resting.again(layer, moving)
         return None if found is None else self._returned(*found)
 
     def call(self, weights: Weights, input: Tensor, hx: Any) -> tuple[Any, ...] | None:
@@ -101,8 +113,9 @@ class Bare:
             input: as the caller gave it, like the next.
             hx: first values of the states.
         """
-        # What it holds may be memory that nobody else has any more.
-        self._resting = None
+        # What one holds may be memory that nobody else has any more.
+        kept = {k: each for k, each in self._resting.items() if each.holds(weights)}
+        self._resting = kept
         if input.dim() != 3:
             return None
         given = (hx,) if isinstance(hx, Tensor) else hx or ()
@@ -129,12 +142,32 @@ class Bare:
             if not self._fits(weights, input, rows, given):
                 return None
             found = Forward.apply(whole, *tensors) if learns else whole.run(tensors)
-        elif hx is None:
-            # Weights that are computed for every call, as by weight_norm, never rest.
-            now = setting_of(input), [*map(id, tensors[1:])]
-            self._resting = rest(whole, tensors, names) if now == self._before else None
-            self._before = now
+        self._let_rest(whole, names, tensors, 1 if hx is None else 1 + len(given))
         return self._returned(*found)
+
+    def _let_rest(
+        self, whole: Whole, names: Sequence[str], tensors: Sequence[Tensor], moving: int
+    ) -> None:
+        """Note how to do a pass again, if its weights have come before.
+
+        Args:
+            whole: the pass.
+            names: of its weights.
+            tensors: that it was run with.
+            moving: how many of the first ones may be others next time.
+        """
+        # Weights that are computed for every call, as by weight_norm, never rest.
+        now = [*map(id, tensors[len(tensors) - len(names) :])]
+        if now != self._before:
+            self._before = now
+            return
+        learns = torch.is_grad_enabled() and any(each.requires_grad for each in tensors)
+        found = rest(whole, tensors, moving, learns)
+        if found is not None:
+            states = tensors[moving : len(tensors) - len(names)]
+            if len(self._resting) >= MOST_RESTING:
+                self._resting = {}
+            self._resting[setting_of(tensors[:moving])] = Resting(names, states, found)
 
     def _returned(self, output: Tensor, *last: Tensor) -> tuple[Any, ...]:
         output = output.unsqueeze(-1) if self._gives_scalar else output
@@ -302,8 +335,8 @@ def bare_call(layer: BareLayer, input: object, hx: object) -> tuple[Any, ...] | 
     known, level = _known.get(layer), os.environ.get(VARIABLE)
     if known and (known.level != level or not known.snapshot.holds(layer)):
         known = None
-    if known and known.bare and hx is None:
-        found = known.bare.again(layer, input)
+    if known and known.bare:
+        found = known.bare.again(layer, input, hx)
         if found is not None:
             return found
     weights = current_weights(layer)

@@ -1,17 +1,14 @@
-"""A bare call without gradients, done again while its weights stay where they are.
-
-Of a small layer's call a quarter went into the forms of tensors that had not changed.
-"""
+"""A bare call, done again while the layer's weights stay where they are."""
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+import torch
 from torch import Tensor
 
-from cellwright.autograd.whole import Whole
+from cellwright.autograd.resting import Rest
 from cellwright.backends.c.tape import form_of, team_of
 
 
@@ -22,87 +19,53 @@ class HasWeights(Protocol):
     _buffers: dict[str, Any]
 
 
-class _Place(NamedTuple):
-    """Where a weight lay.
-
-    Args:
-        name: its name.
-        weight: it; whoever holds it may hold the layer that it belongs to.
-        there: another tensor with its memory, shape and strides.
-        address: of its first number: memory may be changed below a tensor.
-    """
-
-    name: str
-    weight: Callable[[], Tensor | None]
-    there: Tensor
-    address: int
-
-
 class Resting(NamedTuple):
-    """A pass, and where all lay that it read but for its input.
-
-    It holds the memory of the weights, also if these go or move away meanwhile.
+    """A pass, and which of a layer's weights it reads.
 
     Args:
-        places: of the weights, in their order.
-        states: the first ones.
-        setting: form of the input, and threads that the pass runs in.
-        run: does it, for an input, these states and weights.
+        names: of the weights, in their order.
+        states: the first ones where the caller gives none.
+        rest: the pass.
     """
 
-    places: Sequence[_Place]
+    names: Sequence[str]
     states: Sequence[Tensor]
-    setting: Hashable
-    run: Callable[[Sequence[Tensor]], Sequence[Tensor]]
+    rest: Rest
 
-    def again(self, layer: HasWeights, input: Tensor) -> Sequence[Tensor] | None:
-        """Return what the pass does; None where more than numbers may have changed.
+    def again(
+        self, layer: HasWeights, moving: Sequence[Tensor]
+    ) -> Sequence[Tensor] | None:
+        """Return what the pass does; None where a weight may be another one.
 
         Args:
             layer: whose weights are read.
-            input: in any form.
+            moving: the input and the first states that the caller gave, of the setting
+                that this was made for.
         """
-        weights = self._weights(layer)
-        if weights is None or setting_of(input) != self.setting:
-            return None
-        return self.run((input, *self.states, *weights))
-
-    def _weights(self, layer: HasWeights) -> list[Tensor] | None:
-        """Return a layer's weights, None where one is not that or not there."""
         own, fixed = layer._parameters, layer._buffers
-        found: list[Tensor] = []
-        for name, weight, there, address in self.places:
+        weights: list[Tensor] = []
+        for name, place in zip(self.names, self._places, strict=True):
             now = own[name] if name in own else fixed.get(name)
-            if now is None or now is not weight():
+            if now is None or not place.holds(now):
                 return None
-            if not (now.is_cpu and now.data_ptr() == address and now.is_set_to(there)):
-                return None
-            found.append(now)
-        return found
+            weights.append(now)
+        return self.rest.again((*moving, *self.states, *weights))
+
+    def holds(self, weights: Mapping[str, Tensor]) -> bool:
+        """Whether weights lie where they lay."""
+        pairs = zip(self.names, self._places, strict=True)
+        return all(place.holds(weights[name]) for name, place in pairs)
+
+    @property
+    def _places(self) -> Sequence[Any]:
+        return self.rest.places[len(self.states) :]
 
 
-def setting_of(input: Tensor) -> Hashable:
-    """Return what a pass hangs on beside its weights."""
-    return form_of(input), team_of()
-
-
-def rest(
-    whole: Whole, tensors: Sequence[Tensor], names: Sequence[str]
-) -> Resting | None:
-    """Return how to do a pass again; None if it is not written down.
+def setting_of(moving: Sequence[Tensor]) -> Hashable:
+    """Return what a pass hangs on beside what rests.
 
     Args:
-        whole: the pass.
-        tensors: that it was run with: the input, the first states, the weights.
-        names: of the weights.
+        moving: the input, and first states where the caller gives some.
     """
-    run = whole.resting(tensors)
-    if run is None:
-        return None
-    first = len(tensors) - len(names)
-    states, weights = tensors[1:first], tensors[first:]
-    places = [
-        _Place(name, weakref.ref(each), each.detach(), each.data_ptr())
-        for name, each in zip(names, weights, strict=True)
-    ]
-    return Resting(places, states, setting_of(tensors[0]), run)
+    forms = [(form_of(each), each.requires_grad) for each in moving]
+    return torch.is_grad_enabled(), team_of(), *forms

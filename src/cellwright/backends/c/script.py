@@ -11,6 +11,8 @@ from torch import Tensor
 
 Maker = Callable[[], Tensor]
 """Makes a tensor of one form."""
+Repeat = Callable[[Sequence[Tensor]], Sequence[Tensor]]
+"""Does a pass again for tensors of the same forms."""
 Sum = tuple[int, int]
 """Which two of the tensors before it are added up."""
 
@@ -95,23 +97,22 @@ class Script:
             self._filled = addresses, filled
         return self._results(bases, filled)
 
-    def resting(
-        self, given: Sequence[Tensor]
-    ) -> Callable[[Sequence[Tensor]], list[Tensor]]:
-        """Return what does it again while all but the first tensor stay where they lie.
+    def resting(self, given: Sequence[Tensor], moving: Sequence[int]) -> Repeat:
+        """Return what does it again while all tensors but some stay where they lie.
 
         What is returned takes all of them; who calls it has seen that they do.
 
         Args:
             given: tensors of the same forms.
+            moving: the places of those that may be others.
         """
         before, filled = self._filled
         filled = [slots[:] for slots in filled]
         for place, (base, old) in enumerate(zip(given, before, strict=False)):
             for call, at, _ in self._places[place]:
                 filled[call][at] += base.data_ptr() - old
-        moving = [0, *range(len(given), len(self._places))]
-        places = [(base, self._places[base]) for base in moving]
+        others = *moving, *range(len(given), len(self._places))
+        places = [(base, self._places[base]) for base in others if self._places[base]]
 
         def run(given: Sequence[Tensor]) -> list[Tensor]:
             bases = self._bases(given)

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from . import regions, threads
-from .script import Again, Maker, Part, Script, call_with
+from .script import Again, Maker, Part, Repeat, Script, call_with
 
 MOST_CALLS = 64
 """A pass of more calls is no matter of microseconds, and would take memory to keep."""
@@ -28,6 +28,10 @@ MOST_FORMS = 256
 kernel."""
 LINE = 64
 """Bytes on whose multiples arrays in one piece of memory begin."""
+
+
+_Move = c_int64 * 3
+"""To where, from where, how many bytes."""
 
 
 class Pointer(NamedTuple):
@@ -312,14 +316,11 @@ class Scripts:
         return None if script is None else script.run(given)
 
     def resting(
-        self, key: Hashable, given: Sequence[Tensor]
-    ) -> Callable[[Sequence[Tensor]], Sequence[Tensor]] | None:
-        """Return what does a pass again while all but its first tensor stay there.
-
-        It is None where the pass is not written down; see `Script.resting`.
-        """
+        self, key: Hashable, given: Sequence[Tensor], moving: Sequence[int]
+    ) -> Repeat | None:
+        """Return `Script.resting` of a pass, None where it is not written down."""
         script = self._known.get(_form_of_pass(key, given))
-        return None if script is None else script.resting(given)
+        return None if script is None else script.resting(given, moving)
 
     def run(
         self,
@@ -371,8 +372,8 @@ def form_of(tensor: Tensor) -> tuple[Any, ...]:
 
 
 def _move(address: int) -> int:
-    """Copy memory, as a block says: to where, from where, how many bytes."""
-    memmove(*(c_int64 * 3).from_address(address))
+    """Copy memory, as a block of a `_Move` says."""
+    memmove(*_Move.from_address(address))
     return 0
 
 

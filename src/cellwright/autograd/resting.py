@@ -1,0 +1,130 @@
+"""A whole pass, done again while its weights stay where they are.
+
+Of a small layer's training step a quarter went into the forms of tensors that had not
+changed, most of them asked for three times.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Hashable, Sequence
+from typing import NamedTuple
+
+from torch import Tensor
+
+from cellwright.backends.c.admit import flat
+from cellwright.backends.c.script import Repeat
+from cellwright.backends.c.tape import form_of, team_of
+
+from .differentiable import Forward
+from .doors import are_plain
+from .whole import Whole
+
+
+class Place(NamedTuple):
+    """Where a tensor lay.
+
+    Args:
+        tensor: it; whoever holds it may hold the layer that it belongs to.
+        there: another tensor with its memory, shape and strides.
+        address: of its first number: memory may be changed below a tensor.
+        learned: whether it asked for a gradient.
+    """
+
+    tensor: Callable[[], Tensor | None]
+    there: Tensor
+    address: int
+    learned: bool
+
+    def holds(self, now: Tensor) -> bool:
+        """Whether a tensor is that one, and lies there as it did."""
+        return (
+            now is self.tensor()
+            and now.requires_grad is self.learned
+            and now.is_cpu
+            and now.data_ptr() == self.address
+            and now.is_set_to(self.there)
+        )
+
+
+class Rest:
+    """A pass of some tensors, of which all but the first ones rest; see `Pass`.
+
+    It holds the memory of those that rest, also if they go or move away meanwhile.
+
+    Args:
+        whole: the pass.
+        places: of the tensors that rest.
+        run: does its forward part for tensors of one form.
+        learns: whether a gradient is asked for.
+    """
+
+    def __init__(
+        self, whole: Whole, places: Sequence[Place], run: Repeat, learns: bool
+    ):
+        self.count, self.places, self.learns = whole.count, places, learns
+        self._whole, self._run = whole, run
+        self._moving = whole.count - len(places)
+        self._back: tuple[Hashable, Repeat] | None = None
+
+    def again(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Return the results.
+
+        Args:
+            tensors: all that the pass takes; those that rest are where they were, the
+                others have the forms that they had.
+        """
+        return Forward.apply(self, *tensors) if self.learns else self._run(tensors)
+
+    def kept(
+        self, tensors: Sequence[Tensor]
+    ) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+        """Return the results, and what the backward pass reads beside the tensors."""
+        return self._whole.apart(self._run(tensors))
+
+    def gradients(
+        self, tensors: Sequence[Tensor], arriving: Sequence[Tensor | None]
+    ) -> Sequence[Tensor | None]:
+        """Return the gradients of the tensors, see `Pass`.
+
+        Between the two parts a weight may have moved, and hooks of saved tensors may
+        have turned anything round.
+        """
+        given = [flat(gradient) for gradient in arriving if gradient is not None]
+        moving = [*tensors[: self._moving], *tensors[self.count :], *given]
+        resting = tensors[self._moving : self.count]
+        if not are_plain(moving) or not all(map(Place.holds, self.places, resting)):
+            return self._whole.gradients(tensors, arriving)
+        asks = self._whole.asks(tensors, arriving)
+        setting = asks, team_of(), *map(form_of, moving)
+        if self._back is None or self._back[0] != setting:
+            found = self._whole.gradients(tensors, arriving)
+            run = self._whole.resting_back((*tensors, *given), asks, self._moving)
+            self._back = None if run is None else (setting, run)
+            return found
+        return self._whole.placed(asks, self._back[1]((*tensors, *given)))
+
+    def values(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Return the results by torch's own operations."""
+        return self._whole.values(tensors)
+
+
+def rest(
+    whole: Whole, tensors: Sequence[Tensor], moving: int, learns: bool
+) -> Rest | None:
+    """Return how to do a pass again; None if it is not written down.
+
+    Args:
+        whole: the pass.
+        tensors: that it was run with.
+        moving: how many of the first ones may be others next time.
+        learns: whether a gradient is asked for.
+    """
+    run = whole.resting(tensors, moving, learns)
+    if run is None:
+        return None
+    places = [
+        Place(weakref.ref(each), each.detach(), each.data_ptr(), each.requires_grad)
+        for each in tensors[moving:]
+    ]
+    return Rest(whole, places, run, learns)
