@@ -162,7 +162,8 @@ def test_two_steps_that_agree_by_chance_decide_nothing():
             return slope, torch.tensor([False])
 
     found = Measured().slopes({"input x": torch.ones(1, 1)}, 1e-7)
-    assert abs(float(found.slope) - -2.9059326731) < 4e-8
+    # The second try's: it is 2e-9 off.
+    assert float(found.slope) == (4 * BY_STEP[2.5e-5] - BY_STEP[5e-5]) / 3
 
 
 def test_nothing_compared_is_no_success():

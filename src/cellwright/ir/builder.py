@@ -114,7 +114,25 @@ class Builder:
         if number is not None:
             return self.const(number, shape)
         rule = _RULES.get(name)
-        return rule(self, args, shape) if rule else None
+        known = rule(self, args, shape) if rule else None
+        if known is None and shape and OPS[name].kind == "elementwise":
+            return self._same_in_every_entry(name, args, shape)
+        return known
+
+    def _same_in_every_entry(
+        self, name: str, args: tuple[int, ...], shape: Shape
+    ) -> int | None:
+        """Return what is computed once, and fills a vector, if all arguments do."""
+        if not any(self.nodes[arg].op == "fill" for arg in args):
+            return None
+        inner: list[int] = []
+        for arg in args:
+            value, node = self.value(arg), self.nodes[arg]
+            arg = node.args[0] if node.op == "fill" else arg
+            inner.append(arg if value is None else self.const(value))
+        if any(self.shape(arg) for arg in inner):
+            return None
+        return self.fill(self.op(name, *inner), shape)
 
     def _computed(self, name: str, args: tuple[int, ...]) -> float | None:
         fold = OPS[name].fold

@@ -115,7 +115,9 @@ def _layer_norm(b: Builder, values: Sequence[int], sizes: Sequence[Size]) -> int
     centred = b.op("sub", v, _spread(b, _mean(b, values, sizes), v, sizes))
     variance = _mean(b, [b.op("mul", centred, centred)], sizes)
     deviation = b.op("sqrt", b.op("add", variance, b.const(LAYER_NORM_EPS)))
-    return b.op("div", centred, _spread(b, deviation, v, sizes))
+    # One division a group, not one an entry.
+    scale = b.op("div", b.const(1), deviation)
+    return b.op("mul", centred, _spread(b, scale, v, sizes))
 
 
 def _softmax(b: Builder, values: Sequence[int], sizes: Sequence[Size]) -> int:

@@ -53,6 +53,12 @@ class Site:
 Row = Callable[[Site, int], Sequence[Gradient]]
 
 
+def _mul(s: Site, g: int) -> Sequence[Gradient]:
+    if s.node.args[0] == s.node.args[1]:
+        return s.op("mul", s.op("mul", 2.0, g), s[0]), None
+    return s.op("mul", g, s[1]), s.op("mul", g, s[0])
+
+
 def _div(s: Site, g: int) -> Sequence[Gradient]:
     quotient = s.op("div", g, s[1])
     return quotient, s.op("neg", s.op("mul", quotient, s.op("div", s[0], s[1])))
@@ -127,6 +133,17 @@ def _spread(b: Builder, row: int, length: Size, groups: object) -> int:
     return b.op("repeat", row, attr=length / groups)
 
 
+def total(b: Builder, gradient: int, groups: Size | None = None) -> int:
+    """Return the sum of a gradient, or one of each group.
+
+    A sign stands behind the sum: it is one number's there, and a vector's ahead of it.
+    """
+    node = b.nodes[gradient]
+    if node.op == "neg":
+        return b.op("neg", b.op("row_sum", node.args[0], attr=groups))
+    return b.op("row_sum", gradient, attr=groups)
+
+
 def _row_sum(s: Site, g: int) -> Sequence[Gradient]:
     return (_spread(s.b, g, s.shapes[0][0], s.node.attr),)
 
@@ -149,11 +166,11 @@ def _concat(s: Site, g: int) -> Sequence[Gradient]:
 
 
 def _repeat(s: Site, g: int) -> Sequence[Gradient]:
-    return (s.b.op("row_sum", g, attr=s.shapes[0][0]),)
+    return (total(s.b, g, s.shapes[0][0]),)
 
 
 def _fill(s: Site, g: int) -> Sequence[Gradient]:
-    return (s.b.op("row_sum", g, attr=None),)
+    return (total(s.b, g),)
 
 
 def _nothing(s: Site, _: int) -> Sequence[Gradient]:
@@ -163,7 +180,7 @@ def _nothing(s: Site, _: int) -> Sequence[Gradient]:
 DERIVATIVES: dict[str, Row] = {
     "add": lambda s, g: (g, g),
     "sub": lambda s, g: (g, s.op("neg", g)),
-    "mul": lambda s, g: (s.op("mul", g, s[1]), s.op("mul", g, s[0])),
+    "mul": _mul,
     "div": _div,
     "mod": _mod,
     "power": _power,

@@ -23,7 +23,7 @@ from cellwright.ir.graph import (
 from cellwright.ir.sizes import ZERO, Shape, Size
 from cellwright.ir.verify import verify
 
-from .derivatives import DERIVATIVES, Site
+from .derivatives import DERIVATIVES, Site, total
 from .roots import learned, live_nodes, node_names, step_roots
 from .simplify import used_only
 
@@ -205,7 +205,7 @@ class _Sweep:
     def _reduced(self, gradient: int, shape: Shape) -> int:
         """Sum a gradient over the axis along which a scalar was broadcast."""
         if not shape and self.b.shape(gradient):
-            return self.b.op("row_sum", gradient, attr=None)
+            return total(self.b, gradient)
         return self.b.fill(gradient, shape)
 
 

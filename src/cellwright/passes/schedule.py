@@ -102,7 +102,11 @@ class _Scheduler:
         self.written = list(dict.fromkeys([*self.outputs, *self.sums, *nexts]))
         self.loop = self._in_loop()
         self.stage = stages(self.graph, self.loop)
-        self.uses = Counter(a for n in self.loop for a in value_args(self.nodes[n]))
+        self.readers: dict[int, list[int]] = {}
+        for node in self.loop:
+            for arg in value_args(self.nodes[node]):
+                self.readers.setdefault(arg, []).append(node)
+        self.uses = Counter({n: len(found) for n, found in self.readers.items()})
         self.uses.update(self.written)
 
     def schedule(self, after: tuple[int, ...]) -> Schedule:
@@ -112,6 +116,10 @@ class _Scheduler:
         work = [n for n in self.loop if n not in self.absorbed]
         for node in work:
             self._place(node)
+        for node in reversed(work):
+            self._sink(node)
+        for node in work:
+            self._lay(node)
         for node in self.written:
             if not self._is_written_at_once(node):
                 source = self._read(node)
@@ -181,40 +189,60 @@ class _Scheduler:
         return self.nodes[node].args if whole else ()
 
     def _place(self, node: int) -> None:
-        """Give a node its level, and its arguments memory where it needs that."""
+        """Give a node the first level on which it can be computed."""
         stage = self.stage[node]
         if operands := self._operands(node):
-            self.levels[node] = max(self._whole(arg, stage) for arg in operands)
+            sources = [self._behind_slices(arg) for arg in operands]
+            self.levels[node] = max(self._level(n, stage) + 1 for n in sources)
+        elif node in self.filled:
+            self.levels[node] = self._entry(self._read(node), stage)
+        elif OPS[self.nodes[node].op].kind == "elementwise":
+            args, local = value_args(self.nodes[node]), self._local_args(node)
+            self.levels[node] = max(
+                self.levels[n] if n in local else self._entry(n, stage) for n in args
+            )
+
+    def _sink(self, node: int) -> None:
+        """Compute what hangs on given vectors and numbers alone where it is read.
+
+        On an earlier level it would have to be laid into memory, and they are there.
+        """
+        readers = self.readers.get(node, [])
+        if not self._is_local(node) or node in self.products or node in self.written:
+            return
+        if not readers or any(node not in self._local_args(n) for n in readers):
+            return
+        sources = map(self._read, value_args(self.nodes[node]))
+        vectors = [source for source in sources if self.nodes[source].shape]
+        if all(self._level(n, self.stage[node]) == _FIRST for n in vectors):
+            self.levels[node] = min(self.levels[n] for n in readers)
+
+    def _lay(self, node: int) -> None:
+        """Give a node's arguments, and itself, memory where they need that."""
+        stage = self.stage[node]
+        if operands := self._operands(node):
+            for arg in operands:
+                self._keep(self._behind_slices(arg), stage)
             if node not in self.products:
                 self._keep(node, stage)
         elif node in self.filled:
-            scalar = self._read(node)
-            self.levels[node] = self._entry(scalar, stage)
-            self._keep(scalar, stage)
+            self._keep(self._read(node), stage)
         elif OPS[self.nodes[node].op].kind == "elementwise":
-            self._place_in_loop(node)
+            local = self._local_args(node)
+            for arg in value_args(self.nodes[node]):
+                if arg not in local or self.levels[arg] < self.levels[node]:
+                    self._keep(self._read(arg), stage)
 
-    def _place_in_loop(self, node: int) -> None:
-        stage = self.stage[node]
-        args = value_args(self.nodes[node])
-        local = [
+    def _local_args(self, node: int) -> list[int]:
+        """Return the arguments that a node's own loop may have computed."""
+        return [
             arg
-            for arg in args
-            if self._is_local(arg)
+            for arg in value_args(self.nodes[node])
+            if OPS[self.nodes[node].op].kind == "elementwise"
+            and self._is_local(arg)
             and self.nodes[arg].shape == self.nodes[node].shape
-            and self.stage[arg] == stage
+            and self.stage[arg] == self.stage[node]
         ]
-        levels = [self.levels[n] if n in local else self._entry(n, stage) for n in args]
-        self.levels[node] = max(levels)
-        for arg in args:
-            if arg not in local or self.levels[arg] < self.levels[node]:
-                self._keep(self._read(arg), stage)
-
-    def _whole(self, node: int, stage: Stage) -> int:
-        """Return the level at which a vector lies in memory, and see that it does."""
-        source = self._behind_slices(node)
-        self._keep(source, stage)
-        return self._level(source, stage) + 1
 
     def _entry(self, node: int, stage: Stage) -> int:
         """Return the level from which on single entries of a value can be read."""

@@ -7,20 +7,20 @@ are the tables of a cell's sizes and matrices, and a body for each of its loops.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import groupby
 from pathlib import Path
 
 from cellwright.ir.formula import formula
 from cellwright.ir.sizes import Size
-from cellwright.passes.phases import Loop, Schedule, Whole
+from cellwright.passes.phases import Loop, Phase, Schedule, Whole
 
 from .expressions import Statements
 from .identifiers import identifiers
-from .memory import Memory
+from .memory import Memory, Place
 from .ops import WHOLE
+from .rows import REDUCTIONS, Together, together
 from .runs import WIDTH, Run, runs_of, spread_of
 from .slots import HEAD, INPUT, OUTPUT, ROOT, STATE, Slots, length
 
@@ -185,39 +185,91 @@ class _Writer:
         for stage, phases in self.schedule.phases.items():
             memory = self.memories[stage.is_of_block]
             calls: list[str] = []
-            for run in _runs_of_phases(phases):
-                if len(run) > 1:
-                    yield from self._by_rows(index, run, memory)
+            for run in together(phases):
+                if len(run) == 1 and isinstance(run[0], Loop):
+                    yield from self._loop(index, run[0], memory)
                 else:
-                    yield from self._phase(index, run[0], memory)
+                    yield from self._by_rows(index, run, memory)
                 calls.append(f"    run_phase(phase_{index}, frame, member);")
                 index += len(run)
             name = stage.name.lower()
             yield f"static void {name}(const Frame *frame, Member *member)"
             yield from ["{", *(calls or ["    (void)frame, (void)member;"]), "}"]
 
-    def _phase(self, index: int, phase: Loop | Whole, memory: Memory) -> Iterable[str]:
-        if isinstance(phase, Whole):
-            return self._whole(index, phase, memory)
-        return self._loop(index, phase, memory)
-
     def _by_rows(
-        self, index: int, phases: Sequence[Loop | Whole], memory: Memory
+        self, index: int, phases: Sequence[Phase], memory: Memory
     ) -> Iterable[str]:
         """Yield a phase that does several, all of them for one row after the other."""
-        calls: list[str] = []
+        shared = Together(self.schedule, phases)
+        for part, (whole, ahead) in shared.parts.items():
+            memory.parts[part] = self._part(whole, ahead, memory)
+        lines: list[str] = []
         adds = False
-        for at, phase in enumerate(phases, index):
+        for phase in phases:
             if isinstance(phase, Whole):
-                yield from self._whole_row(at, phase, memory)
+                lines += self._whole_of_row(phase.node, memory, shared)
+            elif not phase.shape:
+                lines += self._numbers_of_row(phase, memory, shared)
             else:
-                yield from self._body(at, phase, memory)
-                yield f"LOOP_ROW({at}, {self._walked(phase)})"
-                adds |= bool(set(phase.written) & set(self.schedule.sums))
-            calls.append(f"row_{at}(frame, row);")
+                lines += self._loop_of_row(phase, memory, shared)
+            adds |= isinstance(phase, Loop) and not {*self.schedule.sums}.isdisjoint(
+                phase.written
+            )
+        memory.registers.clear()
+        yield f"static BODY void row_{index}(const Frame *restrict frame, int row)"
+        yield from ["{", *(f"    {line}" for line in lines), "}"]
         # What adds up some rows is one thread's.
         together = "SUM_ROWS" if adds else "1"
-        yield f"ROWS_PHASE({index}, {together}, {' '.join(calls)})"
+        yield f"ROWS_PHASE({index}, {together})"
+
+    def _part(self, whole: int, ahead: Sequence[int], memory: Memory) -> Place:
+        """Return where a part of a vector lies in it."""
+        found = memory.place(whole)
+        lengths = [memory.size(length(self.graph.nodes[n].shape)) for n in ahead]
+        return Place(" + ".join([found.pointer, *lengths]), found.stride)
+
+    def _whole_of_row(
+        self, node: int, memory: Memory, shared: Together
+    ) -> Iterable[str]:
+        """Yield what makes a number or a vector of a whole row."""
+        found = self.graph.nodes[node]
+        yield f"/* {self._equation(node)} */"
+        if found.op not in REDUCTIONS or found.shape:
+            yield from self._whole(node, memory)
+            return
+        arg = found.args[0]
+        if shared.totals.get(arg) == node:
+            value = f"sum_lanes({_total(arg)})"
+        else:
+            of = memory.size(length(self.graph.nodes[arg].shape))
+            value = f"{REDUCTIONS[found.op]}({memory.place(arg).entry('row')}, {of})"
+        name = memory.registers[node] = self.names[node]
+        yield f"const vec {name} = splat({value});"
+        if node not in shared.inside:
+            yield f"*({memory.place(node).entry('row')}) = {name}[0];"
+
+    def _numbers_of_row(
+        self, loop: Loop, memory: Memory, shared: Together
+    ) -> Iterable[str]:
+        """Yield a loop over a single number, which stays at hand."""
+        statements = self._statements(loop, memory)
+        memory.registers |= {n: statements.done[n] for n in {*statements.done}}
+        yield from statements.lines
+        yield from self._stores(loop, statements, memory, shared.inside, "0", "1")
+
+    def _loop_of_row(
+        self, loop: Loop, memory: Memory, shared: Together
+    ) -> Iterable[str]:
+        totals = [node for node in loop.nodes if node in shared.totals]
+        yield from (f"vec {_total(node)} = splat(0);" for node in totals)
+        statements = self._statements(loop, memory)
+        yield f"ROW_LOOP({self._walked(loop)},"
+        yield from (f"    {line}" for line in statements.lines)
+        stores = self._stores(loop, statements, memory, shared.inside)
+        yield from (f"    {line}" for line in stores)
+        for node in totals:
+            yield f"    {_total(node)} += first({statements.value(node)}, lanes);"
+        yield ")"
 
     def run_table(self) -> list[str]:
         """Return the table of all runs of products."""
@@ -242,37 +294,28 @@ class _Writer:
     def _equation(self, node: int) -> str:
         return f"{self.said[node]} = {formula(self.graph, node, self.said)}"
 
-    def _whole(self, index: int, phase: Whole, memory: Memory) -> Iterable[str]:
-        yield from self._whole_row(index, phase, memory)
-        yield f"ROWS_PHASE({index}, 1, row_{index}(frame, row);)"
-
-    def _whole_row(self, index: int, phase: Whole, memory: Memory) -> Iterable[str]:
-        node = self.graph.nodes[phase.node]
-        function = WHOLE[node.op]
-        to = memory.place(phase.node).entry("row")
-        lines: list[str] = []
-        at = "0"
-        for arg in node.args:
+    def _whole(self, node: int, memory: Memory) -> Iterable[str]:
+        """Yield an op on a whole row, from memory to memory."""
+        found = self.graph.nodes[node]
+        function, place = WHOLE[found.op], memory.place(node)
+        to, ahead = place.entry("row"), list[int]()
+        for arg in found.args:
             size = memory.size(length(self.graph.nodes[arg].shape))
-            place = memory.place(arg).entry("row")
-            match node.op:
+            own = memory.place(arg)
+            at = own.entry("row")
+            match found.op:
                 case "concat":
-                    lines.append(f"{function}({place}, {size}, {to} + {at});")
-                    at += f" + {size}"
+                    part = self._part(node, ahead, memory)
+                    ahead.append(arg)
+                    if own != part:
+                        yield f"{function}({at}, {size}, {part.entry('row')});"
                 case "repeat":
-                    assert isinstance(node.attr, Size)
-                    times = memory.size(node.attr)
-                    lines.append(f"{function}({place}, {size}, {times}, {to});")
+                    assert isinstance(found.attr, Size)
+                    times = memory.size(found.attr)
+                    yield f"{function}({at}, {size}, {times}, {to});"
                 case _:
-                    groups = memory.size(length(node.shape))
-                    lines.append(f"{function}({place}, {size}, {groups}, {to});")
-        return [
-            f"/* {self._equation(phase.node)} */",
-            f"static BODY void row_{index}(const Frame *frame, int row)",
-            "{",
-            *(f"    {line}" for line in lines),
-            "}",
-        ]
+                    groups = memory.size(length(found.shape))
+                    yield f"{function}({at}, {size}, {groups}, {to});"
 
     def _loop(self, index: int, loop: Loop, memory: Memory) -> Iterable[str]:
         yield from self._body(index, loop, memory)
@@ -287,17 +330,9 @@ class _Writer:
 
     def _body(self, index: int, loop: Loop, memory: Memory) -> Iterable[str]:
         """Yield what is done with a vector of a loop."""
-        nodes = {a.node for a in loop.accumulators} | set(loop.nodes)
-        named = [n for n in sorted(nodes) if not self.said[n].startswith("%")]
-        comments = {n: self._equation(n) for n in named}
-        spread = spread_of(loop)
-        statements = Statements(self.graph, loop, memory, self.names, self.said)
-        lines = statements.print(comments)
-        for accumulator in loop.accumulators:
-            if accumulator.node in comments:
-                lines.append(f"/* {comments[accumulator.node]} */")
-        lines += self._stores(loop, statements, memory)
-        yield f"enum {{ SPREAD_{index} = {spread} }};"
+        statements = self._statements(loop, memory)
+        lines = [*statements.lines, *self._stores(loop, statements, memory)]
+        yield f"enum {{ SPREAD_{index} = {spread_of(loop)} }};"
         yield f"#define SPREAD SPREAD_{index}"
         yield f"static BODY void body_{index}("
         yield "    const Frame *frame, int row, int64_t unit, int lanes,"
@@ -308,30 +343,49 @@ class _Writer:
         yield "}"
         yield "#undef SPREAD"
 
+    def _statements(self, loop: Loop, memory: Memory) -> Statements:
+        """Return what computes a loop's nodes, with their equations."""
+        sums = [accumulator.node for accumulator in loop.accumulators]
+        named = [n for n in {*sums, *loop.nodes} if not self.said[n].startswith("%")]
+        comments = {n: self._equation(n) for n in named}
+        found = Statements(self.graph, loop, memory, self.names, self.said)
+        found.print(comments)
+        found.lines += [f"/* {comments[n]} */" for n in sums if n in comments]
+        return found
+
     def _stores(
-        self, loop: Loop, statements: Statements, memory: Memory
+        self,
+        loop: Loop,
+        statements: Statements,
+        memory: Memory,
+        inside: Container[int] = (),
+        unit: str = "unit",
+        lanes: str = "lanes",
     ) -> Iterable[str]:
+        """Yield what lays a loop's values into memory, but for those read inside."""
         schedule = self.schedule
         for node in loop.kept:
+            if node in inside:
+                continue
             found = memory.place(node)
             if node in schedule.blocks:
                 found = memory.in_block(node)
-            place = found.entry("row", "unit")
-            yield f"store({place}, {statements.value(node)}, lanes);"
+            place = found.entry("row", unit)
+            yield f"store({place}, {statements.value(node)}, {lanes});"
         for node in loop.written:
             value = statements.value(node)
             if node in schedule.outputs:
                 i = schedule.outputs.index(node)
-                place = f"frame->out[{i}] + row * frame->out_row[{i}] + unit"
-                yield f"store({place}, {value}, lanes);"
+                place = f"frame->out[{i}] + row * frame->out_row[{i}] + {unit}"
+                yield f"store({place}, {value}, {lanes});"
             if node in schedule.sums:
                 i = schedule.sums.index(node)
-                place = f"frame->sum[{i}] + row / SUM_ROWS * frame->sum_row + unit"
-                yield f"store({place}, load({place}, lanes) + {value}, lanes);"
+                place = f"frame->sum[{i}] + row / SUM_ROWS * frame->sum_row + {unit}"
+                yield f"store({place}, load({place}, {lanes}) + {value}, {lanes});"
             for i, state in enumerate(self.graph.states):
                 if state.next == node:
-                    place = f"frame->after[{i}] + row * frame->state_row[{i}] + unit"
-                    yield f"store({place}, {value}, lanes);"
+                    place = f"frame->after[{i}] + row * frame->state_row[{i}] + {unit}"
+                    yield f"store({place}, {value}, {lanes});"
 
     def _product_phase(self, index: int, loop: Loop, memory: Memory) -> Iterable[str]:
         spread, calls = spread_of(loop), list[str]()
@@ -355,24 +409,5 @@ class _Writer:
         yield f"              {' + '.join(sizes)}, {' '.join(calls)})"
 
 
-def _runs_of_phases(
-    phases: Sequence[Loop | Whole],
-) -> Iterable[Sequence[Loop | Whole]]:
-    """Yield phases that are done together, all for one row after the other.
-
-    What is made of a whole row, as its mean is, and what reads that, is at hand while
-    nobody goes to another row. And threads that share every phase out would wait for
-    one another between two of these longer than a row takes. Phases with products stay
-    alone, where rows share what is read of the weights.
-    """
-    for has_products, run in groupby(phases, _has_products):
-        found = [*run]
-        of_rows = any(isinstance(each, Whole) or not each.shape for each in found)
-        if has_products or not of_rows:
-            yield from ([each] for each in found)
-        else:
-            yield found
-
-
-def _has_products(phase: Loop | Whole) -> bool:
-    return isinstance(phase, Loop) and bool(phase.accumulators)
+def _total(node: int) -> str:
+    return f"total_{node}"

@@ -99,7 +99,7 @@ class Statements:
         if node in self.done:
             return self.done[node]
         if node not in self.computed:
-            return self.memory.load(node, self.loop.shape)
+            return self.memory.load(node)
         text, own = self._form(node)
         return text if own >= strength else f"({text})"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cellwright.ir.graph import Binding, bindings
 from cellwright.ir.ops import OPS
-from cellwright.ir.sizes import ZERO, Shape, Size
+from cellwright.ir.sizes import ZERO, Size
 from cellwright.passes.phases import Schedule
 
 from .slots import Slots
@@ -33,6 +33,10 @@ class Memory:
         slots: of the kernel.
         of_block: whether the phases that look run over all steps of a block. They see
             inputs and states as they were laid out for the block.
+
+    Attributes:
+        registers: numbers of a row that are at hand just now, the same in all lanes.
+        parts: vectors that lie in longer ones which they are parts of.
     """
 
     def __init__(self, slots: Slots, of_block: bool):
@@ -47,6 +51,8 @@ class Memory:
         self._binding = bindings(graph)
         self._inputs = {i.name: n for n, i in enumerate(graph.inputs)}
         self._states = {s.name: n for n, s in enumerate(graph.states)}
+        self.registers: dict[int, str] = {}
+        self.parts: dict[int, Place] = {}
 
     def place(self, node: int) -> Place:
         """Return where a node's vector, or scalar, lies."""
@@ -65,8 +71,8 @@ class Memory:
         i = self._blocks[node]
         return Place(f"frame->block[{i}]", f"frame->block_row[{i}]")
 
-    def load(self, node: int, shape: Shape) -> str:
-        """Return a node's value in a loop over vectors of a shape."""
+    def load(self, node: int) -> str:
+        """Return a node's value in a loop over vectors."""
         # A fill may lie in memory too, but a reader of entries can come before that.
         source = node
         while self._binding[source] > Binding.WEIGHTS:
@@ -77,7 +83,9 @@ class Memory:
         if at.op == "const":
             assert isinstance(at.attr, float)
             return f"splat({number(at.attr)})"
-        if not at.shape and shape:
+        if source in self.registers:
+            return self.registers[source]
+        if not at.shape:
             return f"splat(*({self.place(source).entry('row')}))"
         return f"load({self.place(node).entry('row', 'unit')}, lanes)"
 
@@ -101,6 +109,8 @@ class Memory:
 
     def _plain(self, node: int) -> Place:
         found = self._graph.nodes[node]
+        if node in self.parts:
+            return self.parts[node]
         if node in self._kept:
             i = self._kept[node]
             return Place(f"frame->kept[{i}]", f"frame->kept_row[{i}]")

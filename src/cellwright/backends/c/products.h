@@ -238,25 +238,28 @@ static inline void part_of(int64_t count, int share, int shares, int64_t *from, 
         }                                                                                \
     }
 
-/* The same for one row. */
-#define LOOP_ROW(I, SIZE)                                                                \
-    static BODY void row_##I(const Frame *frame, int row)                                \
-    {                                                                                    \
-        int64_t size = frame->slot[SIZE], unit = 0;                                      \
-        for (; unit + LANES <= size; unit += LANES)                                      \
-            body_##I(frame, row, unit, LANES, 0);                                        \
-        if (unit < size)                                                                 \
-            body_##I(frame, row, unit, (int)(size - unit), 0);                           \
-    }
-
-/* All that is done for one row after the other; TOGETHER of them are one thread's. */
-#define ROWS_PHASE(I, TOGETHER, ...)                                                     \
+/* All that is done for one row after the other, by row_I; TOGETHER of them are one
+ * thread's. */
+#define ROWS_PHASE(I, TOGETHER)                                                          \
     static void phase_##I(const Frame *frame, int share, int shares)                     \
     {                                                                                    \
         for (int first = share * TOGETHER; first < frame->rows; first += shares * TOGETHER) \
-            for (int row = first; row < first + TOGETHER && row < frame->rows; row++) {  \
-                __VA_ARGS__                                                              \
-            }                                                                            \
+            for (int row = first; row < first + TOGETHER && row < frame->rows; row++)    \
+                row_##I(frame, row);                                                     \
+    }
+
+/* What is done in row_I with every vector of a row. */
+#define ROW_LOOP(SIZE, ...)                                                              \
+    {                                                                                    \
+        int64_t size = frame->slot[SIZE], unit = 0;                                      \
+        for (; unit + LANES <= size; unit += LANES) {                                    \
+            enum { lanes = LANES };                                                      \
+            __VA_ARGS__                                                                  \
+        }                                                                                \
+        if (unit < size) {                                                               \
+            const int lanes = (int)(size - unit);                                        \
+            __VA_ARGS__                                                                  \
+        }                                                                                \
     }
 
 #define PRODUCT(RUN, X, STRIDE, FIRST, FRESH)                                            \

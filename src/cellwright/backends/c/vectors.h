@@ -218,11 +218,20 @@ INLINE void store(real *p, vec v, int n) {
         memcpy(p, &v, sizeof v);
         return;
     }
+    if (__builtin_constant_p(n) && n == 1) {
+        *p = v[0];
+        return;
+    }
 #ifdef MASKED_STORE
     MASKED_STORE(p, v, n);
 #else
     for (int i = 0; i < n; i++) p[i] = v[i];
 #endif
+}
+
+/* The first n lanes of v, 0 in the others. */
+INLINE vec first(vec v, int n) {
+    return n == LANES ? v : (vec)((ivec)v & first_lanes(n));
 }
 
 /* The sum of all lanes: quarters of a 64-byte vector first, then single lanes. */
