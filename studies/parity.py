@@ -23,8 +23,8 @@ from typing import Any
 
 import torch
 
-from cellwright.backends.c.emit import outer_text
 from cellwright.backends.c.levels import LEVELS
+from cellwright.backends.c.source import outer_text
 from cellwright.backends.c.toolchain import find_compiler
 from cellwright.cells import load
 from cellwright.compiler.plan import pipeline, source

@@ -18,10 +18,10 @@ import torch
 
 from cellwright.autograd import function
 from cellwright.backends.c import toolchain
-from cellwright.backends.c.emit import Source, configuration, included
 from cellwright.backends.c.kernel import DTYPES, kernel_of
 from cellwright.backends.c.levels import Level
 from cellwright.backends.c.program import Program
+from cellwright.backends.c.source import Source, configuration, included
 from cellwright.compiler.plan import pipeline, source
 from cellwright.ir.graph import Graph
 from cellwright.passes.pipeline import Gradients, Pipeline

@@ -138,23 +138,36 @@ def test_every_cell_gives_what_it_gives(name: str):
 
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize(
-    ("said", "at_once"),
+    ("said", "computes"),
     [
-        ("lstm_norm_joint", True),
-        ("u * tanh(U @ h) * mean(h) + b", True),
-        ("u * sigmoid(b) * (U @ h)", False),
-        ("(U @ sigmoid(b)) * u * h", False),
+        ("lstm_norm_joint", False),
+        ("clockwork", True),
+        ("u * tanh(U @ h) * mean(h) + b", False),
+        ("u * sigmoid(b) * (U @ h)", True),
+        ("(U @ sigmoid(b)) * u * h", True),
     ],
 )
-def test_what_hangs_on_sizes_is_no_weight(said: str, at_once: bool, bias: bool):
-    """It is found once, and what it is multiplied with may be a weight."""
-    text = said if "_" in said else MADE_OF.format(said)
+def test_what_a_pass_takes_may_be_computed(said: str, computes: bool, bias: bool):
+    """From sizes alone, once, or from weights, at every call; it is one pass still."""
+    text = said if " " not in said else MADE_OF.format(said)
     torch.manual_seed(0)
     layer = cw.nn.Recurrent(text, 5, 12, 2, bias=bias, dtype=torch.float64)
-    assert_as_ever(layer, torch.randn(7, 3, 5, dtype=torch.float64, requires_grad=True))
+    x = torch.randn(7, 3, 5, dtype=torch.float64, requires_grad=True)
+    assert_as_ever(layer, x)
+    in_numbers(layer)
+    assert_as_ever(layer, x)
     known = bare._known[layer].bare
     assert known is not None
-    assert (known._pair("all") is not None) == at_once
+    found = known._one_pass("all")
+    assert found is not None
+    assert found.computes == computes
+
+
+def in_numbers(layer: Any) -> None:
+    """Write other numbers to where all weights lie."""
+    with torch.no_grad():
+        for weight in layer.parameters():
+            weight.mul_(-0.5)
 
 
 def gradients(layer: Any, x: Tensor, which: int, **asked: Any) -> Sequence[Tensor]:

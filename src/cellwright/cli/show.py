@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from cellwright.backends.c.emit import configuration
 from cellwright.backends.c.levels import best_level
+from cellwright.backends.c.source import configuration
 from cellwright.cells import find
 from cellwright.compiler.plan import pipeline, source
 from cellwright.explain import (

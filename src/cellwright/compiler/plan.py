@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from cellwright.backends.c.emit import Source, emit
+from cellwright.backends.c.emit import emit
+from cellwright.backends.c.source import Source
 from cellwright.ir.graph import Graph
 from cellwright.passes.pipeline import Back, Forward, Gradients, Pipeline, compile_graph
 

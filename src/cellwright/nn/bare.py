@@ -22,15 +22,14 @@ from cellwright.autograd import (
     is_transformed,
 )
 from cellwright.autograd.differentiable import Forward
-from cellwright.autograd.function import Call, asked_of
-from cellwright.autograd.kernels import fixed_roots
+from cellwright.autograd.function import asked_of
 from cellwright.autograd.resting import rest
-from cellwright.autograd.whole import Layer, Whole
 from cellwright.backends.c.levels import VARIABLE
 from cellwright.passes.pipeline import Gradients
 
 from .call import Form
 from .extras import Settings
+from .one_pass import OnePass, one_pass
 from .regularise import may_zone_out
 from .resting import Resting, setting_of
 from .snapshot import Snapshot
@@ -77,7 +76,7 @@ class Bare:
         self._fixed = [name for name in weights if name.startswith(fixed)]
         self._shapes = {name: value.shape for name, value in weights.items()}
         self._declared_at: tuple[int, Sequence[Tensor]] = (-1, ())
-        self._pairs: dict[Gradients, tuple[Whole, Sequence[str]] | None] = {}
+        self._passes: dict[Gradients, OnePass | None] = {}
         self._before: Sequence[int] = ()
         self._resting: dict[Hashable, Resting] = {}
 
@@ -128,41 +127,39 @@ class Bare:
         given = self._declared(rows) if hx is None else given
         gradients = asked_of((input,), others)
         learns = gradients != "none"
-        pair = self._pair(gradients)
-        if pair is None:
+        found = self._one_pass(gradients)
+        if found is None:
             if not self._fits(weights, input, rows, given):
                 return None
             outputs, last = self._run(weights, self._turned(input), given)
             return self._turned(outputs), last[0] if len(last) == 1 else tuple(last)
-        whole, names = pair
-        tensors = (input, *given, *(weights[name] for name in names))
-        found = None if learns else whole.again(tensors)
-        if found is None:
+        tensors = (input, *given, *found.weights(weights, input))
+        results = None if learns else found.whole.again(tensors)
+        if results is None:
             # What was done before for tensors of these forms fitted.
             if not self._fits(weights, input, rows, given):
                 return None
-            found = Forward.apply(whole, *tensors) if learns else whole.run(tensors)
-        self._let_rest(whole, names, tensors, 1 if hx is None else 1 + len(given))
-        return self._returned(*found)
+            whole = found.whole
+            results = Forward.apply(whole, *tensors) if learns else whole.run(tensors)
+        self._let_rest(found, tensors, 1 if hx is None else 1 + len(given))
+        return self._returned(*results)
 
-    def _let_rest(
-        self, whole: Whole, names: Sequence[str], tensors: Sequence[Tensor], moving: int
-    ) -> None:
+    def _let_rest(self, which: OnePass, tensors: Sequence[Tensor], moving: int) -> None:
         """Note how to do a pass again, if its weights have come before.
 
         Args:
-            whole: the pass.
-            names: of its weights.
+            which: the pass.
             tensors: that it was run with.
             moving: how many of the first ones may be others next time.
         """
+        names = which.names
         # Weights that are computed for every call, as by weight_norm, never rest.
         now = [*map(id, tensors[len(tensors) - len(names) :])]
-        if now != self._before:
+        if which.computes or now != self._before:
             self._before = now
             return
         learns = torch.is_grad_enabled() and any(each.requires_grad for each in tensors)
-        found = rest(whole, tensors, moving, learns)
+        found = rest(which.whole, tensors, moving, learns)
         if found is not None:
             states = tensors[moving : len(tensors) - len(names)]
             if len(self._resting) >= MOST_RESTING:
@@ -215,8 +212,8 @@ class Bare:
             for value, shape in zip(given, shapes, strict=True)
         )
 
-    def _pair(self, gradients: Gradients) -> tuple[Whole, Sequence[str]] | None:
-        """Return what runs, and which weights it takes; None if nothing does at once.
+    def _one_pass(self, gradients: Gradients) -> OnePass | None:
+        """Return what runs all layers at once; None if nothing does.
 
         Args:
             gradients: whose are asked for.
@@ -224,59 +221,17 @@ class Bare:
         if gradients != "none" and self._memory == "recompute":
             return None
         # Built when it is asked for: who only evaluates waits for no backward pass.
-        if gradients not in self._pairs:
-            self._pairs[gradients] = self._whole(gradients)
-        return self._pairs[gradients]
-
-    def _whole(self, gradients: Gradients) -> tuple[Whole, Sequence[str]] | None:
-        """Return all layers as one pass, and which weights it takes.
-
-        There is none where a layer runs backwards too, or where a kernel takes what
-        is computed from weights by more than sums. What it takes may hang on sizes.
-
-        Args:
-            gradients: whose are asked for: the input's is the lowest layer's alone.
-        """
-        if self._form.bidirectional:
-            return None
-        # What stands for a weight here is a tensor of its own also where one weight
-        # has two names.
-        stands = {n: torch.empty(s, device="meta") for n, s in self._shapes.items()}
-        made_of: dict[int, tuple[str, ...]] = {
-            id(value): (name,) for name, value in stands.items()
-        }
-        totals: list[Tensor] = []
-
-        def add(a: Tensor, b: Tensor) -> Tensor:
-            totals.append(a + b)
-            made_of[id(totals[-1])] = made_of[id(a)] + made_of[id(b)]
-            return totals[-1]
-
-        layers: list[tuple[Call, list[tuple[str, ...]], Mapping[int, Tensor]]] = []
-        for (arguments,) in self._form.arguments(stands, add):
-            like = next(iter(stands.values()))
-            # Of a layer above another one all are asked for.
-            above = layers and gradients == "weights"
-            asked = "all" if above else gradients
-            call, own = self._planned.call(asked, arguments, like)
-            fixed: Mapping[int, Tensor] = {}
-            if call.places is None:
-                real = torch.empty(0, dtype=self._dtype, device=self._device)
-                fixed = fixed_roots(call.program, call.sizes, real)
-            made_of |= {id(own[i]): () for i in fixed}
-            # What is told by its id must not die.
-            totals += own
-            if any(id(value) not in made_of for value in own):
-                return None
-            layers.append((call, [made_of[id(value)] for value in own], fixed))
-        read = (name for _, sums, _ in layers for each in sums for name in each)
-        names = list(dict.fromkeys(read))
-        count = 1 + len(self._form.graph.states) + len(names)
-        whole = [
-            Layer(call, [[names.index(name) for name in each] for each in sums], fixed)
-            for call, sums, fixed in layers
-        ]
-        return Whole(whole, self._batch_axis == 0, count), names
+        if gradients not in self._passes:
+            like = torch.empty(0, dtype=self._dtype, device=self._device)
+            self._passes[gradients] = one_pass(
+                self._form,
+                self._planned,
+                like,
+                self._shapes,
+                gradients,
+                self._batch_axis == 0,
+            )
+        return self._passes[gradients]
 
     def _turned(self, values: Tensor) -> Tensor:
         return values.transpose(0, 1) if self._batch_axis == 0 else values

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from cellwright.backends.c import toolchain
-from cellwright.backends.c.emit import outer_text
 from cellwright.backends.c.kernel import DTYPES
 from cellwright.backends.c.levels import Level, runnable_levels
+from cellwright.backends.c.source import outer_text
 from cellwright.backends.c.toolchain import Compiler
 from cellwright.compiler.plan import pipeline
 from cellwright.passes.pipeline import Gradients

@@ -14,11 +14,11 @@ from torch import Tensor
 from cellwright.ir.sizes import Size
 
 from . import cache, threads
-from .emit import Source, outer_text
 from .errors import BuildError
 from .levels import Level, best_level
 from .sidecar import Description
 from .slots import resolved
+from .source import Source, outer_text
 from .tape import Block, Tape
 from .toolchain import find_compiler
 
