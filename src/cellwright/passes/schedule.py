@@ -92,6 +92,7 @@ class _Scheduler:
     )
     absorbed: set[int] = field(default_factory=set[int])
     filled: set[int] = field(default_factory=set[int])
+    light: set[int] = field(default_factory=set[int])
     kept: dict[int, None] = field(default_factory=dict[int, None])
     blocks: dict[int, None] = field(default_factory=dict[int, None])
 
@@ -201,6 +202,8 @@ class _Scheduler:
             self.levels[node] = max(
                 self.levels[n] if n in local else self._entry(n, stage) for n in args
             )
+            if self._is_light(node):
+                self.light.add(node)
 
     def _sink(self, node: int) -> None:
         """Compute what hangs on given vectors and numbers alone where it is read.
@@ -208,14 +211,20 @@ class _Scheduler:
         On an earlier level it would have to be laid into memory, and they are there.
         """
         readers = self.readers.get(node, [])
-        if not self._is_local(node) or node in self.products or node in self.written:
+        if node not in self.light or not readers:
             return
-        if not readers or any(node not in self._local_args(n) for n in readers):
-            return
+        if all(node in self._local_args(reader) for reader in readers):
+            self.levels[node] = min(self.levels[reader] for reader in readers)
+
+    def _is_light(self, node: int) -> bool:
+        """Whether an op hangs on given vectors and numbers alone, if by others too."""
         sources = map(self._read, value_args(self.nodes[node]))
-        vectors = [source for source in sources if self.nodes[source].shape]
-        if all(self._level(n, self.stage[node]) == _FIRST for n in vectors):
-            self.levels[node] = min(self.levels[n] for n in readers)
+        return all(
+            not self.nodes[source].shape
+            or source in self.light
+            or self._level(source, self.stage[node]) == _FIRST
+            for source in sources
+        )
 
     def _lay(self, node: int) -> None:
         """Give a node's arguments, and itself, memory where they need that."""
