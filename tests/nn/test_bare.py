@@ -608,6 +608,60 @@ def test_training_sees_what_changes_before_it_goes_back():
     assert all(map(torch.equal, gradients(), expected))
 
 
+@pytest.mark.parametrize("is_leaf", [False, True])
+def test_states_may_be_cut_off_before_the_way_back(is_leaf: bool):
+    """As some do who train on pieces; at the first call and at one that repeats."""
+    layer, x = layer_of("GRU"), torch.randn(4, 2, 5)
+    leaves = [*layer.parameters()]
+    expected = torch.autograd.grad(layer(x)[0].sum(), leaves)
+    for _ in range(5):
+        first = torch.zeros(1, 2, 12, requires_grad=True)
+        first = first if is_leaf else first * 1
+        output, _ = layer(x, first)
+        first.requires_grad_(False) if is_leaf else first.detach_()
+        layer.zero_grad()
+        output.sum().backward()
+        for leaf, gradient in zip(leaves, expected, strict=True):
+            assert leaf.grad is not None
+            assert torch.equal(leaf.grad, gradient)
+
+
+def test_each_choice_of_results_goes_back_again():
+    """A step may go back twice: from the output, and from the last states."""
+    layer, x = layer_of("LSTM"), torch.randn(4, 2, 5)
+    slopes = torch.randn(4, 2, 12), torch.randn(1, 2, 12)
+
+    def both() -> list[Sequence[Tensor]]:
+        return [gradients_of(layer, layer(x), which, slopes[which]) for which in (0, 1)]
+
+    with never_bare():
+        expected = both()
+    for _ in range(5):
+        both()
+    with mock.patch.object(Whole, "gradients"):
+        found = both()
+    for ours, theirs in zip(found, expected, strict=True):
+        assert all(map(torch.equal, ours, theirs))
+
+
+def gradients_of(layer: Any, results: Any, which: int, slope: Tensor) -> list[Tensor]:
+    """Return the gradients of all weights from the output, or from the last h."""
+    result = (results[0], results[1][0])[which]
+    return [*torch.autograd.grad(result, [*layer.parameters()], slope)]
+
+
+def test_lengths_without_end_are_run_all_the_same():
+    """Only so many forms rest; the others go the way of every call."""
+    layer = layer_of("gru")
+    for _ in range(2):
+        for steps in range(1, bare.MOST_RESTING + 4):
+            x = torch.randn(steps, 1, 5)
+            assert torch.equal(rested(layer, x)[0], alone(layer, x)[0])
+    known = bare._known[layer].bare
+    assert known is not None
+    assert len(known._resting) == bare.MOST_RESTING
+
+
 @pytest.mark.parametrize("asks", [False, True])
 def test_states_may_be_given_to_calls_that_repeat(
     asks: bool, monkeypatch: pytest.MonkeyPatch

@@ -33,13 +33,18 @@ class Pass(Protocol):
         ...
 
     def gradients(
-        self, tensors: Sequence[Tensor], arriving: Sequence[Tensor | None]
+        self,
+        tensors: Sequence[Tensor],
+        arriving: Sequence[Tensor | None],
+        needs: Sequence[bool],
+        /,
     ) -> Sequence[Tensor | None]:
         """Return the gradients of the tensors, None for those that nobody asked for.
 
         Args:
             tensors: what the pass took, and behind it what it kept.
             arriving: gradients of the results, None for those that there are none of.
+            needs: which of the tensors that it took a gradient is asked of.
         """
         ...
 
@@ -148,7 +153,7 @@ def _gradients_of(
     arriving = [next(given) if there else None for there in present]
     # The caller's block may reach as far as here, with its casts.
     with without_autocast(tensors[0].device.type):
-        found = call.gradients(tensors[:count], arriving)
+        found = call.gradients(tensors[:count], arriving, needs)
     pairs = zip(found, needs, strict=True)
     asked = [gradient for gradient, need in pairs if need]
     assert all(gradient is not None for gradient in asked)

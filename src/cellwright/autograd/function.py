@@ -71,7 +71,11 @@ class Call(Compiled):
         return found, [by_node[node] for node in self.saved_nodes]
 
     def gradients(
-        self, tensors: Sequence[Tensor], arriving: Sequence[Tensor | None]
+        self,
+        tensors: Sequence[Tensor],
+        arriving: Sequence[Tensor | None],
+        _: Sequence[bool],
+        /,
     ) -> Sequence[Tensor | None]:
         """Run the backward kernel, by its operator where something looks on."""
         tensors = [*tensors, *_arriving(self, arriving, tensors)]

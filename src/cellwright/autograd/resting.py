@@ -20,6 +20,9 @@ from .differentiable import Forward
 from .doors import are_plain
 from .whole import Whole
 
+MOST_BACK = 8
+"""Ways back that are done again: one for each choice of results with a gradient."""
+
 
 class Place(NamedTuple):
     """Where a tensor lay.
@@ -47,6 +50,12 @@ class Place(NamedTuple):
         )
 
 
+def place_of(tensor: Tensor) -> Place:
+    """Return where a tensor lies."""
+    lies = tensor.detach(), tensor.data_ptr(), tensor.requires_grad
+    return Place(weakref.ref(tensor), *lies)
+
+
 class Rest:
     """A pass of some tensors, of which all but the first ones rest; see `Pass`.
 
@@ -65,7 +74,7 @@ class Rest:
         self.count, self.places, self.learns = whole.count, places, learns
         self._whole, self._run = whole, run
         self._moving = whole.count - len(places)
-        self._back: tuple[Hashable, Repeat] | None = None
+        self._back: dict[Hashable, Repeat] = {}
 
     def again(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
         """Return the results.
@@ -83,48 +92,34 @@ class Rest:
         return self._whole.apart(self._run(tensors))
 
     def gradients(
-        self, tensors: Sequence[Tensor], arriving: Sequence[Tensor | None]
+        self,
+        tensors: Sequence[Tensor],
+        arriving: Sequence[Tensor | None],
+        needs: Sequence[bool],
+        /,
     ) -> Sequence[Tensor | None]:
         """Return the gradients of the tensors, see `Pass`.
 
         Between the two parts a weight may have moved, and hooks of saved tensors may
         have turned anything round.
         """
+        whole = self._whole
         given = [flat(gradient) for gradient in arriving if gradient is not None]
         moving = [*tensors[: self._moving], *tensors[self.count :], *given]
         resting = tensors[self._moving : self.count]
         if not are_plain(moving) or not all(map(Place.holds, self.places, resting)):
-            return self._whole.gradients(tensors, arriving)
-        asks = self._whole.asks(tensors, arriving)
+            return whole.gradients(tensors, arriving, needs)
+        asks = whole.asks(arriving, needs)
         setting = asks, team_of(), *map(form_of, moving)
-        if self._back is None or self._back[0] != setting:
-            found = self._whole.gradients(tensors, arriving)
-            run = self._whole.resting_back((*tensors, *given), asks, self._moving)
-            self._back = None if run is None else (setting, run)
-            return found
-        return self._whole.placed(asks, self._back[1]((*tensors, *given)))
+        run = self._back.get(setting)
+        if run is not None:
+            return whole.placed(asks, run((*tensors, *given)))
+        found = whole.gradients(tensors, arriving, needs)
+        run = whole.resting_back((*tensors, *given), asks, self._moving)
+        if run is not None and len(self._back) < MOST_BACK:
+            self._back[setting] = run
+        return found
 
     def values(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
         """Return the results by torch's own operations."""
         return self._whole.values(tensors)
-
-
-def rest(
-    whole: Whole, tensors: Sequence[Tensor], moving: int, learns: bool
-) -> Rest | None:
-    """Return how to do a pass again; None if it is not written down.
-
-    Args:
-        whole: the pass.
-        tensors: that it was run with.
-        moving: how many of the first ones may be others next time.
-        learns: whether a gradient is asked for.
-    """
-    run = whole.resting(tensors, moving, learns)
-    if run is None:
-        return None
-    places = [
-        Place(weakref.ref(each), each.detach(), each.data_ptr(), each.requires_grad)
-        for each in tensors[moving:]
-    ]
-    return Rest(whole, places, run, learns)

@@ -160,10 +160,14 @@ class Whole:
         return found[:behind], found[behind:]
 
     def gradients(
-        self, tensors: Sequence[Tensor], arriving: Sequence[Tensor | None]
+        self,
+        tensors: Sequence[Tensor],
+        arriving: Sequence[Tensor | None],
+        needs: Sequence[bool],
+        /,
     ) -> Sequence[Tensor | None]:
         """Return the gradients of the tensors, see `differentiable.Pass`."""
-        asks = self.asks(tensors, arriving)
+        asks = self.asks(arriving, needs)
         given = [gradient for gradient in arriving if gradient is not None]
         if are_plain((*tensors, *given)):
             found = self._written_down(tensors, asks, given)
@@ -171,15 +175,10 @@ class Whole:
             found = self._down((*tensors, *given), asks, _Torch(tensors[0]))
         return self.placed(asks, found)
 
-    def asks(
-        self, tensors: Sequence[Tensor], arriving: Sequence[Tensor | None]
-    ) -> Asks:
+    def asks(self, arriving: Sequence[Tensor | None], needs: Sequence[bool]) -> Asks:
         """Return what a backward part hangs on beside the forms of its tensors."""
-        states = tensors[1 : 1 + len(self._graph.states)]
-        return Asks(
-            tuple(gradient is not None for gradient in arriving),
-            any(state.requires_grad for state in states),
-        )
+        present = tuple(gradient is not None for gradient in arriving)
+        return Asks(present, any(needs[1 : 1 + len(self._graph.states)]))
 
     def placed(self, asks: Asks, found: Sequence[Tensor]) -> Sequence[Tensor | None]:
         """Return computed gradients as those of all tensors, in their order."""

@@ -116,8 +116,8 @@ class Differences:
             best = (4 * near - wide) / 3
             # The first step's crossing is the larger one, so the smaller is kept.
             crossed[left] = wide_crossed | near_crossed
-            first = before[left].isnan()
-            spread = torch.where(first, near - wide, best - before[left]).abs()
+            moved = near - wide if step == STEPS[0] else best - before[left]
+            spread = moved.abs()
             fine, noise[left] = quiet(best, spread, ~crossed[left], bound)
             slope[left[fine]] = best[fine]
             before[left] = torch.where(crossed[left], torch.nan, best)

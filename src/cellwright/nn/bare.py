@@ -23,7 +23,7 @@ from cellwright.autograd import (
 )
 from cellwright.autograd.differentiable import Forward
 from cellwright.autograd.function import asked_of
-from cellwright.autograd.resting import rest
+from cellwright.autograd.resting import Place, Rest, place_of
 from cellwright.backends.c.levels import VARIABLE
 from cellwright.passes.pipeline import Gradients
 
@@ -36,8 +36,9 @@ from .snapshot import Snapshot
 
 Weights = Mapping[str, Tensor]
 
-MOST_RESTING = 16
-"""Forms of inputs for which a layer's call is done again without a look at weights."""
+MOST_RESTING = 64
+"""Forms of inputs for which a layer's call is done again without a look at weights;
+those that come first."""
 
 
 class BareLayer(Settings, Protocol):
@@ -78,6 +79,7 @@ class Bare:
         self._declared_at: tuple[int, Sequence[Tensor]] = (-1, ())
         self._passes: dict[Gradients, OnePass | None] = {}
         self._before: Sequence[int] = ()
+        self._places: dict[str, Place] = {}
         self._resting: dict[Hashable, Resting] = {}
 
     def again(self, layer: BareLayer, input: Tensor, hx: Any) -> tuple[Any, ...] | None:
@@ -112,9 +114,9 @@ class Bare:
             input: as the caller gave it, like the next.
             hx: first values of the states.
         """
-        # What one holds may be memory that nobody else has any more.
-        kept = {k: each for k, each in self._resting.items() if each.holds(weights)}
-        self._resting = kept
+        if any(not place.holds(weights[n]) for n, place in self._places.items()):
+            # What is held here may be memory that nobody else has any more.
+            self._resting, self._places = {}, {}
         if input.dim() != 3:
             return None
         given = (hx,) if isinstance(hx, Tensor) else hx or ()
@@ -141,30 +143,40 @@ class Bare:
                 return None
             whole = found.whole
             results = Forward.apply(whole, *tensors) if learns else whole.run(tensors)
-        self._let_rest(found, tensors, 1 if hx is None else 1 + len(given))
+        # Weights that are computed for every call, as by weight_norm, never rest.
+        before, self._before = self._before, [*map(id, weights.values())]
+        if self._before == before and not found.computes:
+            moving = 1 if hx is None else 1 + len(given)
+            self._let_rest(weights, found, tensors, moving, learns)
         return self._returned(*results)
 
-    def _let_rest(self, which: OnePass, tensors: Sequence[Tensor], moving: int) -> None:
-        """Note how to do a pass again, if its weights have come before.
+    def _let_rest(
+        self,
+        weights: Weights,
+        which: OnePass,
+        tensors: Sequence[Tensor],
+        moving: int,
+        learns: bool,
+    ) -> None:
+        """Note how to do a pass again, where it is written down.
 
         Args:
+            weights: of the layer, by name.
             which: the pass.
             tensors: that it was run with.
             moving: how many of the first ones may be others next time.
+            learns: whether a gradient was asked for.
         """
-        names = which.names
-        # Weights that are computed for every call, as by weight_norm, never rest.
-        now = [*map(id, tensors[len(tensors) - len(names) :])]
-        if which.computes or now != self._before:
-            self._before = now
+        run = which.whole.resting(tensors, moving, learns)
+        if run is None or len(self._resting) >= MOST_RESTING:
             return
-        learns = torch.is_grad_enabled() and any(each.requires_grad for each in tensors)
-        found = rest(which.whole, tensors, moving, learns)
-        if found is not None:
-            states = tensors[moving : len(tensors) - len(names)]
-            if len(self._resting) >= MOST_RESTING:
-                self._resting = {}
-            self._resting[setting_of(tensors[:moving])] = Resting(names, states, found)
+        if not self._places:
+            self._places = {name: place_of(value) for name, value in weights.items()}
+        states = tensors[moving : len(tensors) - len(which.names)]
+        places = [*map(place_of, states), *(self._places[n] for n in which.names)]
+        rest = Rest(which.whole, places, run, learns)
+        own = setting_of(tensors[:moving])
+        self._resting[own] = Resting(which.names, states, rest)
 
     def _returned(self, output: Tensor, *last: Tensor) -> tuple[Any, ...]:
         output = output.unsqueeze(-1) if self._gives_scalar else output

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from cellwright.autograd.resting import Rest
+from cellwright.autograd.resting import Place, Rest
 from cellwright.backends.c.tape import form_of, team_of
 
 
@@ -51,13 +51,8 @@ class Resting(NamedTuple):
             weights.append(now)
         return self.rest.again((*moving, *self.states, *weights))
 
-    def holds(self, weights: Mapping[str, Tensor]) -> bool:
-        """Whether weights lie where they lay."""
-        pairs = zip(self.names, self._places, strict=True)
-        return all(place.holds(weights[name]) for name, place in pairs)
-
     @property
-    def _places(self) -> Sequence[Any]:
+    def _places(self) -> Sequence[Place]:
         return self.rest.places[len(self.states) :]
 
 

@@ -16,7 +16,7 @@ from .expressions import Statements
 from .identifiers import identifiers
 from .memory import Memory, Place
 from .ops import WHOLE
-from .rows import REDUCTIONS, Together, together
+from .rows import REDUCTIONS, Together, readers_of, together
 from .runs import Run, runs_of, spread_of
 from .slots import HEAD, INPUT, OUTPUT, ROOT, STATE, Slots, length
 from .source import Source
@@ -51,6 +51,7 @@ class _Writer:
         self.memories = [Memory(self.slots, of_block) for of_block in (False, True)]
         self.said = names
         self.names = identifiers(names)
+        self.readers = readers_of(schedule)
         self.runs: list[Run] = []
 
     def head(self, title: str, backwards: bool) -> list[str]:
@@ -117,7 +118,7 @@ class _Writer:
         self, index: int, phases: Sequence[Phase], memory: Memory
     ) -> Iterable[str]:
         """Yield a phase that does several, all of them for one row after the other."""
-        shared = Together(self.schedule, phases)
+        shared = Together(self.schedule, phases, self.readers)
         for part, (whole, ahead) in shared.parts.items():
             memory.parts[part] = self._part(whole, ahead, memory)
         lines: list[str] = []
@@ -136,8 +137,8 @@ class _Writer:
         yield f"static BODY void row_{index}(const Frame *restrict frame, int row)"
         yield from ["{", *(f"    {line}" for line in lines), "}"]
         # What adds up some rows is one thread's.
-        together = "SUM_ROWS" if adds else "1"
-        yield f"ROWS_PHASE({index}, {together})"
+        rows = "SUM_ROWS" if adds else "1"
+        yield f"ROWS_PHASE({index}, {rows})"
 
     def _part(self, whole: int, ahead: Sequence[int], memory: Memory) -> Place:
         """Return where a part of a vector lies in it."""

@@ -37,12 +37,17 @@ def _has_products(phase: Phase) -> bool:
     return isinstance(phase, Loop) and bool(phase.accumulators)
 
 
+Readers = Mapping[int, set[int]]
+"""Who reads a node."""
+
+
 class Together:
     """What some phases that are done together need not lay into memory.
 
     Args:
         schedule: that they are of.
         phases: they.
+        readers: of all nodes.
 
     Attributes:
         totals: of vectors that a loop makes, the sums that go along with it.
@@ -51,7 +56,7 @@ class Together:
             of them in it.
     """
 
-    def __init__(self, schedule: Schedule, phases: Sequence[Phase]):
+    def __init__(self, schedule: Schedule, phases: Sequence[Phase], readers: Readers):
         nodes = schedule.graph.nodes
         loops = [phase for phase in phases if isinstance(phase, Loop)]
         wholes = [phase.node for phase in phases if isinstance(phase, Whole)]
@@ -62,7 +67,6 @@ class Together:
             if nodes[n].op == "row_sum" and not nodes[n].shape
             if nodes[n].args[0] in made
         }
-        readers = _readers(schedule)
         self.inside: set[int] = set()
         for node in (n for n in (*made, *wholes) if n in schedule.kept):
             others = readers[node] - {self.totals.get(node)}
@@ -85,7 +89,7 @@ _ASKED = -1
 """Reads what is an output, a sum or a next state, and not written where it is made."""
 
 
-def _readers(schedule: Schedule) -> Mapping[int, set[int]]:
+def readers_of(schedule: Schedule) -> Readers:
     """Return who reads a node: itself, a part of it, or it in all of a vector."""
     nodes = schedule.graph.nodes
     states = [state.next for state in schedule.graph.states]
