@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.testing._internal.two_tensor import TwoTensor
+from torch.utils import swap_tensors
 
 import cellwright as cw
 from any_cell import sizes_for
@@ -532,13 +533,24 @@ def frozen(layer: Any) -> None:
     in_place(layer)
 
 
-CHANGES = [in_place, moved, turned_round, shared, replaced, computed, frozen]
+def swapped(layer: Any) -> None:
+    """Swap what all weights are for something else; torch does so in conversions."""
+    for weight in list(layer.parameters()):
+        swap_tensors(weight, nn.Parameter(0.5 * weight.detach()))
+
+
+CHANGES = [in_place, moved, turned_round, shared, replaced, computed, frozen, swapped]
+
+
+def two_layers(change: Callable[[Any], None]) -> Any:
+    """Return what a change is tried on: of torch.nn's own no weight can be swapped."""
+    return layer_of("elman" if change is swapped else "RNN", num_layers=2)
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_weight_that_changes_is_seen(change: Callable[[Any], None]):
     """However long a layer was called with the one before."""
-    layer, x = layer_of("RNN", num_layers=2), torch.randn(4, 2, 5)
+    layer, x = two_layers(change), torch.randn(4, 2, 5)
     before = rested(layer, x)[0]
     change(layer)
     expected = alone(layer, x)[0]
@@ -569,7 +581,7 @@ def test_training_sees_a_weight_that_changes(change: Callable[[Any], None], asks
 
     No part is looked through in full while nothing changes.
     """
-    layer, x = layer_of("RNN", num_layers=2), torch.randn(4, 2, 5, requires_grad=asks)
+    layer, x = two_layers(change), torch.randn(4, 2, 5, requires_grad=asks)
     found = trained(layer, x)
     for _ in range(4):
         rested(layer, x)

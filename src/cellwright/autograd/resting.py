@@ -6,8 +6,7 @@ changed, most of them asked for three times.
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 from torch import Tensor
@@ -27,22 +26,26 @@ MOST_BACK = 8
 class Place(NamedTuple):
     """Where a tensor lay.
 
+    It is no reference to the tensor, not even a weak one: torch swaps no tensor that
+    has such, and whoever holds it may hold the layer that it belongs to. Another one
+    that lies there in the same way is as good.
+
     Args:
-        tensor: it; whoever holds it may hold the layer that it belongs to.
+        kind: its class.
         there: another tensor with its memory, shape and strides.
         address: of its first number: memory may be changed below a tensor.
         learned: whether it asked for a gradient.
     """
 
-    tensor: Callable[[], Tensor | None]
+    kind: type[Tensor]
     there: Tensor
     address: int
     learned: bool
 
     def holds(self, now: Tensor) -> bool:
-        """Whether a tensor is that one, and lies there as it did."""
+        """Whether a tensor lies there as that one did."""
         return (
-            now is self.tensor()
+            type(now) is self.kind
             and now.requires_grad is self.learned
             and now.is_cpu
             and now.data_ptr() == self.address
@@ -52,8 +55,8 @@ class Place(NamedTuple):
 
 def place_of(tensor: Tensor) -> Place:
     """Return where a tensor lies."""
-    lies = tensor.detach(), tensor.data_ptr(), tensor.requires_grad
-    return Place(weakref.ref(tensor), *lies)
+    there = tensor.detach()
+    return Place(type(tensor), there, tensor.data_ptr(), tensor.requires_grad)
 
 
 class Rest:
