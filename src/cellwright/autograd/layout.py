@@ -11,7 +11,7 @@ from torch import Tensor
 from cellwright.backends.c.tape import side_by_side
 
 
-class Place(NamedTuple):
+class KeptArray(NamedTuple):
     """An array that is kept: of which layer, of which node, and its shape."""
 
     layer: int
@@ -33,7 +33,7 @@ class Layout:
         lengths: numbers in it; none of a cell that keeps its output alone.
     """
 
-    def __init__(self, layers: int, places: Sequence[Place], size: int):
+    def __init__(self, layers: int, places: Sequence[KeptArray], size: int):
         self._layers, self._places = layers, places
         counts = [math.prod(each.shape) for each in places]
         self._starts, length = side_by_side(counts, size)

@@ -1,7 +1,7 @@
 """A whole pass, done again while its weights stay where they are.
 
-Of a small layer's training step a quarter went into the forms of tensors that had not
-changed, most of them asked for three times.
+Of a small layer's training step a tenth went into the forms of tensors that had not
+changed, most of them asked for three times; of its call without gradients a quarter.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class Place(NamedTuple):
             type(now) is self.kind
             and now.requires_grad is self.learned
             and now.is_cpu
+            and now.dtype is self.there.dtype
             and now.data_ptr() == self.address
             and now.is_set_to(self.there)
         )

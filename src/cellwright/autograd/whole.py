@@ -24,7 +24,7 @@ from cellwright.ir.graph import Graph
 from .doors import are_plain
 from .function import Call
 from .kernels import apart, backward_pass
-from .layout import Layout, Place
+from .layout import KeptArray, Layout
 
 
 @dataclass(frozen=True, eq=False)
@@ -326,7 +326,7 @@ class Whole:
 
     def _layout(self, x: Tensor) -> Layout:
         """Return where lies what is kept of an input, but for what is returned."""
-        places: list[Place] = []
+        places: list[KeptArray] = []
         for row, layer in enumerate(self.layers):
             call, output = layer.call, self._graph.output
             nodes = [node for node in call.saved_nodes if node != output]
@@ -335,7 +335,7 @@ class Whole:
             for node in nodes:
                 shape = self._graph.nodes[node].shape
                 own = resolved(shape, call.sizes)
-                places.append(Place(row, node, (*x.shape[:2], *own)))
+                places.append(KeptArray(row, node, (*x.shape[:2], *own)))
         return Layout(len(self.layers), places, x.element_size())
 
     def _slope(self, tape: Tape | _Torch, x: Tensor, output: Tensor | None) -> Tensor:

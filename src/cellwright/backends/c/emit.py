@@ -171,7 +171,7 @@ class _Writer:
     ) -> Iterable[str]:
         """Yield a loop over a single number, which stays at hand."""
         statements = self._statements(loop, memory)
-        memory.registers |= {n: statements.done[n] for n in {*statements.done}}
+        memory.registers |= statements.done
         yield from statements.lines
         yield from self._stores(loop, statements, memory, shared.inside, "0", "1")
 

@@ -53,8 +53,8 @@ class Statements:
         uses.subtract([a for n in inside for a in self._read_by(n)])
         self.uses = uses
 
-    def print(self, comments: Mapping[int, str]) -> list[str]:
-        """Return the lines that compute every node which has a name or two readers.
+    def print(self, comments: Mapping[int, str]) -> None:
+        """Write the lines that compute every node which has a name or two readers.
 
         A product that a sum takes stands in the sum, whatever its name.
         """
@@ -67,7 +67,6 @@ class Statements:
                     self.lines.append(f"/* {comments[node]} */")
                 self.lines.append(f"const vec {self.names[node]} = {text};")
                 self.done[node] = self.names[node]
-        return self.lines
 
     def value(self, node: int) -> str:
         """Return a node's value where nothing binds around it."""
