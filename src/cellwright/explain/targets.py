@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,20 +11,15 @@ import torch
 from torch import nn
 
 from cellwright.cells import find
-from cellwright.errors import CellwrightValueError
-from cellwright.language.report import did_you_mean
 from cellwright.nn import Recurrent
 
 from .keras_file import read_keras
+from .python_file import TargetError, from_python
 from .stacks import is_stack, read_stack
 
 EXAMPLE = {"input_size": 3, "hidden_size": 4}
 """Sizes of a cell that is explained by itself; small enough to look at all of it."""
 DTYPES = {"long": torch.int64, "float": torch.float32, "double": torch.float64}
-
-
-class TargetError(CellwrightValueError):
-    """Something that cannot be explained."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +59,7 @@ def read_target(text: str, width: int | None, sizes: Mapping[str, Any]) -> Targe
         return Target(kept.module, text, example)
     path, colon, name = text.rpartition(":")
     if colon and path.endswith(".py"):
-        return Target(_from_file(Path(path), name), text, None)
+        return Target(from_python(Path(path), name), text, None)
     if text.endswith(".py"):
         raise TargetError(
             f"{text}: a network is a name in a file; found no name\n"
@@ -118,32 +111,3 @@ def example_of(
         count = min((each.num_embeddings for each in tables), default=2)
         return torch.randint(count, shape, generator=draws)
     return torch.randn(shape, dtype=dtype, generator=draws)
-
-
-def _from_file(path: Path, name: str) -> nn.Module:
-    if not path.is_file():
-        raise TargetError(f"{path}: there is no such file")
-    spec = importlib.util.spec_from_file_location(f"explained_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # What is defined there may look itself up, as a dataclass does.
-    sys.modules[spec.name] = module
-    sys.path.insert(0, str(path.parent))
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(path.parent))
-    found = getattr(module, name, None)
-    if found is None:
-        known = [n for n in vars(module) if not n.startswith("_")]
-        fix = did_you_mean(name, known) or f"it has {', '.join(known)}"
-        raise TargetError(f"{path}: has no {name}\n  fix: {fix}")
-    if not isinstance(found, nn.Module) and callable(found):
-        found = found()
-    if not isinstance(found, nn.Module):
-        raise TargetError(
-            f"{path}:{name}: is a torch.nn.Module, its class, or a function without "
-            f"arguments that returns one; found {type(found).__name__}"
-        )
-    return found
