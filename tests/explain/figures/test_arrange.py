@@ -9,6 +9,7 @@ from cellwright.cells import find, load, names
 from cellwright.explain.figures.arrange import arranged
 from cellwright.explain.figures.grid import grid
 from cellwright.explain.figures.layers import conveyors
+from cellwright.explain.figures.looks import MARK_ROOM
 from cellwright.explain.figures.reading import wiring
 from edge_cells import EDGES
 from random_cells import draw_cell
@@ -115,3 +116,32 @@ def test_values_go_from_the_left_to_the_right():
         for line in arranged(wiring(load(name))).lines:
             forward = line.points[0][0] < line.points[-1][0]
             assert forward != (line.style == "again"), (name, line)
+
+
+@pytest.mark.parametrize(
+    "equation",
+    [
+        "sigmoid(x) / softplus(x) - tanh(h)",
+        "tanh(h) - sigmoid(x) / softplus(x)",
+        "tanh(h) - sigmoid(x) - softplus(x) - h",
+        "x * h - tanh(h) * x",
+    ],
+)
+def test_a_sign_stands_at_its_own_wire(equation: str):
+    """No other arrow that ends at the same part is as near."""
+    lines = [
+        "# A cell.",
+        "input x [hidden_size]",
+        "state h [hidden_size]",
+        "output h'",
+        f"h' = {equation}",
+    ]
+    cell = wiring(find("\n".join([*lines, ""])))
+    scene = arranged(cell)
+    ends = [line.points[-1] for line in scene.lines if line.arrow]
+    beside = [text for shape in scene.shapes for text in shape.beside]
+    signs = [text for text in beside if text.text in ("−", "÷")]
+    assert len(signs) == sum(bool(wire.mark) for wire in cell.wires) > 0
+    for sign in signs:
+        near = sorted(abs(y - sign.y) for x, y in ends if abs(x - sign.x) < MARK_ROOM)
+        assert near[0] < 0.7 * min([*near[1:], 1e9])

@@ -221,6 +221,31 @@ def test_what_is_subtracted_and_what_divides_is_marked():
     assert [w.mark for w in minus.wires if w.mark] == ["−"]
 
 
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("x * h + h * h + 1", "+ 1"),
+        ("x * h + h * h - 0.5", "+ (−0.5)"),
+        ("x * h + h * h - 0.5 + 3 * b", "+ weights"),
+        ("tanh(x) * h * 3", "× 3"),
+        ("tanh(x) * h / b", "× 1/b"),
+        ("tanh(x) * h * 3 / b", "× weights"),
+    ],
+)
+def test_a_number_in_a_sum_or_product_is_drawn(text: str, label: str):
+    """Without it another cell would be drawn."""
+    lines = [
+        "# A cell.",
+        "input x [hidden_size]",
+        "state h [hidden_size]",
+        *["bias b [hidden_size]"] * text.endswith("b"),
+        "output h'",
+        f"h' = {text}",
+    ]
+    found = wiring(find("\n".join([*lines, ""])))
+    assert label in [part.lines[0] for part in found.parts if part.lines]
+
+
 def test_what_stands_twice_in_a_product_is_a_square():
     """One wire would say that it stands once."""
     found = wiring(find(_cell("h' = h * h * sigmoid(W @ x) + h + h")))

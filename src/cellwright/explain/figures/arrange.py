@@ -120,14 +120,20 @@ def _number(source: Source) -> int:
 
 
 def _sign(found: Grid, wire: Wire) -> Text:
-    """Return the sign above the end of a wire, at the left of its part."""
+    """Return the sign at the end of a wire, at the left of its part.
+
+    It stands above, but below the lowest of several wires: so no other is as near.
+    """
     way = found.layers.ways[wire]
     column = found.layers.column(way[-1])
     link = Link(way[-2], way[-1], wire.source)
-    enter = found.offsets[column - 1][link][1]
+    offsets = found.offsets[column - 1]
+    enter = offsets[link][1]
+    others = [offsets[k][1] for k in offsets if k.end == link.end and k != link]
+    side = 1 if others and enter > max(others) else -1
     x, y = found.point(wire.target)
     left = x - found.looks[wire.target].width / 2
-    return Text(left - 7, y + enter - 7, wire.mark, 12, bold=True)
+    return Text(left - 7, y + enter + 7 * side, wire.mark, 12, bold=True)
 
 
 def _plain(points: Sequence[Point]) -> tuple[Point, ...]:

@@ -31,6 +31,8 @@ _WIDTH = 28
 """Characters in a line of a box."""
 _WHOLE = 16
 """Characters of a function with its sum that stand in a box as they are written."""
+_FIXED = 6
+"""Characters of a number or a weight that stands in the circle of an operation."""
 _MOST_IN_CHAIN = 3
 """Functions of one another in one box."""
 
@@ -260,18 +262,17 @@ class Boxes:
                 return self._linear(tree)
             return self._single(tree, steps[0][1])
         rest = [(below, f) for below, f in rest if short(f) not in self.ones]
-        label = "×"
-        if len(rest) == 1 and not rest[0][0] and len(short(rest[0][1])) <= 6:
-            label = f"× {short(rest[0][1])}"
-        return self._operation(tree, label, steps, "÷")
+        return self._operation(tree, _with_fixed("×", "÷", rest), steps, "÷")
 
     def _sum(self, tree: ast.expr) -> Source:
         if any(term.mixes for term in taken(tree, self.fixed)):
             return self._linear(tree)
-        steps = [(minus, t) for minus, t in terms(tree) if not self.fixed(t)]
+        found = list(terms(tree))
+        steps = [(minus, t) for minus, t in found if not self.fixed(t)]
+        rest = [(minus, t) for minus, t in found if self.fixed(t)]
         if len(steps) == 1:
             return self._single(tree, steps[0][1])
-        return self._operation(tree, "+", steps, "−")
+        return self._operation(tree, _with_fixed("+", "−", rest), steps, "−")
 
     def _single(self, tree: ast.expr, operand: ast.expr) -> Source:
         """Draw what numbers and weights do to one value: ``1−``, ``× eps``."""
@@ -301,6 +302,27 @@ def _simple(text: str) -> str:
             rest.replace("·", "× ", 1).replace("/", "÷", 1) if rest[0] in "·/" else rest
         )
     return text
+
+
+def _with_fixed(sign: str, inverse: str, rest: Sequence[tuple[bool, ast.expr]]) -> str:
+    """Return the label of an operation that numbers and weights take part in too.
+
+    Example:
+        >>> three, w = (ast.parse(text, mode="eval").body for text in ("3", "a_scale"))
+        >>> _with_fixed("+", "−", [(True, three)]), _with_fixed("×", "÷", [(False, w)])
+        ('+ (−3)', '× weights')
+    """
+    texts = [short(tree) for _, tree in rest]
+    inverted = [without for without, _ in rest]
+    match texts, inverted:
+        case [], _:
+            return sign
+        case [text], [False] if len(text) <= _FIXED:
+            return f"{sign} {text}"
+        case [text], [True] if len(text) <= _FIXED:
+            return f"{sign} ({inverse}{text})" if sign == "+" else f"{sign} 1/{text}"
+        case _:
+            return f"{sign} weights"
 
 
 def _is_short(tree: ast.expr) -> bool:

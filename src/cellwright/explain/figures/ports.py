@@ -10,8 +10,9 @@ from .layers import Layers, Link
 from .looks import Look, exits, look
 from .wiring import Source, Wiring
 
-PORT, _WIDE_PORT = 9, 14
-"""Between wires that enter a part; the wider above one with a sign."""
+PORT, _WIDE_PORT = 9, 18
+"""Between wires that enter a part; the wider above one with a sign between two others.
+"""
 
 
 def ports(
@@ -37,7 +38,9 @@ def ports(
             )
             straight = [at for at, k in enumerate(entering) if (place, k) in lanes]
             signs = [(slot.part, k.source) in marked for k in entering]
-            gaps = [_WIDE_PORT if sign else PORT for sign in signs[1:]]
+            # The lowest has its sign below.
+            gaps = [_WIDE_PORT if sign else PORT for sign in signs[1:-1]]
+            gaps += [PORT] * (len(signs) > 1)
             depths = [0.0, *accumulate(gaps)]
             middle = depths[straight[0]] if straight else depths[-1] / 2
             for depth, link in zip(depths, entering, strict=True):
