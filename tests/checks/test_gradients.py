@@ -1,6 +1,7 @@
 """check_gradients finds what is wrong, and says where."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from cellwright.backends.reference.ops import TORCH
 from cellwright.checks.differences import Differences, Values, quiet
 from cellwright.checks.gradients import SKIPPED_AT_MOST, GradientRow, check_gradients
 from cellwright.checks.tolerances import TOLERANCES
+from cellwright.nn.errors import OptionError
 
 FLOAT64 = TOLERANCES["differences", "float64"].bound
 SCALARS = """# Scalars wherever a gradient can go.
@@ -169,7 +171,7 @@ def test_two_steps_that_agree_by_chance_decide_nothing():
 def test_nothing_compared_is_no_success():
     """A report without a compared entry is false."""
     report = check_gradients("elman", 2, 3)
-    empty = GradientRow("x", 0, 1, 0, 0.0, "x", 0.0, 0.0)
+    empty = GradientRow("x", 0, 1, 0, 0.0, "x", 0.0, 0.0, True)
     assert not replace(report, rows=(empty,))
     assert SKIPPED_AT_MOST <= 0.05
 
@@ -197,3 +199,29 @@ def test_no_seed_of_the_caller_is_moved():
 def test_it_is_public():
     """The function is reached from the package."""
     assert cw.check_gradients is check_gradients
+
+
+def test_what_nothing_hangs_on_is_told():
+    """A matrix that every spike is multiplied by, where there is no spike."""
+    report = check_gradients("lif")
+    flat = {row.quantity for row in report.rows if row.flat}
+    assert report
+    assert flat == {"U", "U from the declared first states"}
+    assert str(report).count("nothing hangs on it here") == len(flat)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"dtype": torch.float16}, "dtype is torch.float64 or .*; found torch.float16"),
+        ({"dtype": "float64"}, "dtype is .*; found 'float64'"),
+        ({"steps": 0}, "steps is a whole number from 1 on; found 0"),
+        ({"batch_size": 1.5}, "batch_size is a whole number from 1 on; found 1.5"),
+        ({"seed": "a"}, "seed is a whole number from 0 on; found 'a'"),
+        ({"hiden_size": 3}, "did you mean 'hidden_size'"),
+    ],
+)
+def test_a_wrong_argument_is_told(given: dict[str, Any], words: str):
+    """Before anything is computed."""
+    with pytest.raises(OptionError, match=words):
+        check_gradients("lstm", **given)

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from cellwright.cells import find
 from cellwright.language.cell import Cell
-from cellwright.nn.options import Option, resolve_sizes, sort_options
+from cellwright.nn.errors import OptionError
+from cellwright.nn.options import Option, resolve_sizes, sort_options, whole_number
 from cellwright.nn.recurrent import Recurrent
 
 from .differences import Differences, Point, Slopes, random_directions, single_entries
@@ -49,6 +50,7 @@ class GradientRow:
         entry: where it is, ``W_i[2, 0]``.
         gradient: the layer's number there.
         difference: the slope there.
+        flat: whether all slopes are 0 on both sides, which says little.
     """
 
     quantity: str
@@ -59,6 +61,7 @@ class GradientRow:
     entry: str
     gradient: float
     difference: float
+    flat: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +114,9 @@ class GradientReport:
         for row in self.rows:
             skipped = f", {row.at_kinks} at kinks, {row.noisy} noisy"
             skipped = skipped if row.at_kinks + row.noisy else ""
-            lines.append(
-                f"  {row.quantity:<{width}}  {row.error:.1e}  {row.compared}{skipped}"
-            )
+            flat = ", all 0: nothing hangs on it here" if row.flat else ""
+            name = f"{row.quantity:<{width}}"
+            lines.append(f"  {name}  {row.error:.1e}  {row.compared}{skipped}{flat}")
         return "\n".join(lines)
 
 
@@ -147,12 +150,15 @@ def check_gradients(
         bias: as in `Recurrent`.
         hx: first states, one ``[B, H]`` or ``[B]`` each, in place of reached ones.
         backend: as in `Recurrent`.
-        dtype: of the layer; the differences are in float64.
+        dtype: of the layer, float32 or float64; the differences are in float64.
         seed: of every random number.
         **sizes_and_constants: as in `Recurrent`.
 
     Returns:
         A report, true when right and printable, with the worst entry named.
+
+    Raises:
+        OptionError: for an argument that is no such thing.
 
     Example:
         >>> import cellwright as cw
@@ -161,6 +167,10 @@ def check_gradients(
         (True, 0)
     """
     cell = find(cell)
+    for name, value in (("steps", steps), ("batch_size", batch_size)):
+        whole_number("check_gradients", name, value)
+    whole_number("check_gradients", "seed", seed, 0)
+    bound = _bound(dtype)
     options: dict[str, Any] = dict(sizes_and_constants)
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
@@ -175,11 +185,10 @@ def check_gradients(
             **options,
         )
     _off_the_defaults(layer, generator)
-    given = sort_options(cell, sizes_and_constants).sizes
+    given = sort_options(cell, sizes_and_constants, check_gradients).sizes
     sizes = resolve_sizes(cell, layer.graph, input_size, hidden_size, given)
     point = _point(layer, sizes, (steps, batch_size), hx, generator)
     declared = {k: v for k, v in point.values.items() if not k.startswith("state ")}
-    bound = TOLERANCES["differences", str(dtype).removeprefix("torch.")].bound
     rows: list[GradientRow] = []
     for values, note in (
         (point.values, ""),
@@ -196,6 +205,16 @@ def check_gradients(
             compared = _directions(here, differences, gradients, bound, generator)
         rows += [_row(name + note, *found) for name, found in compared.items()]
     return GradientReport(cell.name, layer.backend, tuple(rows), bound)
+
+
+def _bound(dtype: object) -> float:
+    """Return the largest error that counts as right."""
+    known = [name for kind, name in TOLERANCES if kind == "differences"]
+    name = str(dtype).removeprefix("torch.")
+    if not isinstance(dtype, torch.dtype) or name not in known:
+        listed = " or ".join(f"torch.{each}" for each in known)
+        raise OptionError(f"check_gradients: dtype is {listed}; found {dtype!r}")
+    return TOLERANCES["differences", name].bound
 
 
 def layer_gradients(layer: Recurrent, point: Point) -> dict[str, Tensor]:
@@ -354,4 +373,5 @@ def _row(
         entry=places[worst],
         gradient=float(gradient[worst]),
         difference=float(slopes.slope[worst]),
+        flat=not (gradient.any() or slopes.slope[decided].any()),
     )
