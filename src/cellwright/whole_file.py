@@ -24,7 +24,11 @@ def write_whole(path: Path, content: bytes) -> None:
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     # Made under the process' umask: asking for that would change it for a moment.
-    handle = os.open(temporary, _NEW, 0o666)
+    try:
+        handle = os.open(temporary, _NEW, 0o666)
+    except OSError as error:
+        # It is the file that somebody asked for which cannot be written.
+        raise OSError(error.errno, error.strerror, str(path)) from error
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)

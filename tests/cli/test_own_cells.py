@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import cellwright as cw
-from cellwright.cells.library import CellFileError
+from cellwright.cells.library import CellFileError, UnknownCellError
 from cellwright.checks.gradients import check_gradients
 from cellwright.checks.tolerances import TOLERANCES, error
 from command_runs import Run
@@ -126,6 +126,34 @@ def test_what_is_no_folder_of_cells_is_told(mine: Path, name: str, found: str):
     (mine.parent / "empty").mkdir()
     with pytest.raises(CellFileError, match=found):
         cw.cells.files(mine.parent / name)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "fix"),
+    [
+        ("mine.cel", "did you mean 'mine.cell'?"),
+        ("mine", "did you mean the file 'mine.cell'?"),
+        ("some", "it is a folder: `cellwright cells some` lists its cells"),
+    ],
+)
+def test_a_file_that_was_meant_is_named(run: Run, mine: Path, wanted: str, fix: str):
+    """A name of the library is seldom meant by whoever has a file."""
+    (mine.parent / "some").mkdir()
+    result = run("show", wanted)
+    assert result.status == 2
+    assert fix in result.err
+
+
+def test_a_file_is_found_and_not_loaded(mine: Path):
+    """`load` knows the library alone, and says what reads files."""
+    with pytest.raises(UnknownCellError, match=r"cells.find\(.*mine.cell'\) reads"):
+        cw.cells.load(str(mine))
+
+
+def test_a_new_cell_in_no_folder(run: Run):
+    """The folder is not made; how to is said."""
+    result = run("new", "nowhere/mine.cell", "--from", "lstm")
+    assert (result.status, "mkdir -p nowhere" in result.err) == (2, True)
 
 
 @pytest.mark.filterwarnings("always::cellwright.explain.bibliography.ReferenceWarning")

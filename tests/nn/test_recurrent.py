@@ -402,13 +402,17 @@ def test_repr_tells_which_constants_were_given():
 @pytest.mark.parametrize(
     ("options", "kind", "text"),
     [
-        ({"hidden_size": 0}, OptionError, "hidden_size is 0"),
-        ({"hidden_size": 4.0}, OptionError, "hidden_size is 4.0"),
-        ({"num_layers": True}, OptionError, "num_layers is True"),
-        ({"dropout": 1.5, "num_layers": 2}, OptionError, "dropout is 1.5"),
+        ({"hidden_size": 0}, OptionError, "hidden_size is .*; found 0"),
+        ({"hidden_size": 4.0}, OptionError, "hidden_size is .*; found 4.0"),
+        ({"num_layers": True}, OptionError, "num_layers is .*; found True"),
+        ({"dropout": 1.5, "num_layers": 2}, OptionError, "dropout is .*; found 1.5"),
         ({"proj_sizes": 2}, OptionError, "'proj_sizes'"),
         ({"cell": "lstm_proj"}, OptionError, "write proj_size="),
-        ({"cell": "lstm_proj", "proj_size": 0}, OptionError, "proj_size is 0"),
+        (
+            {"cell": "lstm_proj", "proj_size": 0},
+            OptionError,
+            "proj_size is .*; found 0",
+        ),
         ({"cell": "slstm", "heads": 3}, OptionError, "hidden_size=4"),
         ({"backend": "cuda"}, BackendError, "'cuda'"),
         ({"cell": "lstmm"}, CellwrightError, "did you mean 'lstm'"),
@@ -416,9 +420,8 @@ def test_repr_tells_which_constants_were_given():
 )
 def test_wrong_options_are_told(options: dict[str, Any], kind: Any, text: str):
     """An argument that does not fit is named, with its value."""
-    with pytest.raises(kind) as caught:
+    with pytest.raises(kind, match=text):
         layer(**options)
-    assert text in str(caught.value)
 
 
 WRONG: dict[str, tuple[dict[str, Any], Any, Any]] = {

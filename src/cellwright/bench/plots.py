@@ -79,7 +79,8 @@ def _picture(found: Sequence[Group], rate: float | None) -> bytes | None:
             [handles[name] for name in named],
             named,
             loc="outside lower center",
-            ncols=min(len(named), 2 * len(shown)),
+            # The longest name is as wide as one picture.
+            ncols=min(len(named), len(shown)),
         )
         return _png(figure)
 

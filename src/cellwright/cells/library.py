@@ -75,10 +75,15 @@ def load(name: str) -> Cell:
     """
     if name not in names():
         close = did_you_mean(name.lower().replace("-", "_"), names())
+        listed = "`cellwright cells` lists them; a file's name ends in .cell"
+        if name.endswith(".cell"):
+            close, listed = f"cellwright.cells.find({name!r}) reads a file", ""
+        elif Path(name).is_dir():
+            listed = f"it is a folder: `cellwright cells {name}` lists its cells"
+        fixes = [close or _file_near(Path(name)), listed]
         raise UnknownCellError(
             f"{name!r} is not a cell of the library\n"
-            f"  fix: {close or 'one of ' + ', '.join(names())}\n"
-            "       `cellwright cells` lists them; a file's name ends in .cell"
+            f"  fix: {f'{chr(10)}       '.join(filter(None, fixes))}"
         )
     return read_cell(_library_source(name), _resolve, names())
 

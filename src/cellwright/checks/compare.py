@@ -83,7 +83,7 @@ def compare(
     """
     found = find(cell)
     own = _copy(module)
-    options = sort_options(found, sizes_and_constants)
+    options = sort_options(found, sizes_and_constants, compare)
     biased = _attribute(own, "bias", True) if bias is None else bias
     graph = found.specialise(biased, options.counts)
     layers = _attribute(own, "num_layers", 1)

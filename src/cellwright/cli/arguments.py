@@ -89,7 +89,8 @@ def pairs(option: str, given: Sequence[str]) -> dict[str, float | int]:
             number = None
         if number is None:
             raise UsageError(
-                f"{option} {text}: takes NAME=NUMBER\n  fix: {option} heads=8"
+                f"{option} {text}: takes NAME=NUMBER\n"
+                f"  fix: {option} {name or 'hidden_size'}=8"
             )
         if not math.isfinite(number):
             raise UsageError(

@@ -29,7 +29,8 @@ Size = Annotated[
     typer.Option(metavar="NAME=NUMBER", help="A size of a cell; repeatable."),
 ]
 Budget = Annotated[
-    int | None, typer.Option(help="Most parameters; status 1 where there are more.")
+    int | None,
+    typer.Option(min=1, help="Most parameters; status 1 where there are more."),
 ]
 Examples = Annotated[
     int | None,

@@ -48,7 +48,7 @@ def require_free(out: Path | None, kind: Kind, command: str) -> None:
     if out.suffix != kind.ending:
         raise UsageError(
             f"{out}: the name of a {kind.words} ends in {kind.ending}\n"
-            f"  fix: {command} {quote(f'{out}{kind.ending}')}"
+            f"  fix: {command} {quote(str(out.with_suffix(kind.ending)))}"
         )
     if out.is_file() and kind.mark not in out.read_text("utf-8", errors="replace"):
         raise UsageError(

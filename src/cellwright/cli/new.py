@@ -50,6 +50,11 @@ def new(
             f"{file}: is there already, and nothing is overwritten\n"
             "  fix: choose another name, or remove it"
         ) from error
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"{file}: cannot be written: there is no such folder\n"
+            f"  fix: mkdir -p {quote(str(file.parent))}"
+        ) from error
     written, begun, run = map(quote, (str(file), base, f"runs/{file.stem}"))
     write_lines(
         [

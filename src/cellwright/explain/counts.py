@@ -119,7 +119,9 @@ def all_sizes(graph: Graph, given: Mapping[str, int]) -> dict[str, int]:
             fix = did_you_mean(name, needed) or f"its sizes are {', '.join(needed)}"
             raise SizeError(f"{graph.name} has no size {name!r}; {fix}")
         if value < 1:
-            raise SizeError(f"{graph.name}: {name} is {value}, a size is 1 or more")
+            raise SizeError(
+                f"{graph.name}: the size {name} is 1 or more; found {value}"
+            )
     values = {**needed, **given}
     input_size = derived.get("input_size")
     known = {name: value for name, value in values.items() if value is not None}

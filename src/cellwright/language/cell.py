@@ -181,8 +181,8 @@ class Cell:
                 or not 1 <= value <= MAX_COUNT
             ):
                 raise CellwrightValueError(
-                    f"{self.name}: the count {name} is {value!r}, "
-                    f"a count is a whole number from 1 to {MAX_COUNT:,}"
+                    f"{self.name}: the count {name} is a whole number "
+                    f"from 1 to {MAX_COUNT:,}; found {value!r}"
                 )
             chosen[name] = value
         return _graph(self, bias, tuple(sorted(chosen.items())))

@@ -257,7 +257,10 @@ class Typer:
             return "the product of a matrix and a vector is @"
         if op == "matmul" and axes == [2, 1] and shapes[0][0] == shapes[1][0]:
             rows, columns = shapes[0]
-            return f"the matrix is [rows, columns]: declare it [{columns}, {rows}]"
+            return (
+                f"the matrix is [rows, columns]: declare it [{columns}, {rows}] for a "
+                f"result of {columns}, or [{rows}, {rows}] for one of {rows}"
+            )
         return ""
 
     def _in_step(self, node: int, tree: ast.expr) -> int | None:

@@ -35,7 +35,7 @@ RULES: dict[str, str] = {
     "inside-block": "a name of a for block is seen inside it; a prime carries it out",
     # Sizes and shapes.
     "size": "a size is + - * / over whole numbers and sizes, and 1 or more",
-    "unknown-size": "every size is declared, but input_size and hidden_size",
+    "unknown-size": "every size is declared; input_size and hidden_size need not be",
     "shape": "the shapes of an operation fit: scalars fill, all else is equal",
     "matmul-order": "@ beside * / % needs parentheses",
     "matrix": "the left side of @ is known before the step: no input, no state",

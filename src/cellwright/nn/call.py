@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from cellwright.backends.reference.interpret import Arguments
 from cellwright.ir.graph import Graph, Input
+from cellwright.language.report import did_you_mean
 from cellwright.passes.rewrite import recurrent_matrices
 
 from .errors import OptionError
@@ -252,10 +253,11 @@ def _further_inputs(
     layout: Layout,
 ) -> list[Tensor]:
     if unknown := given.keys() - {i.name for i in declared}:
-        has = ", ".join(i.name for i in declared) or "none but the first"
-        raise OptionError(
-            f"{layout.layer}: no input {', '.join(sorted(unknown))}; it has {has}"
-        )
+        names = [i.name for i in declared]
+        has = ", ".join(names) or "none but the first"
+        near = [did_you_mean(n, [*names, *Request._fields]) for n in sorted(unknown)]
+        text = f"{layout.layer}: no input {', '.join(sorted(unknown))}; it has {has}"
+        raise OptionError(" ".join(filter(None, [f"{text}.", *near])))
     return [
         read_input(i.name, given.get(i.name), numbers(i.shape, sizes), x, layout)
         for i in declared

@@ -21,7 +21,7 @@ def memory_mode(owner: str, value: object) -> Memory:
         if value == mode:
             return mode
     listed = " or ".join(map(repr, MODES))
-    raise OptionError(f"{owner}: memory is {value!r}, {listed}")
+    raise OptionError(f"{owner}: memory is {listed}; found {value!r}")
 
 
 def memory_asked(mode: Memory) -> list[str]:

@@ -29,12 +29,15 @@ class Options:
     constants: dict[str, Tensor]
 
 
-def sort_options(cell: Cell, given: Mapping[str, Option]) -> Options:
+def sort_options(
+    cell: Cell, given: Mapping[str, Option], taker: Callable[..., Any]
+) -> Options:
     """Sort extra arguments into counts, sizes and constants.
 
     Args:
         cell: declares what each of them is.
         given: the arguments by name.
+        taker: was given them; one of its own arguments may have been meant.
 
     Raises:
         OptionError: for a name that the cell has not, or a value that is none.
@@ -54,7 +57,7 @@ def sort_options(cell: Cell, given: Mapping[str, Option]) -> Options:
         else:
             known = [*counts, *sorted(sizes), *sorted(constants)]
             has = f"it has {', '.join(known)}" if known else "it has none"
-            close = did_you_mean(name, known)
+            close = did_you_mean(name, [*known, *_own_arguments(taker)])
             text = f"{cell.name} has no size, count or constant {name!r}: {has}."
             raise OptionError(f"{text} {close}".rstrip())
     return options
@@ -145,7 +148,7 @@ def flag(owner: str, name: str, value: object) -> bool:
         OptionError: when it is neither.
     """
     if not isinstance(value, bool):
-        raise OptionError(f"{owner}: {name} is {value!r}, True or False")
+        raise OptionError(f"{owner}: {name} is True or False; found {value!r}")
     return value
 
 
@@ -167,7 +170,7 @@ def whole_number(owner: str, name: str, value: object, least: int = 1) -> int:
     """
     if not is_whole(value, least):
         raise OptionError(
-            f"{owner}: {name} is {value!r}, a whole number from {least} on"
+            f"{owner}: {name} is a whole number from {least} on; found {value!r}"
         )
     return value
 

@@ -143,7 +143,7 @@ class Recurrent(HasMemory, ExactConstants):
         super().__init__()
         self.cell = find(cell)
         refuse_reserved(self.cell, Recurrent.__init__, Recurrent.forward)
-        self._options = sort_options(self.cell, sizes_and_constants)
+        self._options = sort_options(self.cell, sizes_and_constants, Recurrent)
         name = type(self).__name__
         self.input_size = whole_number(name, "input_size", input_size)
         self.hidden_size = whole_number(name, "hidden_size", hidden_size)

@@ -39,7 +39,7 @@ def read_share(owner: str, name: str, value: Any) -> float:
     number = isinstance(value, Real) and not isinstance(value, bool)
     if number and 0 <= float(value) <= 1:
         return float(value)
-    raise OptionError(f"{owner}: {name} is {value!r}, a share from 0 to 1")
+    raise OptionError(f"{owner}: {name} is a share from 0 to 1; found {value!r}")
 
 
 Draws = dict[str, Tensor]

@@ -12,7 +12,7 @@ from .run import Run, SeriesRun
 WIDEST = 1e4
 """From here on an error has two digits and a power of ten: all columns fit into 80."""
 
-WIDEST_RAW = 1e9
+WIDEST_RAW = 1e8
 """The same for errors in the target's own units, which may well be large."""
 
 
@@ -41,8 +41,8 @@ def _series(run: SeriesRun) -> Table:
         caption="MSE over all steps, in squared training-std units;\n"
         "RMSE and MAE in the target's own units; * the best",
         caption_justify="left",
-        # Powers of ten are wide: two blanks between columns, then, in place of three.
-        collapse_padding=any(entry.mse >= WIDEST for entry in run.scores),
+        # Powers of ten are wide: two blanks between columns in place of three.
+        collapse_padding=True,
     )
     table.add_column("forecaster", no_wrap=True)
     for heading in ("MSE", "vs model", "RMSE", "MAE", "step 1", f"step {horizon}"):
@@ -161,7 +161,9 @@ def fixed(value: float, decimals: int) -> str:
 
 
 def _raw(value: float) -> str:
-    return f"{value:.4g}" if abs(value) < WIDEST_RAW else f"{value:.2g}"
+    if abs(value) < WIDEST:
+        return f"{value:.4g}"
+    return f"{value:.0f}" if abs(value) < WIDEST_RAW else f"{value:.2g}"
 
 
 def _percent(share: float) -> str:
