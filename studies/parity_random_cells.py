@@ -157,7 +157,7 @@ def report(found: Mapping[str, Any]) -> str:
         "\n".join(f"- {line}" for line in listed),
         (
             f"{CHUNK} cells to a translation unit; of every {OPTIMISED} units one "
-            "compiled with -O1 and the others with -O0 in place of -O3, and with "
+            "compiled with -O1 and the others with -O0 in place of -O2, and with "
             "functions called rather than inlined: what is tested here is what is "
             "printed, and the library's cells are tested as they are built. "
             f"{found['seconds_a_cell']:.2f} s a cell, drawing left out. "

@@ -118,7 +118,7 @@ def compile_many(
         wanted: the graphs.
         dtype: of all tensors.
         level: the instruction set.
-        optimise: how much the compiler does; kernels themselves are built with 3.
+        optimise: how much the compiler does; kernels themselves are built with 2.
     """
     passes = [pipeline(each.graph, each.trace, each.gradients) for each in wanted]
     sources = [one for each in passes for one in sources_of(each)]

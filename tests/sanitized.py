@@ -1,4 +1,4 @@
-"""Run the library's kernels under sanitizers: ``python -m sanitized LEVEL DTYPE``.
+"""Run library kernels under sanitizers: ``python -m sanitized LEVEL DTYPE SEED``.
 
 The process has to be started with the sanitizers' own library in front of all others,
 and lets them fill all memory that nobody has written with NaN.
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from cellwright.autograd import run
 from cellwright.backends.c import toolchain
-from cellwright.backends.c.levels import LEVELS
+from cellwright.backends.c.levels import LEVELS, runnable_levels
 from cellwright.checks.tolerances import TOLERANCES, error
 from library_kernels import problems
 from many_kernels import Wanted, compile_many, running
@@ -28,15 +28,17 @@ FLAGS = (
 )
 
 
-def main(level: str, dtype: str) -> None:
+def main(level: str, dtype: str, seed: str) -> None:
     """Compare all problems; a sanitizer that finds something ends the process."""
     torch.set_num_threads(1)
     assert bool(torch.empty(64).isnan().all()), "new memory is not filled with NaN"
     chosen = next(each for each in LEVELS if each.name == level)
     number = getattr(torch, dtype)
-    all_problems = [
-        replace(each, asks=bool(i % 2)) for i, each in enumerate(problems(level, dtype))
-    ]
+    taken = [*problems(level, dtype)]
+    if level == runnable_levels()[0].name:
+        # All of the library's take three minutes: of them the half that the seed says.
+        taken = taken[int(seed) % 2 :: 2]
+    all_problems = [replace(each, asks=bool(i % 2)) for i, each in enumerate(taken)]
     wanted = list(wanted_of(all_problems))
     environment = {"CELLWRIGHT_LEVEL": level}
     with (

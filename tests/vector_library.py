@@ -22,7 +22,7 @@ import cellwright.backends.c
 HEADERS = Path(cellwright.backends.c.__file__).parent
 PROGRAMS = Path(__file__).parent / "backends" / "c"
 WARNINGS = ("-Wall", "-Wextra", "-Werror")
-KERNEL_FLAGS = ("-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off")
+KERNEL_FLAGS = ("-O2", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off")
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

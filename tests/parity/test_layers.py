@@ -1,6 +1,8 @@
 """Layers on kernels give the numbers and the gradients of the float64 reference."""
 
+from collections.abc import Iterator
 from itertools import combinations
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -19,15 +21,30 @@ from parity_cases import (
     too_far,
 )
 
-CASES = [case_of(row) for row in pairwise(FACTORS)]
+
+def rows_of_factors() -> Iterator[dict[str, Any]]:
+    """Yield rows in which any two values of any two factors meet.
+
+    A cell's level hangs on its dtype, because a compiler takes a second for each
+    kernel: with two levels a cell has two kinds of them in place of four.
+    """
+    free = {name: values for name, values in FACTORS.items() if name != "level"}
+    levels = FACTORS["level"]
+    for row in pairwise(free):
+        cell, dtype, units = (
+            FACTORS[name].index(row[name]) for name in ("cell", "dtype", "H")
+        )
+        yield {**row, "level": levels[(cell + dtype + 2 * (units % 2)) % len(levels)]}
+
+
+ROWS = [*rows_of_factors()]
+CASES = [case_of(row) for row in ROWS]
 
 
 def test_the_cases_cover_all_pairs():
     """Any two values of any two factors meet in a case."""
-    rows = pairwise(FACTORS)
-
     for a, b in combinations(FACTORS, 2):
-        met = {(row[a], row[b]) for row in rows}
+        met = {(row[a], row[b]) for row in ROWS}
         assert len(met) == len(FACTORS[a]) * len(FACTORS[b]), (a, b)
 
 

@@ -18,7 +18,7 @@ from kernel_edges import KERNEL_EDGES
 from many_kernels import file_names, own_part, source_of
 from strategies import draw_problem
 
-UNITS = 7
+UNITS = 5
 CELLS = 15
 """Of one translation unit."""
 UNDECIDED_AT_MOST = 3

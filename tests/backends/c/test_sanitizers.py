@@ -79,14 +79,16 @@ def runtime(compiler: Compiler, name: str) -> str:
 
 @pytest.mark.long
 @widths
-def test_sanitizers_are_silent(compiler: Compiler, level: Level, dtype: str):
+def test_sanitizers_are_silent(
+    compiler: Compiler, cell_seed: int, level: Level, dtype: str
+):
     """No read or write beyond an array, none of memory unwritten, no overflow."""
     assert shutil.which(compiler.command[0])
     # The second one, because torch's exceptions have to be known to the first.
     first = [runtime(compiler, name) for name in ("libasan.so", "libstdc++.so.6")]
     path = os.pathsep.join([str(TESTS), *filter(None, sys.path)])
     done = subprocess.run(
-        [sys.executable, "-m", "sanitized", level.name, dtype],
+        [sys.executable, "-m", "sanitized", level.name, dtype, str(cell_seed)],
         env={
             **os.environ,
             "PYTHONPATH": path,
