@@ -133,7 +133,7 @@ def test_what_is_no_folder_of_cells_is_told(mine: Path, name: str, found: str):
     [
         ("mine.cel", "did you mean 'mine.cell'?"),
         ("mine", "did you mean the file 'mine.cell'?"),
-        ("some", "it is a folder: `cellwright cells some` lists its cells"),
+        ("some", "`cellwright cells some` lists the cells of a folder"),
     ],
 )
 def test_a_file_that_was_meant_is_named(run: Run, mine: Path, wanted: str, fix: str):

@@ -61,28 +61,6 @@ def test_what_is_not_there_is_told(file: Path):
             read_target(text, None, {})
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("import torch\nimport nothere\n", r"mine.py:2: .* No module named 'nothere'"),
-        ("x = 1\ndef f(:\n", r"mine.py:2: .*found SyntaxError: invalid syntax"),
-        ("\nimport sys\nsys.exit(3)\n", "mine.py:3: .*found SystemExit: 3"),
-        ("class Net:\n  def __init__(self):\n    self.q = no\n", "mine.py:3: .*'no'"),
-        ("def Net(width): ...\n", r"mine.py: Net\(\) makes .*missing 1 required"),
-    ],
-)
-def test_a_fault_of_the_file_is_told_with_its_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, words: str
-):
-    """It is not one of the input, and less one of ours."""
-    monkeypatch.chdir(tmp_path)
-    path = Path("mine.py")
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(TargetError, match=words) as raised:
-        read_target(f"{path}:Net", None, {})
-    assert raised.value.__cause__ is not None
-
-
 def test_cells_by_name_and_by_file(tmp_path: Path):
     """With sizes of one's own, and few where none are given."""
     path = tmp_path / "mine.cell"

@@ -121,11 +121,11 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"bidirectional": 2}, "Recurrent: bidirectional is True or False; found 2"),
     (
         {"forget_bias": "x"},
-        "Recurrent: forget_bias is 'x', a finite number of float32, or None",
+        "Recurrent: forget_bias is None .*; found 'x'",
     ),
     (
         {"forget_bias": True},
-        "Recurrent: forget_bias is True, a finite number of float32, or None",
+        "Recurrent: forget_bias is None .*; found True",
     ),
     (
         {"num_layers": True},
@@ -196,5 +196,7 @@ def test_a_projection_is_an_lstms_as_in_torch(kind: str, proj_size: int):
 @pytest.mark.parametrize("value", ["x", True])
 def test_a_dropins_forget_bias_is_a_number(kind: str, value: Any):
     """It is ours, so torch checks nothing."""
-    with pytest.raises(OptionError, match=f"{kind}: forget_bias is {value!r}"):
+    with pytest.raises(
+        OptionError, match=f"{kind}: forget_bias is .*; found {value!r}"
+    ):
         getattr(cw.nn, kind)(3, 4, forget_bias=value)

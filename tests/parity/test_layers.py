@@ -1,7 +1,7 @@
 """Layers on kernels give the numbers and the gradients of the float64 reference."""
 
-from collections.abc import Iterator
-from itertools import combinations
+from collections.abc import Sequence
+from itertools import combinations, product
 from typing import Any
 from unittest import mock
 
@@ -22,30 +22,39 @@ from parity_cases import (
 )
 
 
-def rows_of_factors() -> Iterator[dict[str, Any]]:
-    """Yield rows in which any two values of any two factors meet.
+def rows_of_factors(levels: Sequence[str]) -> list[dict[str, Any]]:
+    """Return rows in which any two values of any two factors meet.
 
     A cell's level hangs on its dtype, because a compiler takes a second for each
     kernel: with two levels a cell has two kinds of them in place of four.
     """
     free = {name: values for name, values in FACTORS.items() if name != "level"}
-    levels = FACTORS["level"]
+    rows: list[dict[str, Any]] = []
     for row in pairwise(free):
         cell, dtype, units = (
             FACTORS[name].index(row[name]) for name in ("cell", "dtype", "H")
         )
-        yield {**row, "level": levels[(cell + dtype + 2 * (units % 2)) % len(levels)]}
+        level = levels[(cell + dtype + 2 * (units % 2)) % len(levels)]
+        rows.append({**row, "level": level})
+    for level, (name, values) in product(levels, free.items()):
+        for value in values:
+            those = [row for row in rows if row[name] == value]
+            if all(row["level"] != level for row in those):
+                rows.append({**those[0], "level": level})
+    return rows
 
 
-ROWS = [*rows_of_factors()]
-CASES = [case_of(row) for row in ROWS]
+CASES = [case_of(row) for row in rows_of_factors(FACTORS["level"])]
 
 
-def test_the_cases_cover_all_pairs():
-    """Any two values of any two factors meet in a case."""
-    for a, b in combinations(FACTORS, 2):
-        met = {(row[a], row[b]) for row in ROWS}
-        assert len(met) == len(FACTORS[a]) * len(FACTORS[b]), (a, b)
+@pytest.mark.parametrize("count", range(1, 5))
+def test_the_cases_cover_all_pairs(count: int):
+    """Any two values of any two factors meet in a case, on any number of levels."""
+    levels = [str(level) for level in range(count)]
+    rows, factors = rows_of_factors(levels), {**FACTORS, "level": levels}
+    for a, b in combinations(factors, 2):
+        met = {(row[a], row[b]) for row in rows}
+        assert len(met) == len(factors[a]) * len(factors[b]), (a, b)
 
 
 def test_every_cell_runs_on_kernels_forward_and_back():

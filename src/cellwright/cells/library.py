@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
+from shlex import quote
 
 from cellwright.errors import (
     CellwrightError,
@@ -74,16 +75,8 @@ def load(name: str) -> Cell:
         2000
     """
     if name not in names():
-        close = did_you_mean(name.lower().replace("-", "_"), names())
-        listed = "`cellwright cells` lists them; a file's name ends in .cell"
-        if name.endswith(".cell"):
-            close, listed = f"cellwright.cells.find({name!r}) reads a file", ""
-        elif Path(name).is_dir():
-            listed = f"it is a folder: `cellwright cells {name}` lists its cells"
-        fixes = [close or _file_near(Path(name)), listed]
         raise UnknownCellError(
-            f"{name!r} is not a cell of the library\n"
-            f"  fix: {f'{chr(10)}       '.join(filter(None, fixes))}"
+            f"{name!r} is not a cell of the library\n  fix: {_meant(name)}"
         )
     return read_cell(_library_source(name), _resolve, names())
 
@@ -119,6 +112,19 @@ def find(cell: str | os.PathLike[str] | Cell) -> Cell:
             f"  fix: did you mean the file '{text}.cell'?"
         )
     return load(text)
+
+
+def _meant(name: str) -> str:
+    """Return what to write in place of a name that the library has not."""
+    path = Path(name)
+    if path.suffix == ".cell" and path.is_file():
+        return f"cellwright.cells.find({name!r}) reads a file"
+    if name and path.is_dir():
+        return f"`cellwright cells {quote(name)}` lists the cells of a folder"
+    stem = name.removesuffix(".cell").lower().replace("-", "_")
+    close = did_you_mean(stem, names()) or _file_near(path)
+    listed = "`cellwright cells` lists the library's; a file's name ends in .cell"
+    return "\n       ".join(filter(None, (close, listed)))
 
 
 def _file_near(path: Path) -> str:

@@ -114,7 +114,7 @@ class GradientReport:
         for row in self.rows:
             skipped = f", {row.at_kinks} at kinks, {row.noisy} noisy"
             skipped = skipped if row.at_kinks + row.noisy else ""
-            flat = ", all 0: nothing hangs on it here" if row.flat else ""
+            flat = ", all 0 here" if row.flat else ""
             name = f"{row.quantity:<{width}}"
             lines.append(f"  {name}  {row.error:.1e}  {row.compared}{skipped}{flat}")
         return "\n".join(lines)
@@ -158,7 +158,8 @@ def check_gradients(
         A report, true when right and printable, with the worst entry named.
 
     Raises:
-        OptionError: for an argument that is no such thing.
+        OptionError: for a length, a seed or a dtype that is none, or a name that the
+            cell has not.
 
     Example:
         >>> import cellwright as cw
@@ -171,6 +172,7 @@ def check_gradients(
         whole_number("check_gradients", name, value)
     whole_number("check_gradients", "seed", seed, 0)
     bound = _bound(dtype)
+    given = sort_options(cell, sizes_and_constants, check_gradients).sizes
     options: dict[str, Any] = dict(sizes_and_constants)
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
@@ -185,7 +187,6 @@ def check_gradients(
             **options,
         )
     _off_the_defaults(layer, generator)
-    given = sort_options(cell, sizes_and_constants, check_gradients).sizes
     sizes = resolve_sizes(cell, layer.graph, input_size, hidden_size, given)
     point = _point(layer, sizes, (steps, batch_size), hx, generator)
     declared = {k: v for k, v in point.values.items() if not k.startswith("state ")}
@@ -373,5 +374,6 @@ def _row(
         entry=places[worst],
         gradient=float(gradient[worst]),
         difference=float(slopes.slope[worst]),
-        flat=not (gradient.any() or slopes.slope[decided].any()),
+        flat=bool(decided.any())
+        and not bool(gradient.any() or slopes.slope[decided].any()),
     )

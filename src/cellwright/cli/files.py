@@ -28,6 +28,8 @@ class Kind:
     mark: str
 
 
+OTHERS = (".cell", ".gif", ".htm", ".html", ".jpeg", ".jpg", ".pdf", ".png", ".svg")
+"""Endings that a name has in place of the right one."""
 PICTURE = Kind(".svg", "picture", BY_FIGURE)
 PAGE = Kind(".html", "page", BY_EXPLAIN)
 
@@ -45,10 +47,18 @@ def require_free(out: Path | None, kind: Kind, command: str) -> None:
     """
     if out is None:
         return
+    if out.is_dir():
+        raise UsageError(
+            f"{out}: a {kind.words} is a file; found a folder\n"
+            f"  fix: {command} {quote(str(out / f'{kind.words}{kind.ending}'))}"
+        )
     if out.suffix != kind.ending:
+        # What looks like an ending may be part of a name, v1.5.
+        other = out.suffix.lower() in OTHERS
+        named = out.with_suffix(kind.ending) if other else f"{out}{kind.ending}"
         raise UsageError(
             f"{out}: the name of a {kind.words} ends in {kind.ending}\n"
-            f"  fix: {command} {quote(str(out.with_suffix(kind.ending)))}"
+            f"  fix: {command} {quote(str(named))}"
         )
     if out.is_file() and kind.mark not in out.read_text("utf-8", errors="replace"):
         raise UsageError(
@@ -66,8 +76,19 @@ def write_text(out: Path, text: str) -> None:
     try:
         write_whole(out, text.encode("utf-8"))
     except OSError as error:
+        require_folder(out)
         reason = error.strerror or str(error)
-        fix = (
-            "" if out.parent.is_dir() else f"\n  fix: mkdir -p {quote(str(out.parent))}"
+        raise UsageError(f"{out}: cannot be written: {reason}") from error
+
+
+def require_folder(out: Path) -> None:
+    """Refuse a file in a folder that is not there.
+
+    Raises:
+        UsageError: if it is refused.
+    """
+    if not out.parent.is_dir():
+        raise UsageError(
+            f"{out}: cannot be written: there is no such folder\n"
+            f"  fix: mkdir -p {quote(str(out.parent))}"
         )
-        raise UsageError(f"{out}: cannot be written: {reason}{fix}") from error

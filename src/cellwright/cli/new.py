@@ -12,6 +12,7 @@ from cellwright.cells import find
 from cellwright.language.cell import Cell
 
 from .arguments import UsageError, complete_cell, examples
+from .files import require_folder
 from .output import write_lines
 
 
@@ -51,10 +52,8 @@ def new(
             "  fix: choose another name, or remove it"
         ) from error
     except FileNotFoundError as error:
-        raise UsageError(
-            f"{file}: cannot be written: there is no such folder\n"
-            f"  fix: mkdir -p {quote(str(file.parent))}"
-        ) from error
+        require_folder(file)
+        raise UsageError(f"{file}: cannot be written: {error.strerror}") from error
     written, begun, run = map(quote, (str(file), base, f"runs/{file.stem}"))
     write_lines(
         [

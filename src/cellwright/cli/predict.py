@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from shlex import quote
 from typing import Annotated
 
 import typer
@@ -13,6 +12,7 @@ from cellwright.train.folder import Folder
 from cellwright.train.forecasts import is_forecast, series_run
 
 from .arguments import AsJson, UsageError, examples
+from .files import require_folder
 from .output import write_json, write_lines
 
 
@@ -59,7 +59,7 @@ def predict(
 
 
 def _require_free(out: Path, run: Path, file: Path | None) -> None:
-    """Refuse to write where nothing is, and over anything but a forecast."""
+    """Refuse to write over data, over a run, or over anything but a forecast."""
     data = file or Path(series_run(run).config["data"]["file"])
     if out.resolve() == data.resolve() or (
         out.exists() and data.exists() and out.samefile(data)
@@ -69,12 +69,8 @@ def _require_free(out: Path, run: Path, file: Path | None) -> None:
         what = f"is a file of the run {run}"
     elif out.is_file() and not is_forecast(out):
         what = "is there already, and is no forecast of an earlier predict"
-    elif not out.parent.is_dir():
-        raise UsageError(
-            f"{out}: cannot be written: there is no such folder\n"
-            f"  fix: mkdir -p {quote(str(out.parent))}"
-        )
     else:
+        require_folder(out)
         return
     raise UsageError(
         f"{out}: {what}; it is not overwritten\n  fix: choose another name with -o"

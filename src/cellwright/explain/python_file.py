@@ -6,13 +6,13 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 
 from torch import nn
 
-from cellwright.errors import CellwrightValueError
+from cellwright.errors import CellwrightError, CellwrightValueError
 from cellwright.language.report import did_you_mean
 
 
@@ -32,14 +32,16 @@ def from_python(path: Path, name: str) -> nn.Module:
     """
     if not path.is_file():
         raise TargetError(f"{path}: there is no such file")
-    module = _run(path)
-    found = getattr(module, name, None)
+    with _blaming(path, f"{path} is run to find {name}", f"let python {path} run"):
+        module = _run(path)
+        found = getattr(module, name, None)
     if found is None:
         known = [n for n in vars(module) if not n.startswith("_")]
         fix = did_you_mean(name, known) or f"it has {', '.join(known)}"
         raise TargetError(f"{path}: has no {name}\n  fix: {fix}")
     if not isinstance(found, nn.Module) and callable(found):
-        with _blaming(path, f"{name}() makes the network"):
+        fix = f"write a function without arguments that returns a {name}"
+        with _blaming(path, f"{name}() makes the network", fix):
             found = found()
     if not isinstance(found, nn.Module):
         raise TargetError(
@@ -56,30 +58,47 @@ def _run(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     # What is defined there may look itself up, as a dataclass does.
     sys.modules[spec.name] = module
-    sys.path.insert(0, str(path.parent))
+    folder = str(path.resolve().parent)
+    sys.path.insert(0, folder)
     try:
-        with _blaming(path, "the file is run to find a network"):
-            spec.loader.exec_module(module)
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(spec.name, None)
+        raise
     finally:
-        sys.path.remove(str(path.parent))
+        with suppress(ValueError):  # The file may have changed the path itself.
+            sys.path.remove(folder)
     return module
 
 
 @contextmanager
-def _blaming(path: Path, rule: str) -> Iterator[None]:
-    """Tell what code of a file raises with its line in the file."""
+def _blaming(path: Path, rule: str, fix: str) -> Iterator[None]:
+    """Tell what somebody's code raises, with the line in it where that happened."""
+    # Before it runs, because it may change the folder.
+    folder = path.resolve().parent
     try:
         yield
     except (Exception, SystemExit) as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        places = [(frame.filename, frame.lineno) for frame in frames]
-        if isinstance(error, SyntaxError):
-            places.append((error.filename or "", error.lineno))
-        own = path.resolve()
-        lines = [line for file, line in places if Path(file).resolve() == own]
-        line = f":{lines[-1]}" if lines else ""
-        said = error.msg if isinstance(error, SyntaxError) else error
+        own = isinstance(error, CellwrightError)  # It has a fix already.
         raise TargetError(
-            f"{path}{line}: {rule}; found {type(error).__name__}: {said}\n"
-            "  fix: let this code run by itself first"
+            f"{_place(error, folder) or path}: {rule}; found {_words(error)}"
+            + ("" if own else f"\n  fix: {fix}")
         ) from error
+
+
+def _place(error: BaseException, folder: Path) -> str:
+    """Return the innermost line of a folder's code, ``nets.py:3``; empty if none is."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [(frame.filename, frame.lineno) for frame in frames]
+    if isinstance(error, SyntaxError):
+        places.append((error.filename or "", error.lineno))
+    for name, line in reversed(places):
+        file = Path(name).resolve()
+        if file.is_relative_to(folder) and "site-packages" not in file.parts:
+            return f"{file.relative_to(folder)}:{line}"
+    return ""
+
+
+def _words(error: BaseException) -> str:
+    said = str(error.msg if isinstance(error, SyntaxError) else error)
+    return ": ".join(filter(None, (type(error).__name__, said)))

@@ -160,7 +160,10 @@ class Report:
 
 
 def did_you_mean(
-    name: str, known: Iterable[str], written: Mapping[str, str] | None = None
+    name: str,
+    known: Iterable[str],
+    written: Mapping[str, str] | None = None,
+    cutoff: float = 0.6,
 ) -> str:
     """Return "did you mean 'sigmoid'?", or nothing when no known name is near.
 
@@ -168,8 +171,9 @@ def did_you_mean(
         name: what somebody wrote.
         known: the names there are.
         written: what is to be written for a known name, where it is not that name.
+        cutoff: how alike the two have to be, from 0 to 1.
     """
-    close = difflib.get_close_matches(name, sorted(set(known)), n=1, cutoff=0.6)
+    close = difflib.get_close_matches(name, sorted(set(known)), n=1, cutoff=cutoff)
     if not close:
         return ""
     return f"did you mean {(written or {}).get(close[0], close[0])!r}?"

@@ -20,6 +20,7 @@ from .errors import OptionError
 from .extras import Extras, Request, Settings, read_extras
 from .layer_sizes import numbers
 from .layers import Engine, LayersResult, run_layers
+from .options import ALIKE
 from .packed import run_packed
 from .regularise import drop_weights
 from .shapes import Layout, read_input, read_layout, read_states
@@ -255,9 +256,10 @@ def _further_inputs(
     if unknown := given.keys() - {i.name for i in declared}:
         names = [i.name for i in declared]
         has = ", ".join(names) or "none but the first"
-        near = [did_you_mean(n, [*names, *Request._fields]) for n in sorted(unknown)]
-        text = f"{layout.layer}: no input {', '.join(sorted(unknown))}; it has {has}"
-        raise OptionError(" ".join(filter(None, [f"{text}.", *near])))
+        text = f"{layout.layer}: no input {', '.join(sorted(unknown))}; it has {has}."
+        known = [*names, "hx", *Request._fields]
+        close = did_you_mean(min(unknown), known, cutoff=ALIKE)
+        raise OptionError(f"{text} {close}".rstrip())
     return [
         read_input(i.name, given.get(i.name), numbers(i.shape, sizes), x, layout)
         for i in declared

@@ -30,8 +30,8 @@ def forget_bias_value(owner: str, value: object) -> float | None:
     number = _number(value)
     if isinstance(value, bool) or not abs(number) <= LARGEST:
         raise OptionError(
-            f"{owner}: forget_bias is {_shown(value)}, a finite number of float32, or "
-            "None"
+            f"{owner}: forget_bias is None or a finite number of float32; found "
+            f"{_shown(value)}"
         )
     return number
 
@@ -49,8 +49,8 @@ def chrono_value(owner: str, value: object, forget_bias: float | None) -> float 
     steps = _number(value)
     if not 2 <= steps < math.inf:
         raise OptionError(
-            f"{owner}: chrono is {_shown(value)}, the number of steps of the longest "
-            "dependency, from 2 on, or None"
+            f"{owner}: chrono is None or the number of steps of the longest "
+            f"dependency, from 2 on; found {_shown(value)}"
         )
     if forget_bias is not None:
         raise OptionError(

@@ -17,6 +17,8 @@ from cellwright.language.report import did_you_mean
 
 from .errors import OptionError
 
+ALIKE = 0.75
+"""How alike a name has to be to an argument that is no option of the cell."""
 Option = int | float | Tensor
 
 
@@ -57,7 +59,8 @@ def sort_options(
         else:
             known = [*counts, *sorted(sizes), *sorted(constants)]
             has = f"it has {', '.join(known)}" if known else "it has none"
-            close = did_you_mean(name, [*known, *_own_arguments(taker)])
+            close = did_you_mean(name, known)
+            close = close or did_you_mean(name, _own_arguments(taker), cutoff=ALIKE)
             text = f"{cell.name} has no size, count or constant {name!r}: {has}."
             raise OptionError(f"{text} {close}".rstrip())
     return options

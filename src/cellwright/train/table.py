@@ -161,9 +161,9 @@ def fixed(value: float, decimals: int) -> str:
 
 
 def _raw(value: float) -> str:
-    if abs(value) < WIDEST:
+    if abs(value) < WIDEST - 0.5:
         return f"{value:.4g}"
-    return f"{value:.0f}" if abs(value) < WIDEST_RAW else f"{value:.2g}"
+    return f"{value:.0f}" if abs(value) < WIDEST_RAW - 0.5 else f"{value:.2g}"
 
 
 def _percent(share: float) -> str:

@@ -9,8 +9,8 @@ from cellwright.cells import find, load, names
 from cellwright.explain.figures.arrange import arranged
 from cellwright.explain.figures.grid import grid
 from cellwright.explain.figures.layers import conveyors
-from cellwright.explain.figures.looks import MARK_ROOM
 from cellwright.explain.figures.reading import wiring
+from cellwright.explain.figures.scene import Point, Text
 from edge_cells import EDGES
 from random_cells import draw_cell
 from scene_checks import crossings, faults
@@ -138,10 +138,36 @@ def test_a_sign_stands_at_its_own_wire(equation: str):
     ]
     cell = wiring(find("\n".join([*lines, ""])))
     scene = arranged(cell)
-    ends = [line.points[-1] for line in scene.lines if line.arrow]
     beside = [text for shape in scene.shapes for text in shape.beside]
     signs = [text for text in beside if text.text in ("−", "÷")]
-    assert len(signs) == sum(bool(wire.mark) for wire in cell.wires) > 0
-    for sign in signs:
-        near = sorted(abs(y - sign.y) for x, y in ends if abs(x - sign.x) < MARK_ROOM)
-        assert near[0] < 0.7 * min([*near[1:], 1e9])
+    ends = {line.ends: line.points[-1] for line in scene.lines if line.arrow}
+    marked = [wire for wire in cell.wires if wire.mark]
+    assert len(signs) == len(marked) > 0
+    for wire in marked:
+        own = ends.pop((wire.source.part, wire.target))
+        sign = min(signs, key=lambda text: _apart(text, own))
+        others = [y for (_, to), (_, y) in ends.items() if to == wire.target]
+        assert sign.text == wire.mark
+        assert abs(sign.y - own[1]) < 0.7 * min(abs(sign.y - y) for y in others)
+        ends[wire.source.part, wire.target] = own
+
+
+def _apart(sign: Text, point: Point) -> float:
+    return abs(sign.x - point[0]) + abs(sign.y - point[1])
+
+
+@pytest.mark.parametrize("name", ["q", "gate", "new_gate"])
+@pytest.mark.parametrize(
+    "equation", ["x * h - tanh(h) * x", "tanh(h) / softplus(x)", "1 - x - h"]
+)
+def test_a_sign_is_not_in_the_way_of_a_name(equation: str, name: str):
+    """Both stand below a circle."""
+    lines = [
+        "# A cell.",
+        "input x [hidden_size]",
+        "state h [hidden_size]",
+        "output h'",
+        f"{name} = {equation}",
+        f"h' = sigmoid({name}) * h",
+    ]
+    assert faults(arranged(wiring(find("\n".join([*lines, ""]))))) == []

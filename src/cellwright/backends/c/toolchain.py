@@ -24,7 +24,7 @@ from .levels import Level, best_level
 NAMES = ("cc", "gcc", "clang")
 """What a system's compiler is called, in the order in which we look."""
 # Not -ffast-math: it lets a compiler assume that there is no NaN and change sums. Not
-# -O3: vectors and unrolled loops stand in the text, and it makes nothing faster.
+# -O3: vectors and unrolled loops stand in the text, and GCC 12 makes no kernel faster.
 FLAGS = (
     "-O2",
     "-std=gnu11",

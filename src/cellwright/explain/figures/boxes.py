@@ -18,7 +18,7 @@ from .forms import (
     terms,
 )
 from .wiring import Kind, Part, Source, Wire
-from .words import INNER, called, cases, raised, short, wrapped
+from .words import INNER, called, cases, held, raised, short, wrapped
 
 _KINDS: dict[str, Kind] = {
     **dict.fromkeys(("sigmoid", "hard_sigmoid", "log_sigmoid"), "gate"),
@@ -31,8 +31,8 @@ _WIDTH = 28
 """Characters in a line of a box."""
 _WHOLE = 16
 """Characters of a function with its sum that stand in a box as they are written."""
-_FIXED = 6
-"""Characters of a number or a weight that stands in the circle of an operation."""
+_NAMED, _NUMBER = 9, 12
+"""Characters of a weight or a number that stands in the circle of an operation."""
 _MOST_IN_CHAIN = 3
 """Functions of one another in one box."""
 
@@ -244,7 +244,7 @@ class Boxes:
             if again:
                 several = self._part("operation", tree, (again,))
                 self.wire(source, several.part)
-                if len(counted) == 1 and not marked:
+                if len(counted) == 1 and not marked and len(label) == 1:
                     return several
                 source = several
             taken_once.append((marked, source))
@@ -310,19 +310,19 @@ def _with_fixed(sign: str, inverse: str, rest: Sequence[tuple[bool, ast.expr]]) 
     Example:
         >>> three, w = (ast.parse(text, mode="eval").body for text in ("3", "a_scale"))
         >>> _with_fixed("+", "−", [(True, three)]), _with_fixed("×", "÷", [(False, w)])
-        ('+ (−3)', '× weights')
+        ('+ (−3)', '× a_scale')
     """
-    texts = [short(tree) for _, tree in rest]
-    inverted = [without for without, _ in rest]
-    match texts, inverted:
-        case [], _:
-            return sign
-        case [text], [False] if len(text) <= _FIXED:
+    if not rest:
+        return sign
+    named = any(isinstance(n, ast.Name) for _, tree in rest for n in ast.walk(tree))
+    if len(rest) == 1:
+        [(inverted, tree)] = rest
+        text = held(tree, inverted and sign == "×")
+        if inverted:
+            text = f"({inverse}{text})" if sign == "+" else f"1/{text}"
+        if len(text) <= (_NAMED if named else _NUMBER):
             return f"{sign} {text}"
-        case [text], [True] if len(text) <= _FIXED:
-            return f"{sign} ({inverse}{text})" if sign == "+" else f"{sign} 1/{text}"
-        case _:
-            return f"{sign} weights"
+    return f"{sign} {'weights' if named else 'numbers'}"
 
 
 def _is_short(tree: ast.expr) -> bool:

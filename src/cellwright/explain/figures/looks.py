@@ -15,6 +15,8 @@ _NAME_HEIGHT, _LINE_HEIGHT, _CAPTION_HEIGHT = 18, 15, 16
 RADIUS = 13
 _ROUND_REACH = 10
 """How far from its middle a wire may enter a circle."""
+_SIGN_BELOW = 9
+"""How far a sign at the lowest wire may stand below a part."""
 MARK_ROOM = 14
 """What signs at the left of a part need."""
 
@@ -65,7 +67,7 @@ def look(part: Part, above: float, below: float, marked: bool) -> Look:
     # The form goes as far up or down as its wires need, and no further.
     shift = max(0.0, below + edge - height / 2) - max(0.0, above + edge - height / 2)
     captioned = part.caption or (part.kind == "operation" and part.names)
-    room = _CAPTION_HEIGHT if captioned else 0
+    room = _CAPTION_HEIGHT + _SIGN_BELOW * marked if captioned else 0
     mark = MARK_ROOM if marked else 0
     up, down = height / 2 - shift, height / 2 + shift
     if form == "circle":
@@ -130,7 +132,8 @@ def shape(part: Part, found: Look, x: float, y: float) -> Shape:
         bold = part.kind == "operation"
         style = "ink" if bold else "soft"
         size = LINE if bold else CAPTION
-        beside = (Text(x, box.bottom + 9, caption, size, style, bold=bold),)
+        under = box.bottom + 9 + _SIGN_BELOW * (found.mark > 0)
+        beside = (Text(x, under, caption, size, style, bold=bold),)
     name = part.names[0] if len(part.names) == 1 else ""
     return Shape(found.form, box, part.kind, tuple(texts), beside, part.note, name)
 

@@ -62,6 +62,21 @@ def short(tree: ast.expr, hide: Hide = lambda _: False) -> str:
     return _Printer(hide).at_least(tree, _LOOSE)
 
 
+def held(tree: ast.expr, below: bool = False) -> str:
+    """Return an expression as a short text that a sign may stand before.
+
+    Args:
+        tree: the expression.
+        below: whether the sign is that of a division.
+
+    Example:
+        >>> tree = ast.parse("a * b", mode="eval").body
+        >>> held(tree), held(tree, below=True)
+        ('a·b', '(a·b)')
+    """
+    return _Printer(lambda _: False).at_least(tree, _POWER if below else _PRODUCT)
+
+
 class _Printer:
     def __init__(self, hide: Hide):
         self._hide = hide
