@@ -40,10 +40,12 @@ from cellwright.bench.summary import (
     time_words,
 )
 from cellwright.bench.text import busy_rows, interval_words, machine_words
-from page_texts import ATTEMPTS, LIMITS, TRIED
+from page_texts import ATTEMPTS, LIMITS, SMALLER_WORDS, TRIED
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
+SMALLER = HERE / "x86-64-v3" / "results.json"
+"""Of a machine with vectors of 32 bytes."""
 PAGE = HERE.parent / "docs" / "performance.md"
 README = HERE.parent / "README.md"
 HEADLINE = re.compile(
@@ -136,6 +138,8 @@ def page(results: Mapping[str, Any]) -> str:
         lines += [*(f"* {note}" for note in told), ""]
     lines += ["## What is asked", "", *rule_table(answers(rows))]
     lines += ["## How far it could go", "", *ceilings(rows)]
+    if SMALLER.exists():
+        lines += elsewhere(json.loads(SMALLER.read_text(encoding="utf-8")))
     lines += ["## What was tried", "", *scan_page.paragraphs(*TRIED)]
     lines += table(("what", "on", "what came of it", ""), ATTEMPTS, 4)
     for what in (FORWARD, BOTH):
@@ -170,6 +174,26 @@ def ceilings(rows: Sequence[Row]) -> list[str]:
         *("all at the limit", "worst at the limit", "rows"),
     )
     return [*scan_page.paragraphs(*LIMITS), *table(heads, found, 7)]
+
+
+def elsewhere(results: Mapping[str, Any]) -> list[str]:
+    """Return what is asked, and was measured on another machine.
+
+    Args:
+        results: of the cases that were measured there.
+    """
+    rows = results["rows"]
+    cases = ", ".join(dict.fromkeys(row["case"] for row in rows))
+    return [
+        "## Without AVX-512",
+        "",
+        *scan_page.paragraphs(
+            f"""{machine_words(results["machine"])} {len(rows)} rows of {cases}, with
+            the kernels of the changes below that the run above has not.""",
+            *SMALLER_WORDS,
+        ),
+        *rule_table([each for each in answers(rows) if each.rows]),
+    ]
 
 
 def times(rows: Sequence[Row], what: str) -> list[str]:

@@ -31,10 +31,8 @@ LIMITS = (
     not be as fast per multiply-add there: an Elman layer of 32 units and one row has a
     quarter of them, and takes 24 microseconds beside 37 forward, 211 beside 268 forward
     and backward.""",
-    """On a machine with vectors of 32 bytes (x86-64-v3), measured before most of the
-    changes below, more was missed: LSTM forward and backward 1.49 times torch.nn, 79 to
-    92 % of sgemm, Elman forward 3.73.""",
 )
+SMALLER_WORDS: tuple[str, ...] = ()
 TRIED = (
     """Two builds were compared by two processes that take turns, because the speed of a
     shared machine changes by half within a minute; a number is the old time over the

@@ -79,7 +79,7 @@ def test_count_follows_the_depth():
         ({"hidden_size": 8}, "slstm needs input_size for a number"),
         ({"hidden_size": 6, "input_size": 1}, "hidden_size/heads is not a whole"),
         ({"hiden_size": 8}, "no size 'hiden_size'; did you mean 'hidden_size'?"),
-        ({"hidden_size": 0, "input_size": 1}, "hidden_size is 0"),
+        ({"hidden_size": 0, "input_size": 1}, "hidden_size is 1 or more; found 0"),
     ],
 )
 def test_sizes_that_do_not_fit_are_named(sizes: dict[str, int], message: str):
