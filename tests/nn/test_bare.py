@@ -361,6 +361,18 @@ def test_what_is_set_anew_holds_at_once(name: str, change: Callable[[Any], None]
     assert same == (change is recompute)
 
 
+def test_numbers_of_another_dtype_in_the_same_memory_are_refused():
+    """What lies where the weights lay are no weights, though it is as large."""
+    layer, x = layer_of("lstm"), torch.randn(4, 4, 5)
+    layer.requires_grad_(False)
+    for _ in range(4):
+        layer(x)
+    weight = layer.U_i_l0
+    weight.data = weight.data.view(torch.int32)
+    with pytest.raises(TensorError, match=r"U_i.*int32"):
+        layer(x)
+
+
 def halved(layer: Any) -> None:
     """Take away half of the units, as pruning by hand does."""
     layer.hidden_size //= 2
