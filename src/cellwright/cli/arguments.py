@@ -90,7 +90,7 @@ def pairs(option: str, given: Sequence[str]) -> dict[str, float | int]:
         if number is None:
             raise UsageError(
                 f"{option} {text}: takes NAME=NUMBER\n"
-                f"  fix: {option} {name if equals and name else 'hidden_size'}=8"
+                f"  fix: {option} {name if name.isidentifier() else 'hidden_size'}=8"
             )
         if not math.isfinite(number):
             raise UsageError(
