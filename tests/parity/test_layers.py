@@ -1,7 +1,8 @@
 """Layers on kernels give the numbers and the gradients of the float64 reference."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations, product
+from random import Random
 from typing import Any
 from unittest import mock
 
@@ -21,27 +22,43 @@ from parity_cases import (
     too_far,
 )
 
+SWITCHES = ("dtype", "reset", "zoneout", "kept")
+"""What another kernel is built for, beside the level."""
+KEPT = (("mask",), ("lengths",), ("mask", "lengths"))
+"""What may say that a step does not happen, which is one kind of kernel."""
+
 
 def rows_of_factors(levels: Sequence[str]) -> list[dict[str, Any]]:
     """Return rows in which any two values of any two factors meet.
 
-    A cell's level hangs on its dtype, because a compiler takes a second for each
-    kernel: with two levels a cell has two kinds of them in place of four.
+    A compiler takes a second for each kernel. So a cell has not all kinds of them but
+    a few, with all that decides a kernel's text turned around from one to the next.
     """
-    free = {name: values for name, values in FACTORS.items() if name != "level"}
-    rows: list[dict[str, Any]] = []
-    for row in pairwise(free):
-        cell, dtype, units = (
-            FACTORS[name].index(row[name]) for name in ("cell", "dtype", "H")
-        )
-        level = levels[(cell + dtype + 2 * (units % 2)) % len(levels)]
-        rows.append({**row, "level": level})
-    for level, (name, values) in product(levels, free.items()):
-        for value in values:
-            those = [row for row in rows if row[name] == value]
-            if all(row["level"] != level for row in those):
-                rows.append({**those[0], "level": level})
+    decided = ("level", "mask", "lengths", *SWITCHES)
+    free = {name: values for name, values in FACTORS.items() if name not in decided}
+    free |= {"kind": range(max(2, len(levels))), "by": KEPT}
+    rows = [_with_kind(row, levels) for row in pairwise(free)]
+    draws = Random(0)
+    for a, b in combinations(FACTORS, 2):
+        for pair in product(*(levels if f == "level" else FACTORS[f] for f in (a, b))):
+            found = rows
+            while all((row[a], row[b]) != pair for row in found):
+                drawn = {name: draws.choice(values) for name, values in free.items()}
+                found = [_with_kind(drawn, levels)]
+            if found is not rows:
+                rows += found
     return rows
+
+
+def _with_kind(row: Mapping[str, Any], levels: Sequence[str]) -> dict[str, Any]:
+    """Return a row of the free factors with the others, as the cell's kind says."""
+    place, kind = FACTORS["cell"].index(row["cell"]), row["kind"]
+    on = {name: (place >> bit) + kind & 1 for bit, name in enumerate(SWITCHES)}
+    decided = {name: FACTORS[name][on[name]] for name in SWITCHES if name in FACTORS}
+    decided |= {name: bool(on["kept"]) and name in row["by"] for name in KEPT[-1]}
+    level = levels[(place // 3 + kind) % len(levels)]
+    free = {name: row[name] for name in FACTORS if name in row}
+    return {**free, **decided, "level": level}
 
 
 CASES = [case_of(row) for row in rows_of_factors(FACTORS["level"])]
