@@ -15,7 +15,8 @@ BIN := $(VENV)/bin
 DEMO := runs/demo
 # pip tells a lot, and what matters only after much else: it goes to a file.
 LOG := $(VENV)/install.log
-INSTALL := $(BIN)/python -m pip install --disable-pip-version-check \
+# Half of the time would go into bytecode of modules that are never imported.
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-compile \
     --progress-bar off $(PIP_ARGS) -c constraints.txt
 INSTALL_FAILED = { grep -E -A 4 '^ERROR|conflict is caused by' $(LOG); \
     echo "Installing failed; the whole story is in $(LOG)."; exit 2; } >&2

@@ -46,7 +46,7 @@ _NAMED = re.compile(
     r"^\} (\w+);|^typedef .*?\b(\w+)\(",
     re.MULTILINE,
 )
-OF_PHASES = ("phase", "row", "body", "one", "two", "alone", "SPREAD", "UNITS")
+OF_PHASES = ("phase", "row", "body", "one", "two", "alone", "last", "SPREAD", "UNITS")
 """What a phase's number follows in the names of its parts."""
 _ENUM = re.compile(r"^enum \{(.*?)\};", re.MULTILINE | re.DOTALL)
 _MACRO = re.compile(r"^#define (\w+)", re.MULTILINE)

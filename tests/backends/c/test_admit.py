@@ -101,11 +101,9 @@ def test_no_rows_have_gradients_of_nothing(cell: str):
     """A batch of 0 goes forward and back: every gradient is 0, as in torch.nn."""
     graph = cw.cells.load(cell).graph
     wide, high, options = sizes_for(graph, 3, 4)
-    ours = cw.nn.Recurrent(
-        cell, wide, high, backend="c", dtype=torch.float64, **options
-    )
-    x = torch.randn(5, 0, wide, dtype=torch.float64, requires_grad=True)
-    output, _ = ours(x, **further_inputs(graph, 5, 0))
+    ours = cw.nn.Recurrent(cell, wide, high, backend="c", **options)
+    x = torch.randn(5, 0, wide, requires_grad=True)
+    output, _ = ours(x, **further_inputs(graph, 5, 0, x.dtype))
     wrt = [x, *ours.parameters()]
     gradients = torch.autograd.grad(
         output.sum(), wrt, allow_unused=True, materialize_grads=True

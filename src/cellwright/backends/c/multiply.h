@@ -1,7 +1,8 @@
 /* The inner loop of products: rows times vectors, kept in registers. A single row has one of
  * its own, see products.h.
  *
- * WIDTHS(X) is X(W) for every number of vectors that the kernel's tiles have.
+ * TILES(X) is X(W, R) for every number of vectors that the kernel's tiles have, and the rows
+ * that are multiplied by so many at a time.
  */
 
 /* acc[r * stride + j] += sum over k of x[r * row + k * step] * w[k][j], for R rows, W vectors;
@@ -40,17 +41,14 @@
                 acc[r * stride + j] = sum[r][j];                                         \
     }
 
-/* As many rows as the level's registers hold accumulators for, six at most. */
-#define ROWS_OF(W) (ACCUMULATORS / (W) < 6 ? ACCUMULATORS / (W) : 6)
+TILES(MULTIPLY)
 
-#define MULTIPLY_ROWS(W)                                                                 \
-    MULTIPLY(W, 1) MULTIPLY(W, 2) MULTIPLY(W, 3) MULTIPLY(W, 4) MULTIPLY(W, 5) MULTIPLY(W, 6)
-WIDTHS(MULTIPLY_ROWS)
+/* As many rows as the level's registers hold accumulators for. */
+#define ROWS_OF(W) (ACCUMULATORS / (W) < MOST_ROWS ? ACCUMULATORS / (W) : MOST_ROWS)
 
 typedef void Multiply(vec *, int64_t, const real *, const real *, int64_t, int64_t, int64_t,
                       const real *, int);
 
-#define MULTIPLY_TABLE(W)                                                                \
-    [W] = {0,                multiply_##W##_1, multiply_##W##_2, multiply_##W##_3,       \
-           multiply_##W##_4, multiply_##W##_5, multiply_##W##_6},
-static Multiply *const multiply_table[MOST_VECTORS + 1][7] = {{0}, WIDTHS(MULTIPLY_TABLE)};
+#define MULTIPLY_ENTRY(W, R) [W][R] = multiply_##W##_##R,
+static Multiply *const multiply_table[MOST_VECTORS + 1][MOST_ROWS + 1] = {
+    {0}, TILES(MULTIPLY_ENTRY)};

@@ -279,25 +279,37 @@ static inline void part_of(int64_t count, int share, int shares, int64_t *from, 
         UNROLLED for (int v = 0; v < COUNT; v++)                                         \
             acc[k * stride + FIRST + v] = splat(0);
 
-#define BODY_OF(I, ROW, UNIT, ACC)                                                       \
+/* Run body_I on a tile's sums of one row, and LAST where lanes are left over. */
+#define BODY_OF(I, ROW, UNIT, ACC, LAST)                                                 \
     for (int v = 0; v < SPREAD_##I; v++) {                                               \
         int64_t at = UNIT + v * LANES;                                                   \
-        if (at + LANES <= size)                                                          \
+        if (at + LANES <= size) {                                                        \
             body_##I(frame, ROW, at, LANES, ACC + v);                                    \
-        else if (at < size)                                                              \
-            body_##I(frame, ROW, at, (int)(size - at), ACC + v);                         \
+        } else if (at < size) {                                                          \
+            vec last[stride];                                                            \
+            UNROLLED for (int j = 0; j < stride; j++)                                    \
+                last[j] = (ACC)[j];                                                      \
+            LAST(frame, ROW, at, (int)(size - at), last + v);                            \
+        }                                                                                \
     }
 
 /* What a single row does with one tile, and with two: their sums need not wait for one
- * another. */
+ * another. For lanes that are left over both call one function: a compiler takes its time
+ * for every copy of a body. It sees a copy of the sums, as sums whose address is given away
+ * leave their registers. */
 #define ONE_ROW(I, COUNT, ...)                                                           \
     enum { UNITS_##I = SPREAD_##I * LANES };                                             \
+    static __attribute__((noinline)) void last_##I(                                      \
+        const Frame *frame, int row, int64_t unit, int lanes, const vec *acc)            \
+    {                                                                                    \
+        body_##I(frame, row, unit, lanes, acc);                                          \
+    }                                                                                    \
     static BODY void one_##I(const Frame *frame, int64_t size, int64_t unit)             \
     {                                                                                    \
         enum { stride = COUNT, alone = 1, tiles = 1, now = 1, row = 0, group = 0, way = 1 }; \
         vec acc[stride];                                                                 \
         __VA_ARGS__                                                                      \
-        UNROLLED BODY_OF(I, 0, unit, acc)                                                \
+        UNROLLED BODY_OF(I, 0, unit, acc, last_##I)                                      \
     }                                                                                    \
     static void two_##I(const Frame *frame, int64_t size, int64_t unit)                  \
     {                                                                                    \
@@ -305,7 +317,7 @@ static inline void part_of(int64_t count, int share, int shares, int64_t *from, 
         vec acc[2 * stride];                                                             \
         __VA_ARGS__                                                                      \
         for (int k = 0; k < 2; k++)                                                      \
-            BODY_OF(I, 0, unit + k * UNITS_##I, acc + k * stride)                        \
+            BODY_OF(I, 0, unit + k * UNITS_##I, acc + k * stride, last_##I)              \
     }
 
 /* A loop with products: for every tile of units and every few rows the accumulators are
@@ -334,7 +346,7 @@ static inline void part_of(int64_t count, int share, int shares, int64_t *from, 
             alone_##I(frame, size, from, to);                                            \
             return;                                                                      \
         }                                                                                \
-        vec acc[6 * stride];                                                             \
+        vec acc[MOST_ROWS * stride];                                                     \
         int groups = (rows + ROWS_OF(WIDEST) - 1) / ROWS_OF(WIDEST);                     \
         int each = groups > 1 ? rows / groups : rows, more = rows - each * groups;       \
         for (int64_t i = from; i < to; i++) {                                            \
@@ -343,7 +355,7 @@ static inline void part_of(int64_t count, int share, int shares, int64_t *from, 
                 now = each + (group < more);                                             \
                 __VA_ARGS__                                                              \
                 for (int k = 0; k < now; k++)                                            \
-                    BODY_OF(I, row + k, unit, acc + k * stride)                          \
+                    BODY_OF(I, row + k, unit, acc + k * stride, body_##I)                \
             }                                                                            \
         }                                                                                \
     }

@@ -61,14 +61,19 @@ def configuration(
     double: bool, vector_bytes: int, accumulators: int, widths: Iterable[int]
 ) -> str:
     """Return the definitions that the C of all kernels is written for."""
-    listed = " ".join(f"X({width})" for width in widths)
+    tiles = " ".join(
+        f"X({width}, {rows + 1})"
+        for width in widths
+        for rows in range(min(ROWS, accumulators // width))
+    )
     return "\n".join(
         [
             f"#define CW_DOUBLE {int(double)}",
             f"#define CW_BYTES {vector_bytes}",
             f"#define ACCUMULATORS {accumulators}",
-            f"#define WIDTHS(X) {listed}",
             f"#define MOST_VECTORS {WIDTH}",
+            f"#define MOST_ROWS {ROWS}",
+            f"#define TILES(X) {tiles}",
         ]
     )
 
