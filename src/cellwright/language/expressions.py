@@ -181,8 +181,10 @@ class Typer:
             self._shape_fault(tree, f"{shown}: {fault}")
             return []
         if len(lengths) != count or total != shape[0]:
-            parts = f"{len(lengths)} parts of {total} in all"
-            self._shape_fault(tree, f"{count} names for {parts}; {shown}")
+            names = "1 name" if count == 1 else f"{count} names"
+            given = f"{len(lengths)} part{'s' * (len(lengths) != 1)} of {total} in all"
+            fix = "one part is the whole of it: leave split away" if count == 1 else ""
+            self._shape_fault(tree, f"{names} for {given}; {shown}", fix)
             return []
         starts = [sum(lengths[:i], start=Size.number(0)) for i in range(count)]
         return [

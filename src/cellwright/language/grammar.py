@@ -199,8 +199,12 @@ def _declaration(
             fix = "write a second statement for a second shape"
             report.add("one-shape", left.span(bracket), f"{_short(left.text)!r}", fix)
             return None
-        inner = left.cut(bracket + 1, len(left.text) - 1)
-        shape = tuple(_dim(part, report) for part in _parts(inner))
+        parts = _parts(left.cut(bracket + 1, len(left.text) - 1))
+        for part in parts:
+            if fix := _commas(part.text):
+                report.add("size", part.span(), f"{_short(part.text)!r}", fix)
+                return None
+        shape = tuple(_dim(part, report) for part in parts)
     found = _names(names, report)
     if not found or not _value_fits(kind, rest, shape, value, report):
         return None
@@ -298,6 +302,13 @@ def _dim(part: Fragment, report: Report) -> Dim:
     return Dim(name, part.cut(len(index) + 1))
 
 
+def _commas(text: str) -> str:
+    """Return the fix of names that stand side by side, nothing for any other text."""
+    words = text.split()
+    apart = len(words) > 1 and all(map(_NAME.fullmatch, words))
+    return f"write {_short(', '.join(words))}" if apart else ""
+
+
 def _names(
     fragment: Fragment, report: Report, primed: bool = False
 ) -> tuple[Name, ...]:
@@ -311,8 +322,8 @@ def _name_fits(name: Name, report: Report, primed: bool = False) -> bool:
     bare = name.text.removesuffix("'") if primed else name.text
     if not _NAME.fullmatch(bare):
         what = f"{_short(name.text)!r}" if name.text else "no name"
-        fix = "a prime stands on the left of an equation only" if "'" in bare else ""
-        report.add("name", name.span, what, fix)
+        prime = "a prime stands on the left of an equation only"
+        report.add("name", name.span, what, prime if "'" in bare else _commas(bare))
         return False
     if bare in _TAKEN or keyword.iskeyword(bare):
         report.add("name", name.span, f"{bare!r} is a keyword")
