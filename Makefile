@@ -15,7 +15,9 @@ BIN := $(VENV)/bin
 DEMO := runs/demo
 # pip tells a lot, and what matters only after much else: it goes to a file.
 LOG := $(VENV)/install.log
-# Half of the time would go into bytecode of modules that are never imported.
+# Half of the time would go into bytecode of modules that are never imported. Others are
+# compiled when they first are, and many processes import the same.
+unexport PYTHONDONTWRITEBYTECODE
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-compile \
     --progress-bar off $(PIP_ARGS) -c constraints.txt
 INSTALL_FAILED = { grep -E -A 4 '^ERROR|conflict is caused by' $(LOG); \

@@ -18,8 +18,8 @@ LIMITS = (
     torch's sgemm reached in this run. There a peer whose time is in large products
     too can be passed by a few per cent only: ONNX Runtime's LSTM is at 1.00 with 16
     rows and at 1.08 with 64 from 128 units on, the loops of 512 units and 64 rows
-    at 1.6 to 1.9. The run was made before the first seven changes of the next table:
-    what they brought is told there, and not yet in the tables of this page.""",
+    at 1.6 to 1.9. The run was made before the first seven rows of the next table:
+    what was taken of them is told there, and not yet in the tables of this page.""",
     """With one row a call takes some 20 microseconds beside its kernel, where ONNX
     Runtime takes ten, and the kernel of 32 units takes 18; that is what is left at 32
     and 64 units, beside the copy of the weights in the order of the tiles, which ONNX

@@ -34,6 +34,7 @@ FACTORS: dict[str, Sequence[Any]] = {
     "reset": (False, True),
     "mask": (False, True),
     "zoneout": (False, True),
+    "x_grad": (False, True),
 }
 MOVES = 32
 """How often `undecided` tries."""
@@ -59,6 +60,8 @@ class Case:
     reset: bool
     mask: bool
     zoneout: bool
+    x_grad: bool
+    """Whether x asks for a gradient: a backward step may leave it away."""
 
     def __str__(self) -> str:
         """Return a name, such as ``lstm-float32-plain-T2-B5-I1-H7-mask``."""
@@ -123,11 +126,13 @@ class Arguments:
 
     x: Tensor
     hx: list[Tensor]
+    x_grad: bool
     call: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
 
     def to(self, dtype: torch.dtype) -> "Arguments":
         """Return the same numbers in another dtype."""
-        return Arguments(self.x.to(dtype), [s.to(dtype) for s in self.hx], self.call)
+        states = [state.to(dtype) for state in self.hx]
+        return replace(self, x=self.x.to(dtype), hx=states)
 
 
 def draw_arguments(case: Case) -> Arguments:
@@ -144,7 +149,8 @@ def draw_arguments(case: Case) -> Arguments:
         call["reset"] = torch.rand(lead, generator=draws) < SHARE
     hx = _reached(case, draws) if case.hx else []
     call |= further_inputs(case.graph, case.T, case.B, torch.float32)
-    return Arguments(torch.randn(*lead, case.width, generator=draws), hx, call)
+    x = torch.randn(*lead, case.width, generator=draws)
+    return Arguments(x, hx, case.x_grad, call)
 
 
 def _reached(case: Case, draws: torch.Generator) -> list[Tensor]:
@@ -166,10 +172,9 @@ def _reached(case: Case, draws: torch.Generator) -> list[Tensor]:
 
 def outcome(layer: Recurrent, given: Arguments) -> dict[str, Tensor]:
     """Return output, last states and the gradients of all that the layer reads."""
-    # Of every second batch x asks for a gradient: a backward step may leave it away.
-    # Where there are no weights, it is all that can be asked.
+    # Where there are no weights, x is all that can be asked.
     alone = not list(layer.parameters())
-    x = given.x.clone().requires_grad_(alone or given.x.shape[1] % 2 == 0)
+    x = given.x.clone().requires_grad_(alone or given.x_grad)
     first = [state.clone().requires_grad_() for state in given.hx]
     call = {
         name: value.to(x.dtype).requires_grad_() if value.is_floating_point() else value

@@ -154,8 +154,10 @@ def test_no_command_shows_the_help(run: Run):
         (["train", "sunspots", "--cell", "lsmt"], "did you mean 'lstm'?"),
         (["train", "sunspots", "--epochs", "0"], "epochs"),
         (["train", "sunspots", "--epochs", "many"], "Invalid value for '--epochs'"),
-        (["train", "sunspots", "--set", "heads"], "--set heads: takes NAME=NUMBER"),
-        (["train", "sunspots", "--set", "heads"], "fix: --set heads=8"),
+        (
+            ["train", "sunspots", "--set", "heads"],
+            "--set heads: takes NAME=NUMBER\n  fix: --set heads=8",
+        ),
         (["train", "sunspots", "--set", "8"], "fix: --set hidden_size=8"),
         (["predict", "none", "-o", "out.csv"], "none: is no run"),
         (["predict", "none"], "Missing option '--out'"),

@@ -76,6 +76,9 @@ def test_what_does_not_fit_is_told():
     linear = nn.Linear(3, 2)
     with pytest.raises(SummaryError, match="found both"):
         cw.summary(linear, (4, 3), input_data=torch.zeros(4, 3))
+    for given in (torch.zeros(4, 3), [torch.zeros(4, 3)], torch.tensor(4)):
+        with pytest.raises(SummaryError, match="input_data=x"):
+            cw.summary(linear, given)  # pyright: ignore[reportArgumentType]
     with pytest.raises(SummaryError, match="whole numbers"):
         cw.summary(linear, [("a", 3)])  # pyright: ignore[reportArgumentType]
     with pytest.raises(SummaryError, match="2 for 1"):

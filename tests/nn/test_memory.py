@@ -81,15 +81,15 @@ def both(kind: Any, options: dict[str, Any], **asked: Any) -> list[list[Tensor]]
     return [outcome(made(kind, memory=mode, **options), **asked) for mode in modes]
 
 
-# Every layer with half of the calls, and every call with half of the layers: each pair
-# is another kernel.
+# Each pair is another kernel, so every layer has half of the calls; every call meets a
+# layer in two directions and one with zoneout.
 @pytest.mark.parametrize(
     ("kind", "call"),
     [
         (kind, call)
         for i, kind in enumerate(LAYERS)
         for j, call in enumerate(CALLS)
-        if (i + j) % 2 == 0
+        if (i // 2 + j) % 2 == 0
     ],
 )
 def test_all_that_a_call_can_ask_for_has_the_same_bits(kind: str, call: str):

@@ -22,43 +22,61 @@ from parity_cases import (
     too_far,
 )
 
-SWITCHES = ("dtype", "reset", "zoneout", "kept")
+SWITCHES = ("dtype", "reset", "zoneout", "x_grad", "masked")
 """What another kernel is built for, beside the level."""
-KEPT = (("mask",), ("lengths",), ("mask", "lengths"))
-"""What may say that a step does not happen, which is one kind of kernel."""
+MASKED_BY = (("mask",), ("lengths",), ("mask", "lengths"))
+"""What may say that a step does not happen: all of it is one kind of kernel."""
+DRAWS = 100_000
+"""Of rows that still lack something: one in a few thousand has it."""
 
 
 def rows_of_factors(levels: Sequence[str]) -> list[dict[str, Any]]:
     """Return rows in which any two values of any two factors meet.
 
     A compiler takes a second for each kernel. So a cell has not all kinds of them but
-    a few, with all that decides a kernel's text turned around from one to the next.
+    two, or one a level, every switch turned from one to the next; and each kind is seen
+    with several rows and steps.
     """
+    factors = {**FACTORS, "level": levels}
     decided = ("level", "mask", "lengths", *SWITCHES)
     free = {name: values for name, values in FACTORS.items() if name not in decided}
-    free |= {"kind": range(max(2, len(levels))), "by": KEPT}
+    free |= {"kind": range(max(2, len(levels))), "masked_by": MASKED_BY}
+    wanted = [
+        {a: x, b: y}
+        for a, b in combinations(factors, 2)
+        for x, y in product(factors[a], factors[b])
+    ]
+    wanted += [
+        {"cell": cell, "kind": kind, "several": True}
+        for cell, kind in product(free["cell"], free["kind"])
+    ]
     rows = [_with_kind(row, levels) for row in pairwise(free)]
-    draws = Random(0)
-    for a, b in combinations(FACTORS, 2):
-        for pair in product(*(levels if f == "level" else FACTORS[f] for f in (a, b))):
-            found = rows
-            while all((row[a], row[b]) != pair for row in found):
-                drawn = {name: draws.choice(values) for name, values in free.items()}
-                found = [_with_kind(drawn, levels)]
-            if found is not rows:
-                rows += found
-    return rows
+    random = Random(0)
+    drawn = (
+        _with_kind({name: random.choice(free[name]) for name in free}, levels)
+        for _ in range(DRAWS)
+    )
+    for want in wanted:
+        if not any(want.items() <= row.items() for row in rows):
+            rows.append(next(row for row in drawn if want.items() <= row.items()))
+    return [{name: row[name] for name in factors} for row in rows]
 
 
 def _with_kind(row: Mapping[str, Any], levels: Sequence[str]) -> dict[str, Any]:
-    """Return a row of the free factors with the others, as the cell's kind says."""
+    """Return a row of the free factors with all that its cell and kind decide."""
     place, kind = FACTORS["cell"].index(row["cell"]), row["kind"]
-    on = {name: (place >> bit) + kind & 1 for bit, name in enumerate(SWITCHES)}
-    decided = {name: FACTORS[name][on[name]] for name in SWITCHES if name in FACTORS}
-    decided |= {name: bool(on["kept"]) and name in row["by"] for name in KEPT[-1]}
-    level = levels[(place // 3 + kind) % len(levels)]
-    free = {name: row[name] for name in FACTORS if name in row}
-    return {**free, **decided, "level": level}
+    on = {name: ((place >> bit) + kind) % 2 for bit, name in enumerate(SWITCHES)}
+    masks = {
+        name: bool(on["masked"]) and name in row["masked_by"] for name in MASKED_BY[-1]
+    }
+    return {
+        **row,
+        **{name: FACTORS[name][on[name]] for name in SWITCHES if name in FACTORS},
+        **masks,
+        # By thirds: a power of two would give each level one value of a switch.
+        "level": levels[(place // 3 + kind) % len(levels)],
+        "several": row["B"] > 1 and row["T"] > 1,
+    }
 
 
 CASES = [case_of(row) for row in rows_of_factors(FACTORS["level"])]
@@ -83,6 +101,22 @@ def test_every_cell_runs_on_kernels_forward_and_back():
 @pytest.mark.parametrize("case", sorted(CASES, key=str), ids=str)
 def test_kernels_equal_the_reference(case: Case):
     """Output, last states and the gradient of everything are within the table."""
+    with at_level(case.level):
+        assert too_far(case) == {}
+
+
+LARGE = [
+    case_of(
+        {name: values[-1] for name, values in FACTORS.items()}
+        | {"cell": cell, "level": FACTORS["level"][0], "H": 50}
+    )
+    for cell in ("lstm", "gru")
+]
+
+
+@pytest.mark.parametrize("case", LARGE, ids=str)
+def test_all_that_there_is_at_once(case: Case):
+    """Whatever was drawn above, two cells have seen every option and many rows."""
     with at_level(case.level):
         assert too_far(case) == {}
 

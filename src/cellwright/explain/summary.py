@@ -110,6 +110,11 @@ def _inputs(
     if input_size is None:
         return (), {}
     several: Any = input_size
+    if isinstance(several, Tensor) or any(isinstance(e, Tensor) for e in several):
+        raise SummaryError(
+            "summary: input_size is a shape; found a tensor\n"
+            "  fix: cw.summary(model, input_data=x)"
+        )
     if all(isinstance(each, int) for each in several):
         several = [several]
     kinds = list(dtypes or [torch.float32] * len(several))

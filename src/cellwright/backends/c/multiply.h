@@ -1,8 +1,8 @@
 /* The inner loop of products: rows times vectors, kept in registers. A single row has one of
  * its own, see products.h.
  *
- * TILES(X) is X(W, R) for every number of vectors that the kernel's tiles have, and the rows
- * that are multiplied by so many at a time.
+ * EVERY_TILE(X) is X(W, R) for every number of vectors W that the kernel's tiles have, and
+ * every number of rows R for whose sums there are registers then.
  */
 
 /* acc[r * stride + j] += sum over k of x[r * row + k * step] * w[k][j], for R rows, W vectors;
@@ -41,9 +41,9 @@
                 acc[r * stride + j] = sum[r][j];                                         \
     }
 
-TILES(MULTIPLY)
+EVERY_TILE(MULTIPLY)
 
-/* As many rows as the level's registers hold accumulators for. */
+/* As many rows as the level's registers hold accumulators for: those of EVERY_TILE. */
 #define ROWS_OF(W) (ACCUMULATORS / (W) < MOST_ROWS ? ACCUMULATORS / (W) : MOST_ROWS)
 
 typedef void Multiply(vec *, int64_t, const real *, const real *, int64_t, int64_t, int64_t,
@@ -51,4 +51,4 @@ typedef void Multiply(vec *, int64_t, const real *, const real *, int64_t, int64
 
 #define MULTIPLY_ENTRY(W, R) [W][R] = multiply_##W##_##R,
 static Multiply *const multiply_table[MOST_VECTORS + 1][MOST_ROWS + 1] = {
-    {0}, TILES(MULTIPLY_ENTRY)};
+    {0}, EVERY_TILE(MULTIPLY_ENTRY)};

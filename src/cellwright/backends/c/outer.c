@@ -17,7 +17,7 @@
 #include "threads.h"
 
 enum {
-    PANEL = 6,                     /* left entries that are multiplied at a time, */
+    PANEL = MOST_ROWS,             /* left entries that are multiplied at a time, */
     WIDEST = ACCUMULATORS / PANEL, /* by so many vectors of right entries: a tile */
     /* Rows that are packed at a time: a tile of them, 24 or 16 KiB, stays in the first
      * cache. */

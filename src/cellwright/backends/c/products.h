@@ -279,24 +279,25 @@ static inline void part_of(int64_t count, int share, int shares, int64_t *from, 
         UNROLLED for (int v = 0; v < COUNT; v++)                                         \
             acc[k * stride + FIRST + v] = splat(0);
 
-/* Run body_I on a tile's sums of one row, and LAST where lanes are left over. */
+/* Run body_I on a tile's sums of one row, and LAST where lanes are left over. LAST sees a
+ * copy of the sums: where it is no inline function, those that it is given leave their
+ * registers. */
 #define BODY_OF(I, ROW, UNIT, ACC, LAST)                                                 \
     for (int v = 0; v < SPREAD_##I; v++) {                                               \
         int64_t at = UNIT + v * LANES;                                                   \
         if (at + LANES <= size) {                                                        \
             body_##I(frame, ROW, at, LANES, ACC + v);                                    \
         } else if (at < size) {                                                          \
-            vec last[stride];                                                            \
+            vec sums[stride];                                                            \
             UNROLLED for (int j = 0; j < stride; j++)                                    \
-                last[j] = (ACC)[j];                                                      \
-            LAST(frame, ROW, at, (int)(size - at), last + v);                            \
+                sums[j] = (ACC)[j];                                                      \
+            LAST(frame, ROW, at, (int)(size - at), sums + v);                            \
         }                                                                                \
     }
 
 /* What a single row does with one tile, and with two: their sums need not wait for one
- * another. For lanes that are left over both call one function: a compiler takes its time
- * for every copy of a body. It sees a copy of the sums, as sums whose address is given away
- * leave their registers. */
+ * another. For lanes that are left over both call one function, because a compiler takes
+ * its time for every copy of a body. Many rows would call it once for each of them. */
 #define ONE_ROW(I, COUNT, ...)                                                           \
     enum { UNITS_##I = SPREAD_##I * LANES };                                             \
     static __attribute__((noinline)) void last_##I(                                      \

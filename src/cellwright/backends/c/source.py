@@ -61,10 +61,11 @@ def configuration(
     double: bool, vector_bytes: int, accumulators: int, widths: Iterable[int]
 ) -> str:
     """Return the definitions that the C of all kernels is written for."""
+    # The most rows are ROWS_OF in multiply.h.
     tiles = " ".join(
-        f"X({width}, {rows + 1})"
+        f"X({width}, {rows})"
         for width in widths
-        for rows in range(min(ROWS, accumulators // width))
+        for rows in range(1, min(ROWS, accumulators // width) + 1)
     )
     return "\n".join(
         [
@@ -73,7 +74,7 @@ def configuration(
             f"#define ACCUMULATORS {accumulators}",
             f"#define MOST_VECTORS {WIDTH}",
             f"#define MOST_ROWS {ROWS}",
-            f"#define TILES(X) {tiles}",
+            f"#define EVERY_TILE(X) {tiles}",
         ]
     )
 
