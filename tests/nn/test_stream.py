@@ -165,7 +165,7 @@ def net(form: str = "every", **options: Any) -> Any:
 
 @pytest.mark.parametrize("size", [1, 3, 17])
 # Each in one dtype: a compiler takes a second for another.
-@pytest.mark.parametrize(("cell", "dtype"), zip(cw.cells.names(), cycle(DTYPES)))
+@pytest.mark.parametrize(("cell", "dtype"), [*zip(cw.cells.names(), cycle(DTYPES))])
 def test_kernels_give_a_streams_own_bits(cell: str, dtype: str, size: int):
     """A stream puts out what a call with its sequence alone does, bit for bit.
 
