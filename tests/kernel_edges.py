@@ -9,6 +9,9 @@ KERNEL_EDGES = {
     "heads of five": f"size heads\nsize five = 5\n{_X}state h [heads * five]\n"
     "weight W [heads * five, input_size]\nweight R [heads, five, five]\noutput h'\n"
     "h' = tanh(W @ x + R @ h)\n",
+    "heads of more than a vector": f"size three = 3\nsize wide = 22\n{_X}"
+    "state h [three * wide]\nweight W [three * wide, input_size]\n"
+    "weight R [three, wide, wide]\noutput h'\nh' = tanh(W @ x + R @ h)\n",
     "heads of one row": f"size heads\nsize part = 7\n{_X}state h [heads * part]\n"
     "weight W [heads * part, input_size]\nweight R [heads, 1, part]\noutput h'\n"
     "h' = tanh(W @ x + repeat(R @ h, part))\n",

@@ -76,41 +76,44 @@ static void turn_rows(const real *row, int64_t row_step, int lanes, int64_t dept
     }
 }
 
-/* One vector of units of one matrix: to[k * step + lane] = matrix[unit + lane][from + k].
+static void clear_rows(real *to, int64_t rows, int64_t step)
+{
+    for (int64_t k = 0; k < rows; k++)
+        *(vec *)(to + k * step) = splat(0);
+}
+
+/* One vector of units of one matrix: packed[(k - from) * step + lane] = its entry for unit
+ * `unit + lane` and entry k of the operand. A plain matrix is one block.
  *
  * slots of a root: pointer, strides of block, row and column. */
 static void pack_vector(const Run *run, const int64_t *slot, const int64_t *root,
                         int64_t unit, int64_t from, int64_t to, real *packed, int64_t step)
 {
-    const real *matrix = (const real *)(intptr_t)root[0];
-    int64_t units = slot[run->units], block_units = units, block_depth = to - from;
-    if (run->heads >= 0) {
-        block_units = units / slot[run->heads];
-        block_depth = slot[run->depth] / slot[run->heads];
-    }
-    int plain = run->heads < 0;
+    int64_t units = slot[run->units], blocks = run->heads < 0 ? 1 : slot[run->heads];
+    int64_t block_units = units / blocks, depth = slot[run->depth] / blocks;
     int lanes = (int)smaller(LANES, units - unit);
     if (lanes <= 0) {
-        for (int64_t k = from; k < to; k++)
-            *(vec *)(packed + (k - from) * step) = splat(0);
+        clear_rows(packed, to - from, step);
         return;
     }
-    if (plain && root[2] == 1) {
-        for (int64_t k = 0; k < to; k++)
-            *(vec *)(packed + k * step) = load(matrix + unit + k * root[3], lanes);
-        return;
-    }
-    if (plain && root[3] == 1) {
-        turn_rows(matrix + unit * root[2], root[2], lanes, to, packed, step);
+    const real *matrix = (const real *)(intptr_t)root[0];
+    int64_t block = unit / block_units, first = block * depth, last = first + depth;
+    if ((unit + lanes - 1) / block_units == block && (root[2] == 1 || root[3] == 1)) {
+        const real *corner = matrix + block * root[1] + unit % block_units * root[2];
+        real *own = packed + (first - from) * step;
+        clear_rows(packed, first - from, step);
+        if (root[2] == 1)
+            for (int64_t k = 0; k < depth; k++)
+                *(vec *)(own + k * step) = load(corner + k * root[3], lanes);
+        else
+            turn_rows(corner, root[2], lanes, depth, own, step);
+        clear_rows(own + depth * step, to - last, step);
         return;
     }
     for (int lane = 0; lane < LANES; lane++) {
         int64_t at = unit + lane;
-        int64_t head = at / block_units;
-        const real *row = matrix + (plain ? at * root[2]
-                                          : head * root[1] + at % block_units * root[2]);
-        int64_t first = plain ? 0 : head * block_depth;
-        int64_t last = plain ? to : first + block_depth;
+        block = at / block_units, first = block * depth, last = first + depth;
+        const real *row = matrix + block * root[1] + at % block_units * root[2];
         for (int64_t k = from; k < to; k++)
             packed[(k - from) * step + lane] =
                 at < units && k >= first && k < last ? row[(k - first) * root[3]] : 0;
