@@ -79,7 +79,8 @@ def test_what_does_not_fit_is_told():
     for given in (torch.zeros(4, 3), [torch.zeros(4, 3)], torch.tensor(4)):
         with pytest.raises(SummaryError, match="input_data=x"):
             cw.summary(linear, given)  # pyright: ignore[reportArgumentType]
-    with pytest.raises(SummaryError, match="whole numbers"):
-        cw.summary(linear, [("a", 3)])  # pyright: ignore[reportArgumentType]
+    for given in (5, "4, 3", {4, 3}, [("a", 3)], [(4, 3), 5]):
+        with pytest.raises(SummaryError, match="whole numbers"):
+            cw.summary(linear, given)  # pyright: ignore[reportArgumentType]
     with pytest.raises(SummaryError, match="2 for 1"):
         cw.summary(linear, (4, 3), dtypes=[torch.float32] * 2)

@@ -110,11 +110,14 @@ def _inputs(
     if input_size is None:
         return (), {}
     several: Any = input_size
-    if isinstance(several, Tensor) or any(isinstance(e, Tensor) for e in several):
+    within = several if isinstance(several, list | tuple) else [several]
+    if any(isinstance(each, Tensor) for each in within):
         raise SummaryError(
             "summary: input_size is a shape; found a tensor\n"
             "  fix: cw.summary(model, input_data=x)"
         )
+    if not isinstance(several, Sequence) or isinstance(several, str):
+        raise _no_shape(several)
     if all(isinstance(each, int) for each in several):
         several = [several]
     kinds = list(dtypes or [torch.float32] * len(several))
@@ -126,11 +129,19 @@ def _inputs(
     return [_zeros(model, *pair) for pair in zip(several, kinds, strict=True)], {}
 
 
-def _zeros(model: nn.Module, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+def _zeros(model: nn.Module, shape: Any, dtype: torch.dtype) -> Tensor:
     like = next(model.parameters(), None)
     device = None if like is None else like.device
-    if not all(isinstance(size, int) and size >= 0 for size in shape):
-        raise SummaryError(
-            f"summary: a shape is whole numbers; found input_size={shape!r}"
-        )
+    whole = isinstance(shape, Sequence) and all(
+        isinstance(size, int) and size >= 0 for size in shape
+    )
+    if not whole:
+        raise _no_shape(shape)
     return torch.zeros(tuple(shape), dtype=dtype, device=device)
+
+
+def _no_shape(found: Any) -> SummaryError:
+    return SummaryError(
+        f"summary: a shape is a few whole numbers; found input_size={found!r}\n"
+        "  fix: cw.summary(model, input_size=(steps, batch, features))"
+    )

@@ -71,8 +71,9 @@ static void turn_rows(const real *row, int64_t row_step, int lanes, int64_t dept
         UNROLLED for (int lane = 0; lane < LANES; lane++)
             block[lane] = lane < lanes ? load(row + lane * row_step + k, now) : splat(0);
         turn(block);
-        for (int i = 0; i < now; i++)
-            *(vec *)(to + (k + i) * step) = block[i];
+        UNROLLED for (int i = 0; i < LANES; i++)
+            if (i < now)
+                *(vec *)(to + (k + i) * step) = block[i];
     }
 }
 
@@ -286,21 +287,27 @@ static inline void part_of(int64_t count, int share, int shares, int64_t *from, 
  * copy of the sums: where it is no inline function, those that it is given leave their
  * registers. */
 #define BODY_OF(I, ROW, UNIT, ACC, LAST)                                                 \
-    for (int v = 0; v < SPREAD_##I; v++) {                                               \
-        int64_t at = UNIT + v * LANES;                                                   \
-        if (at + LANES <= size) {                                                        \
-            body_##I(frame, ROW, at, LANES, ACC + v);                                    \
-        } else if (at < size) {                                                          \
+    {                                                                                    \
+        UNROLLED for (int v = 0; v < SPREAD_##I; v++)                                    \
+            if (UNIT + (v + 1) * LANES <= size)                                          \
+                body_##I(frame, ROW, UNIT + v * LANES, LANES, ACC + v);                  \
+        int64_t left = size - (UNIT), whole = left / LANES;                              \
+        if (left < UNITS_##I && left > whole * LANES) {                                  \
             vec sums[stride];                                                            \
             UNROLLED for (int j = 0; j < stride; j++)                                    \
                 sums[j] = (ACC)[j];                                                      \
-            LAST(frame, ROW, at, (int)(size - at), sums + v);                            \
+            LAST(frame, ROW, UNIT + whole * LANES, (int)(left - whole * LANES),          \
+                 sums + whole);                                                          \
         }                                                                                \
     }
 
 /* What a single row does with one tile, and with two: their sums need not wait for one
  * another. For lanes that are left over both call one function, because a compiler takes
- * its time for every copy of a body. Many rows would call it once for each of them. */
+ * its time for every copy of a body. Many rows would call it once for each of them.
+ *
+ * All sums are set to 0 first: one that no product reaches, in a tile of few vectors, would
+ * else be alive from one tile to the next, across that call, and push another one out of
+ * its register in the products' loop (seen in GCC 12: twice the time). */
 #define ONE_ROW(I, COUNT, ...)                                                           \
     enum { UNITS_##I = SPREAD_##I * LANES };                                             \
     static __attribute__((noinline)) void last_##I(                                      \
@@ -311,16 +318,16 @@ static inline void part_of(int64_t count, int share, int shares, int64_t *from, 
     static BODY void one_##I(const Frame *frame, int64_t size, int64_t unit)             \
     {                                                                                    \
         enum { stride = COUNT, alone = 1, tiles = 1, now = 1, row = 0, group = 0, way = 1 }; \
-        vec acc[stride];                                                                 \
+        vec acc[stride] = {0};                                                           \
         __VA_ARGS__                                                                      \
-        UNROLLED BODY_OF(I, 0, unit, acc, last_##I)                                      \
+        BODY_OF(I, 0, unit, acc, last_##I)                                               \
     }                                                                                    \
     static void two_##I(const Frame *frame, int64_t size, int64_t unit)                  \
     {                                                                                    \
         enum { stride = COUNT, alone = 1, tiles = 2, now = 1, row = 0, group = 0, way = 1 }; \
-        vec acc[2 * stride];                                                             \
+        vec acc[2 * stride] = {0};                                                       \
         __VA_ARGS__                                                                      \
-        for (int k = 0; k < 2; k++)                                                      \
+        UNROLLED for (int k = 0; k < 2; k++)                                             \
             BODY_OF(I, 0, unit + k * UNITS_##I, acc + k * stride, last_##I)              \
     }
 
