@@ -189,7 +189,7 @@ def elsewhere(results: Mapping[str, Any]) -> list[str]:
         "",
         *scan_page.paragraphs(
             f"""{machine_words(results["machine"])} {len(rows)} rows of {cases}, with
-            the kernels of the changes below that the run above has not.""",
+            the kernels before the first six rows of the next table.""",
             *SMALLER_WORDS,
         ),
         *rule_table([each for each in answers(rows) if each.rows]),
