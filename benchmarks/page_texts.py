@@ -12,11 +12,12 @@ LIMITS = (
     take 0.84 times what their products take at the limit for twelve times the peephole
     LSTM's loop; 1.04 times for 1.2 times ONNX Runtime; and 1.06 and 1.35 times for ten
     times the loops of layer norm and sLSTM. In this run they took 1.8, 1.2, 1.9 and 1.9
-    times. And no gate is free: sigmoid and tanh of 16 numbers take 4 nanoseconds on one
-    core, so those of an LSTM take an eighth of what its products take at the limit with
-    64 units and inputs, and a quarter with 32. So 1.2 times ONNX Runtime and ten times
-    the loop of layer norm are out of reach too unless single rows get faster; for sLSTM
-    that is not shown.""",
+    times. And no gate is free: sigmoid or tanh of 16 numbers takes 4 nanoseconds on a
+    core, and 75 microseconds of a training step are torch's own. With the five such
+    functions of an LSTM added to the limit, and those microseconds where there are
+    gradients, the means would be 1.13 beside ONNX Runtime, 9.8 beside the loop of layer
+    norm and 11.5 beside sLSTM's. So the first two are out of reach as well unless
+    single rows get faster; for sLSTM that is not shown.""",
     """Where the time went in the run of 2026-11-30 (x86-64-v4): with 64 rows and 256
     units or more, LSTM, GRU and peephole LSTM run at about the best rate that torch's
     sgemm reached in this run. There a peer whose time is in large products too can be
