@@ -5,7 +5,7 @@ import pytest
 from backward_reference import CASES, case_id, drawn
 from cellwright.cells import find, load
 from cellwright.ir.formula import formula
-from cellwright.ir.graph import Graph, reachable
+from cellwright.ir.graph import Binding, Graph, bindings, reachable
 from cellwright.passes.differentiate import differentiate
 from cellwright.passes.gather import gather
 from cellwright.passes.pipeline import compile_graph
@@ -24,6 +24,16 @@ KEPT = {
     # What a step makes of h is there for the next step; what it makes of s is not.
     f"{HEAD}state s [hidden_size]\noutput y\n"
     "h' = W @ x + U @ h\ns' = s + tanh(h')\ny = 2 * s'": ("x, h, h'", "tanh(h')"),
+    # i and f are made of the logarithms that say which of them is the larger.
+    "slstm": (
+        "x, h, c, n, a, q, z, o, b_f + W_f @ x + R_f @ h, c', n'",
+        "m', a - m', q - m', i, f, o * c'",
+    ),
+    # Any number of ops may lie between, and each is made once.
+    f"{HEAD}output y\nh' = W @ x + U @ h\ny = exp(tanh(h') * tanh(h')) * h'": (
+        "x, h, h'",
+        "tanh(h'), tanh(h') * tanh(h'), exp(tanh(h') * tanh(h'))",
+    ),
     # A product is no elementwise op: it costs more to make than to keep.
     f"{HEAD}output h'\nh' = tanh(W @ x + U @ (U @ h))": ("x, h, U @ h, h'", ""),
 }
@@ -72,5 +82,6 @@ def test_every_kept_value_is_needed(case: tuple[str, str], cell_seed: int):
     read = {back.nodes[n].attr for n in live if back.nodes[n].op == "input"}
     assert backward.kept.keys() <= read
     assert not chosen & set(backward.kept.values())
+    assert all(bindings(graph)[node] != Binding.WEIGHTS for node in chosen)
     names = node_names(graph)
     assert all(names[node] == name for name, node in backward.kept.items())
