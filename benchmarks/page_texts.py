@@ -50,11 +50,51 @@ TRIED = (
     """Two builds were compared by two processes that take turns, because the speed of a
     shared machine changes by half within a minute; a number is the old time over the
     new one where nothing else is said. float32, 100 steps, I=H, 2 cores of an AMD EPYC,
-    2026-11-29 and 30; the first four on one with AVX-512 (x86-64-v4), the next seven
+    2026-11-29 and 30; the first eight on one with AVX-512 (x86-64-v4), the next seven
     on one without (x86-64-v3), those from there to the layer norms as one pass on one
     with it, the others on one without.""",
 )
 ATTEMPTS = (
+    (
+        (
+            "what the backward step can make again elementwise is not kept, however "
+            "many operations that takes; one was the most before"
+        ),
+        (
+            "forward and backward, B of 16 and 64, H from 32 to 128: slstm, which "
+            "keeps 8 arrays of 10; lstm_norm_per_gate, 12 of 16; lstm_norm_joint, 12 "
+            "of 13; lstm_1997, 5 of 7; lif, 2 of 3; rhn, 10 of 12"
+        ),
+        (
+            "1.01 to 1.05; 1.00 to 1.11; 0.98 to 1.03; 1.05; 1.17; 1.05 at B=16 and "
+            "0.98 at B=64, where products read what is made again"
+        ),
+        "taken",
+    ),
+    (
+        "a call that repeats asks all weights at once where they lie",
+        (
+            "B=1, H=32: LSTM, lstm and elman, forward; the same and slstm, forward and "
+            "backward"
+        ),
+        "1.04, 1.06 and 1.04; 1.02, 1.04, 1.02 and 1.04",
+        "taken",
+    ),
+    (
+        (
+            "100 steps of a row in three equal blocks, or in one, in place of 48, 48 "
+            "and 4: fewer times through the weights of the input"
+        ),
+        "lstm, forward, B from 1 to 64, I=H from 64 to 512",
+        "0.97 to 1.02 either way",
+        "not taken",
+    ),
+    (
+        "arrays that are kept lie five lines of the cache apart, not in one set of it",
+        "lstm, peephole_lstm, slstm, rhn and lstm_norm_joint, forward and backward",
+        "0.98 to 1.02",
+        "not taken",
+    ),
     (
         (
             "a single row's sums are set to 0 first, and loops that -O2 leaves alone "

@@ -609,8 +609,14 @@ def test_training_sees_a_weight_that_changes(change: Callable[[Any], None], asks
         assert all(map(torch.equal, found, expected))
 
 
-def test_training_sees_what_changes_before_it_goes_back():
-    """A weight may be moved, and the number of threads set, between the two parts."""
+def more_threads(layer: Any) -> None:
+    """Set another number of threads."""
+    torch.set_num_threads(torch.get_num_threads() + 1)
+
+
+@pytest.mark.parametrize("change", [moved, more_threads])
+def test_training_sees_what_changes_before_it_goes_back(change: Callable[[Any], None]):
+    """A weight may be moved, or the number of threads set, between the two parts."""
     layer, x = layer_of("RNN"), torch.randn(4, 2, 5)
     for _ in range(5):
         trained(layer, x)
@@ -620,8 +626,7 @@ def test_training_sees_what_changes_before_it_goes_back():
         held = layer.weight_hh_l0.data
         output, _ = layer(x)
         try:
-            moved(layer)
-            torch.set_num_threads(threads + 1)
+            change(layer)
             return torch.autograd.grad(output, [*layer.parameters()], slope)
         finally:
             torch.set_num_threads(threads)
@@ -630,6 +635,50 @@ def test_training_sees_what_changes_before_it_goes_back():
     with never_bare():
         expected = gradients()
     assert all(map(torch.equal, gradients(), expected))
+
+
+WEIGHTLESS = """
+input    x [input_size]
+state    h [input_size]
+output   h'
+h' = tanh(x * h + x)
+"""
+
+
+@pytest.mark.parametrize("name", ["RNN", WEIGHTLESS], ids=["weights", "first states"])
+def test_what_hooks_give_back_is_what_is_read(name: str):
+    """They may keep saved tensors in fewer digits, and what rests as well."""
+    layer: Any = cw.nn.Recurrent(name, 5, 5) if name == WEIGHTLESS else layer_of(name)
+    x = torch.randn(4, 2, 5, requires_grad=True)
+    leaves = [x, *layer.parameters()]
+
+    def back(value: Tensor) -> Tensor:
+        return value + 0.25 if value.numel() in (2 * 5, 12 * 12) else value
+
+    def gradients() -> Sequence[Tensor]:
+        with torch.autograd.graph.saved_tensors_hooks(lambda value: value, back):
+            output, _ = layer(x)
+        return torch.autograd.grad(output.square().sum(), leaves)
+
+    plain = torch.autograd.grad(layer(x)[0].square().sum(), leaves)
+    with never_bare():
+        expected = gradients()
+    for _ in range(5):
+        assert all(map(torch.equal, gradients(), expected))
+        trained(layer, x)
+    assert not all(map(torch.equal, plain, expected))
+
+
+def test_weights_that_ask_again_have_gradients():
+    """As when the last layers are trained first, and all of them after."""
+    layer, x = layer_of("lstm"), torch.randn(4, 2, 5)
+    layer.requires_grad_(False)
+    for _ in range(4):
+        assert not layer(x)[0].requires_grad
+    layer.requires_grad_(True)
+    expected = trained_alone(layer, x)
+    for _ in range(4):
+        assert all(map(torch.equal, trained(layer, x), expected))
 
 
 @pytest.mark.parametrize("is_leaf", [False, True])
@@ -714,9 +763,12 @@ def test_states_may_be_given_to_calls_that_repeat(
         layer(x, (torch.zeros(1, 3, 12), torch.zeros(1, 3, 12)))
 
 
-def test_calls_that_repeat_look_at_no_weight_in_full(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("name", ["gru", "GRU", "janet"])
+def test_calls_that_repeat_look_at_no_weight_in_full(
+    name: str, monkeypatch: pytest.MonkeyPatch
+):
     """Nor do they where the input is another one of the same form."""
-    layer, x = layer_of("gru"), torch.randn(4, 2, 5)
+    layer, x = layer_of(name), torch.randn(4, 2, 5)
     rested(layer, x)
     calls = counted(monkeypatch)
     with torch.no_grad():

@@ -8,7 +8,7 @@ until somebody asks for them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import torch
 from torch import _C, Tensor
@@ -87,11 +87,9 @@ class Forward(torch.autograd.Function):
                 own = [_apart(tensor) for tensor in ctx.saved_tensors]
             return (None, *_by_reference(ctx.call, own, needs, present, given))
         tensors = (*ctx.saved_tensors, *given)
-        if torch.is_grad_enabled():
-            found = _Backward.apply(ctx.call, needs, present, *tensors)
-        else:
-            found = _gradients_of(ctx.call, needs, present, tensors)
-        gradients = iter(found)
+        if not torch.is_grad_enabled():
+            return None, *_gradients_of(ctx.call, needs, present, tensors)
+        gradients = iter(_Backward.apply(ctx.call, needs, present, *tensors))
         return (None, *(next(gradients) if need else None for need in needs))
 
 
@@ -108,7 +106,8 @@ class _Backward(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         ctx.call, ctx.needs, ctx.present = call, needs, present
         ctx.save_for_backward(*tensors)
-        return _gradients_of(call, needs, present, tensors)
+        found = _gradients_of(call, needs, present, tensors)
+        return tuple(each for each in found if each is not None)
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
@@ -146,18 +145,20 @@ def _gradients_of(
     needs: tuple[bool, ...],
     present: tuple[bool, ...],
     tensors: Sequence[Tensor],
-) -> tuple[Tensor, ...]:
-    """Return the gradients that are needed, by the backward kernels."""
+) -> list[Tensor | None]:
+    """Return the gradients that are needed, by the backward kernels; else None."""
     count = len(tensors) - sum(present)
     given = iter(tensors[count:])
     arriving = [next(given) if there else None for there in present]
     # The caller's block may reach as far as here, with its casts.
     with without_autocast(tensors[0].device.type):
         found = call.gradients(tensors[:count], arriving, needs)
-    pairs = zip(found, needs, strict=True)
-    asked = [gradient for gradient, need in pairs if need]
-    assert all(gradient is not None for gradient in asked)
-    return cast("tuple[Tensor, ...]", tuple(asked))
+    asked = [
+        gradient if need else None for gradient, need in zip(found, needs, strict=True)
+    ]
+    # One that is missing would be 0 to torch, and nobody would be told.
+    assert [gradient is not None for gradient in asked] == [*needs]
+    return asked
 
 
 def _apart(tensor: Tensor) -> Tensor:

@@ -7,7 +7,6 @@ changed, most of them asked for three times; of its call without gradients a qua
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import NamedTuple
 
 from torch import Tensor
 
@@ -17,67 +16,36 @@ from cellwright.backends.c.tape import form_of, team_of
 
 from .differentiable import Forward
 from .doors import are_plain
+from .places import Places
 from .whole import Whole
 
 MOST_BACK = 8
 """Ways back that are done again: one for each choice of results with a gradient."""
 
 
-class Place(NamedTuple):
-    """Where a tensor lay.
-
-    It is no reference to the tensor, not even a weak one: torch swaps no tensor that
-    has such, and whoever holds it may hold the layer that it belongs to. Another one
-    that lies there in the same way is as good.
-
-    Args:
-        kind: its class.
-        there: another tensor with its memory, shape and strides.
-        address: of its first number: memory may be changed below a tensor.
-        learned: whether it asked for a gradient.
-    """
-
-    kind: type[Tensor]
-    there: Tensor
-    address: int
-    learned: bool
-
-    def holds(self, now: Tensor) -> bool:
-        """Whether a tensor lies there as that one did."""
-        return (
-            type(now) is self.kind
-            and now.requires_grad is self.learned
-            and now.is_cpu
-            and now.dtype is self.there.dtype
-            and now.data_ptr() == self.address
-            and now.is_set_to(self.there)
-        )
-
-
-def place_of(tensor: Tensor) -> Place:
-    """Return where a tensor lies."""
-    there = tensor.detach()
-    return Place(type(tensor), there, tensor.data_ptr(), tensor.requires_grad)
-
-
 class Rest:
     """A pass of some tensors, of which all but the first ones rest; see `Pass`.
 
-    It holds the memory of those that rest, also if they go or move away meanwhile.
-
     Args:
         whole: the pass.
-        places: of the tensors that rest.
+        states: where first states rest, if any do.
+        weights: where the weights do.
         run: does its forward part for tensors of one form.
         learns: whether a gradient is asked for.
     """
 
     def __init__(
-        self, whole: Whole, places: Sequence[Place], run: Repeat, learns: bool
+        self,
+        whole: Whole,
+        states: Places,
+        weights: Places,
+        run: Repeat,
+        learns: bool,
     ):
-        self.count, self.places, self.learns = whole.count, places, learns
-        self._whole, self._run = whole, run
-        self._moving = whole.count - len(places)
+        self.count, self.weights, self.learns = whole.count, weights, learns
+        self._whole, self._states, self._run = whole, states, run
+        self._states_at = whole.count - len(weights) - len(states)
+        self._weights_at = whole.count - len(weights)
         self._back: dict[Hashable, Repeat] = {}
 
     def again(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
@@ -109,9 +77,13 @@ class Rest:
         """
         whole = self._whole
         given = [flat(gradient) for gradient in arriving if gradient is not None]
-        moving = [*tensors[: self._moving], *tensors[self.count :], *given]
-        resting = tensors[self._moving : self.count]
-        if not are_plain(moving) or not all(map(Place.holds, self.places, resting)):
+        states_at, weights_at = self._states_at, self._weights_at
+        moving = [*tensors[:states_at], *tensors[self.count :], *given]
+        if not (
+            are_plain(moving)
+            and self._states.hold(tensors[states_at:weights_at])
+            and self.weights.hold(tensors[weights_at : self.count])
+        ):
             return whole.gradients(tensors, arriving, needs)
         asks = whole.asks(arriving, needs)
         setting = asks, team_of(), *map(form_of, moving)
@@ -119,7 +91,7 @@ class Rest:
         if run is not None:
             return whole.placed(asks, run((*tensors, *given)))
         found = whole.gradients(tensors, arriving, needs)
-        run = whole.resting_back((*tensors, *given), asks, self._moving)
+        run = whole.resting_back((*tensors, *given), asks, states_at)
         if run is not None and len(self._back) < MOST_BACK:
             self._back[setting] = run
         return found

@@ -23,7 +23,8 @@ from cellwright.autograd import (
 )
 from cellwright.autograd.differentiable import Forward
 from cellwright.autograd.function import asked_of
-from cellwright.autograd.resting import Place, Rest, place_of
+from cellwright.autograd.places import Places
+from cellwright.autograd.resting import Rest
 from cellwright.backends.c.levels import VARIABLE
 from cellwright.passes.pipeline import Gradients
 
@@ -79,7 +80,7 @@ class Bare:
         self._declared_at: tuple[int, Sequence[Tensor]] = (-1, ())
         self._passes: dict[Gradients, OnePass | None] = {}
         self._before: Sequence[int] = ()
-        self._places: dict[str, Place] = {}
+        self._places: Places | None = None
         self._resting: dict[Hashable, Resting] = {}
 
     def again(self, layer: BareLayer, input: Tensor, hx: Any) -> tuple[Any, ...] | None:
@@ -114,9 +115,9 @@ class Bare:
             input: as the caller gave it, like the next.
             hx: first values of the states.
         """
-        if any(not place.holds(weights[n]) for n, place in self._places.items()):
+        if self._places and not self._places.hold([*weights.values()]):
             # What is held here may be memory that nobody else has any more.
-            self._resting, self._places = {}, {}
+            self._resting, self._places = {}, None
         if input.dim() != 3:
             return None
         given = (hx,) if isinstance(hx, Tensor) else hx or ()
@@ -171,12 +172,14 @@ class Bare:
         if run is None or len(self._resting) >= MOST_RESTING:
             return
         if not self._places:
-            self._places = {name: place_of(value) for name, value in weights.items()}
-        states = tensors[moving : len(tensors) - len(which.names)]
-        places = [*map(place_of, states), *(self._places[n] for n in which.names)]
-        rest = Rest(which.whole, places, run, learns)
-        own = setting_of(tensors[:moving])
-        self._resting[own] = Resting(which.names, states, rest)
+            self._places = Places([*weights.values()])
+        weights_at = len(tensors) - len(which.names)
+        states = tensors[moving:weights_at]
+        own = Places(states), Places(tensors[weights_at:])
+        rest = Rest(which.whole, *own, run, learns)
+        fixed = [i for i, n in enumerate(which.names) if n in self._fixed]
+        setting = setting_of(tensors[:moving])
+        self._resting[setting] = Resting(which.names, fixed, states, rest)
 
     def _returned(self, output: Tensor, *last: Tensor) -> tuple[Any, ...]:
         output = output.unsqueeze(-1) if self._gives_scalar else output

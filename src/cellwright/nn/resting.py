@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from cellwright.autograd.resting import Place, Rest
+from cellwright.autograd.resting import Rest
 from cellwright.backends.c.tape import form_of, team_of
 
 
@@ -24,11 +24,13 @@ class Resting(NamedTuple):
 
     Args:
         names: of the weights, in their order.
+        buffers: the places among them of those that are no parameters.
         states: the first ones where the caller gives none.
         rest: the pass.
     """
 
     names: Sequence[str]
+    buffers: Sequence[int]
     states: Sequence[Tensor]
     rest: Rest
 
@@ -42,18 +44,12 @@ class Resting(NamedTuple):
             moving: the input and the first states that the caller gave, of the setting
                 that this was made for.
         """
-        own, fixed = layer._parameters, layer._buffers
-        weights: list[Tensor] = []
-        for name, place in zip(self.names, self._places, strict=True):
-            now = own[name] if name in own else fixed.get(name)
-            if now is None or not place.holds(now):
-                return None
-            weights.append(now)
+        weights = [*map(layer._parameters.get, self.names)]
+        for place in self.buffers:
+            weights[place] = layer._buffers.get(self.names[place])
+        if not self.rest.weights.hold(weights):
+            return None
         return self.rest.again((*moving, *self.states, *weights))
-
-    @property
-    def _places(self) -> Sequence[Place]:
-        return self.rest.places[len(self.states) :]
 
 
 def setting_of(moving: Sequence[Tensor]) -> Hashable:

@@ -110,6 +110,11 @@ def empty(like: Tensor, shape: Sequence[int]) -> Tensor:
         like: has their dtype and device.
         shape: as they lie.
     """
-    if not like.is_cpu or prod(shape) * like.element_size() < LARGE:
-        return like.new_empty(tuple(shape))
-    return _regions.empty(shape, like.dtype)
+    if has(like, shape):
+        return _regions.empty(shape, like.dtype)
+    return like.new_empty(tuple(shape))
+
+
+def has(like: Tensor, shape: Sequence[int]) -> bool:
+    """Whether memory of a shape is a region, see `empty`."""
+    return like.is_cpu and prod(shape) * like.element_size() >= LARGE

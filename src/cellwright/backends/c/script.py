@@ -112,15 +112,13 @@ class Script:
             for call, at, _ in self._places[place]:
                 filled[call][at] += base.data_ptr() - old
         others = *moving, *range(len(given), len(self._places))
-        places = [(base, self._places[base]) for base in others if self._places[base]]
+        places = [(base, *place) for base in others for place in self._places[base]]
 
         def run(given: Sequence[Tensor]) -> list[Tensor]:
             bases = self._bases(given)
             own = [slots[:] for slots in filled]
-            for base, found in places:
-                address = bases[base].data_ptr()
-                for call, at, offset in found:
-                    own[call][at] = address + offset
+            for base, call, at, offset in places:
+                own[call][at] = bases[base].data_ptr() + offset
             return self._results(bases, own)
 
         return run

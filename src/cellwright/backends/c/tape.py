@@ -291,16 +291,16 @@ def _again(
 
 def _maker(new: _New) -> Maker:
     """Return what makes such a tensor again."""
-    like, place = new.tensor, {"dtype": new.tensor.dtype, "device": new.tensor.device}
+    like, none = new.tensor, new.tensor.new_empty(0)
     shape = tuple(like.shape)
     if new.fixed:
         return lambda: like
     if new.zeros:
-        return partial(torch.zeros, shape, **place)
-    if new.hidden:
-        return partial(regions.empty, like.new_empty(0), shape)
+        return partial(torch.zeros, shape, dtype=like.dtype, device=like.device)
+    if new.hidden and regions.has(like, shape):
+        return partial(regions.empty, none, shape)
     # Of all ways to allocate this is the quickest.
-    return partial(torch.empty_strided, shape, like.stride(), **place)
+    return partial(none.new_empty_strided, shape, like.stride())
 
 
 class Scripts:
