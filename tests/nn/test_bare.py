@@ -637,36 +637,31 @@ def test_training_sees_what_changes_before_it_goes_back(change: Callable[[Any], 
     assert all(map(torch.equal, gradients(), expected))
 
 
-WEIGHTLESS = """
-input    x [input_size]
-state    h [input_size]
-output   h'
-h' = tanh(x * h + x)
-"""
-
-
-@pytest.mark.parametrize("name", ["RNN", WEIGHTLESS], ids=["weights", "first states"])
-def test_what_hooks_give_back_is_what_is_read(name: str):
-    """They may keep saved tensors in fewer digits, and what rests as well."""
-    layer: Any = cw.nn.Recurrent(name, 5, 5) if name == WEIGHTLESS else layer_of(name)
-    x = torch.randn(4, 2, 5, requires_grad=True)
-    leaves = [x, *layer.parameters()]
+@pytest.mark.parametrize("which", ["weights", "first states"])
+def test_what_hooks_give_back_is_what_is_read(which: str):
+    """They may keep saved tensors in fewer digits, and know a layer's own weights."""
+    layer, x = layer_of("RNN"), torch.randn(4, 2, 5)
+    leaves = [*layer.parameters()]
+    own = {leaf.data_ptr(): leaf for leaf in leaves}
 
     def back(value: Tensor) -> Tensor:
-        return value + 0.25 if value.numel() in (2 * 5, 12 * 12) else value
+        if value.numel() == {"weights": 12 * 12, "first states": 2 * 12}[which]:
+            return value + 0.25
+        return own.get(value.data_ptr(), value)
 
     def gradients() -> Sequence[Tensor]:
         with torch.autograd.graph.saved_tensors_hooks(lambda value: value, back):
             output, _ = layer(x)
-        return torch.autograd.grad(output.square().sum(), leaves)
+        slope = torch.arange(output.numel(), dtype=output.dtype).view_as(output).sin()
+        return torch.autograd.grad(output, leaves, slope)
 
-    plain = torch.autograd.grad(layer(x)[0].square().sum(), leaves)
     with never_bare():
-        expected = gradients()
+        plain, expected = trained(layer, x), gradients()
     for _ in range(5):
+        assert all(map(torch.equal, trained(layer, x), plain))
+    for _ in range(3):
         assert all(map(torch.equal, gradients(), expected))
-        trained(layer, x)
-    assert not all(map(torch.equal, plain, expected))
+        assert all(map(torch.equal, trained(layer, x), plain))
 
 
 def test_weights_that_ask_again_have_gradients():
@@ -763,12 +758,46 @@ def test_states_may_be_given_to_calls_that_repeat(
         layer(x, (torch.zeros(1, 3, 12), torch.zeros(1, 3, 12)))
 
 
+class Labelled(Tensor):
+    """A class of somebody's own."""
+
+
+def test_a_weight_of_another_class_is_seen():
+    """What comes out is of that class, also where its numbers lie where they lay."""
+    layer, x = layer_of("elman").requires_grad_(False), torch.randn(4, 2, 5)
+    assert type(rested(layer, x)[0]) is Tensor
+    layer._parameters["U_l0"] = layer.U_l0.detach().as_subclass(Labelled)
+    assert type(rested(layer, x)[0]) is type(alone(layer, x)[0]) is Labelled
+
+
+def test_a_sparse_weight_is_told_as_ever():
+    """It has no memory that one could ask for."""
+    layer, x = layer_of("elman").requires_grad_(False), torch.randn(4, 2, 5)
+    rested(layer, x)
+    layer.U_l0 = nn.Parameter(layer.U_l0.to_sparse(), requires_grad=False)
+    with pytest.raises(TensorError, match="sparse"):
+        layer(x)
+
+
+def test_a_layer_without_weights_has_a_dtype():
+    """And a device; both hold at once."""
+    text = "input x [input_size]\nstate h [input_size]\noutput h'\nh' = tanh(x + h)"
+    layer, x = cw.nn.Recurrent(text, 5, 5), torch.randn(4, 2, 5)
+    rested(layer, x)
+    with torch.no_grad(), pytest.raises(DtypeError, match="float32"):
+        layer.double()(x)
+
+
 @pytest.mark.parametrize("name", ["gru", "GRU", "janet"])
 def test_calls_that_repeat_look_at_no_weight_in_full(
     name: str, monkeypatch: pytest.MonkeyPatch
 ):
     """Nor do they where the input is another one of the same form."""
     layer, x = layer_of(name), torch.randn(4, 2, 5)
+    if name == "gru":
+        weight = layer.U_r_l0.detach()
+        del layer.U_r_l0
+        layer.register_buffer("U_r_l0", weight)
     rested(layer, x)
     calls = counted(monkeypatch)
     with torch.no_grad():

@@ -4,8 +4,10 @@ import pytest
 
 from backward_reference import CASES, case_id, drawn
 from cellwright.cells import find, load
+from cellwright.ir.builder import Builder
 from cellwright.ir.formula import formula
 from cellwright.ir.graph import Binding, Graph, bindings, reachable
+from cellwright.ir.ops import Attr
 from cellwright.passes.differentiate import differentiate
 from cellwright.passes.gather import gather
 from cellwright.passes.pipeline import compile_graph
@@ -34,6 +36,18 @@ KEPT = {
         "x, h, h'",
         "tanh(h'), tanh(h') * tanh(h'), exp(tanh(h') * tanh(h'))",
     ),
+    # One array is worth two functions, and not three.
+    f"{HEAD}output y\nh' = W @ x + U @ h\ny = floor(exp(floor(exp(h')))) * h'": (
+        "x, h, h'",
+        "exp(h'), floor(exp(h')), exp(floor(exp(h'))), floor(exp(floor(exp(h'))))",
+    ),
+    f"{HEAD}output y\nh' = W @ x + U @ h\n"
+    "y = floor(exp(floor(exp(floor(exp(h')))))) * h'": (
+        "x, h, floor(exp(floor(exp(floor(exp(h'))))))",
+        "",
+    ),
+    # The C library takes its time for every number.
+    f"{HEAD}output y\nh' = W @ x + U @ h\ny = sin(h') * h'": ("x, h, h', sin(h')", ""),
     # A product is no elementwise op: it costs more to make than to keep.
     f"{HEAD}output h'\nh' = tanh(W @ x + U @ (U @ h))": ("x, h, U @ h, h'", ""),
 }
@@ -67,6 +81,27 @@ def test_saved_arrays_of_the_lstm():
     saved = {name: forward.names[node] for name, node in forward.saved.items()}
     own = {name: name for name in ("i", "f", "g", "o", "c'")}
     assert saved == {**own, "h": "h'", "c": "c'"}
+
+
+def test_each_value_is_made_once(monkeypatch: pytest.MonkeyPatch):
+    """One that two others are made of is not looked through for both of them."""
+    links = [f"v{i} = v{i - 1} * v{i - 1}" for i in range(1, 13)]
+    text = "\n".join(
+        [f"{HEAD}output h'", "v0 = W @ x + U @ h", *links, "h' = tanh(v12)"]
+    )
+    calls: list[str] = []
+    op = Builder.op
+
+    def noted(self: Builder, name: str, *args: int, attr: Attr = None) -> int:
+        calls.append(name)
+        return op(self, name, *args, attr=attr)
+
+    monkeypatch.setattr(Builder, "op", noted)
+    graph = gather(find(text).graph)
+    anew = recomputed(graph, differentiate(graph).kept.values())
+    calls.clear()
+    differentiate(graph, (), anew)
+    assert len(calls) < 8 * len(links)
 
 
 @pytest.mark.parametrize("case", CASES, ids=case_id)

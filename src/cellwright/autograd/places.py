@@ -8,7 +8,7 @@ from typing import TypeGuard
 
 from torch import Tensor
 
-_form = attrgetter("dtype", "requires_grad")
+_form = attrgetter("layout", "dtype", "requires_grad")
 
 
 class Places:
@@ -43,7 +43,7 @@ class Places:
         """
         return (
             [*map(type, now)] == self._kinds
-            and [*map(Tensor.data_ptr, now)] == self._addresses  # pyright: ignore[reportArgumentType]
             and [*map(_form, now)] == self._forms
+            and [*map(Tensor.data_ptr, now)] == self._addresses  # pyright: ignore[reportArgumentType]
             and all(map(Tensor.is_set_to, now, self._there))  # pyright: ignore[reportArgumentType]
         )

@@ -28,24 +28,19 @@ class Rest:
 
     Args:
         whole: the pass.
-        states: where first states rest, if any do.
+        states: how many first states rest.
         weights: where the weights do.
         run: does its forward part for tensors of one form.
         learns: whether a gradient is asked for.
     """
 
     def __init__(
-        self,
-        whole: Whole,
-        states: Places,
-        weights: Places,
-        run: Repeat,
-        learns: bool,
+        self, whole: Whole, states: int, weights: Places, run: Repeat, learns: bool
     ):
         self.count, self.weights, self.learns = whole.count, weights, learns
-        self._whole, self._states, self._run = whole, states, run
-        self._states_at = whole.count - len(weights) - len(states)
+        self._whole, self._run = whole, run
         self._weights_at = whole.count - len(weights)
+        self._moving = self._weights_at - states
         self._back: dict[Hashable, Repeat] = {}
 
     def again(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
@@ -72,18 +67,14 @@ class Rest:
     ) -> Sequence[Tensor | None]:
         """Return the gradients of the tensors, see `Pass`.
 
-        Between the two parts a weight may have moved, and hooks of saved tensors may
-        have turned anything round.
+        Between the two parts a weight may have moved. Hooks of saved tensors may have
+        changed any tensor; what they give back is no Parameter, so one is enough.
         """
         whole = self._whole
         given = [flat(gradient) for gradient in arriving if gradient is not None]
-        states_at, weights_at = self._states_at, self._weights_at
-        moving = [*tensors[:states_at], *tensors[self.count :], *given]
-        if not (
-            are_plain(moving)
-            and self._states.hold(tensors[states_at:weights_at])
-            and self.weights.hold(tensors[weights_at : self.count])
-        ):
+        moving = [*tensors[: self._moving], *tensors[self.count :], *given]
+        resting = tensors[self._weights_at : self.count]
+        if not are_plain(moving) or not self.weights.hold(resting):
             return whole.gradients(tensors, arriving, needs)
         asks = whole.asks(arriving, needs)
         setting = asks, team_of(), *map(form_of, moving)
@@ -91,7 +82,7 @@ class Rest:
         if run is not None:
             return whole.placed(asks, run((*tensors, *given)))
         found = whole.gradients(tensors, arriving, needs)
-        run = whole.resting_back((*tensors, *given), asks, states_at)
+        run = whole.resting_back((*tensors, *given), asks, self._moving)
         if run is not None and len(self._back) < MOST_BACK:
             self._back[setting] = run
         return found

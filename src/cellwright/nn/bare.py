@@ -115,7 +115,9 @@ class Bare:
             input: as the caller gave it, like the next.
             hx: first values of the states.
         """
-        if self._places and not self._places.hold([*weights.values()]):
+        # Another thread may set them anew meanwhile.
+        places = self._places
+        if places is not None and not places.hold([*weights.values()]):
             # What is held here may be memory that nobody else has any more.
             self._resting, self._places = {}, None
         if input.dim() != 3:
@@ -168,16 +170,21 @@ class Bare:
             moving: how many of the first ones may be others next time.
             learns: whether a gradient was asked for.
         """
-        run = which.whole.resting(tensors, moving, learns)
-        if run is None or len(self._resting) >= MOST_RESTING:
+        learned = [isinstance(weights[name], nn.Parameter) for name in which.names]
+        # By a Parameter it is told that the layer has another dtype now, and that hooks
+        # have given back what was saved.
+        if not any(learned) or len(self._resting) >= MOST_RESTING:
             return
-        if not self._places:
+        run = which.whole.resting(tensors, moving, learns)
+        if run is None:
+            return
+        if self._places is None:
             self._places = Places([*weights.values()])
         weights_at = len(tensors) - len(which.names)
         states = tensors[moving:weights_at]
-        own = Places(states), Places(tensors[weights_at:])
-        rest = Rest(which.whole, *own, run, learns)
-        fixed = [i for i, n in enumerate(which.names) if n in self._fixed]
+        own = Places(tensors[weights_at:])
+        rest = Rest(which.whole, len(states), own, run, learns)
+        fixed = [place for place, is_learned in enumerate(learned) if not is_learned]
         setting = setting_of(tensors[:moving])
         self._resting[setting] = Resting(which.names, fixed, states, rest)
 

@@ -96,6 +96,7 @@ class _Sweep:
     )
 
     def __post_init__(self) -> None:
+        self.found: dict[int, int] = {}
         self.names = node_names(self.graph)
         self.binding = bindings(self.graph)
         self.learned = learned(self.graph)
@@ -145,6 +146,11 @@ class _Sweep:
 
     def forward(self, position: int) -> int:
         """Return a forward node's value in the backward graph."""
+        if position not in self.found:
+            self.found[position] = self._forward(position)
+        return self.found[position]
+
+    def _forward(self, position: int) -> int:
         node = self.graph.nodes[position]
         if node.op == "const":
             return self.b.const(float(str(node.attr)), node.shape)

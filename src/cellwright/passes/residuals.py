@@ -2,7 +2,8 @@
 
 A stored value costs a write, a read and memory for every step; an elementwise op costs
 a few instructions in a loop that waits for memory. So whatever the backward step can
-make, elementwise, from values that are there anyway is not stored.
+make, elementwise, from values that are there anyway is not stored, unless that takes
+more functions than are as quick as a value from the third cache.
 """
 
 from __future__ import annotations
@@ -11,6 +12,24 @@ from collections.abc import Collection
 
 from cellwright.ir.graph import Binding, Graph, bindings
 from cellwright.ir.ops import OPS
+
+MOST = 2
+"""Functions that take the place of one array."""
+FUNCTIONS = {
+    "exp": 1,
+    "log": 1,
+    "mod": 1,
+    "power": 1,
+    "sigmoid": 1,
+    "sqrt": 1,
+    "tanh": 1,
+    "softplus": 2,
+    "log_sigmoid": 2,
+    # Number by number, by the C library.
+    "sin": MOST + 1,
+    "cos": MOST + 1,
+}
+"""What an op counts; the others are a few instructions."""
 
 
 def recomputed(graph: Graph, needed: Collection[int]) -> frozenset[int]:
@@ -42,19 +61,22 @@ def recomputed(graph: Graph, needed: Collection[int]) -> frozenset[int]:
     return frozenset(chosen)
 
 
-def _made_of(graph: Graph, there: Collection[int]) -> set[int]:
+def _made_of(graph: Graph, there: Collection[int]) -> Collection[int]:
     """Return the nodes that are made of those that are there by elementwise ops."""
     binding = bindings(graph)
-    found: set[int] = set()
+    # What a node takes; one that two others hang on counts for each of them.
+    functions: dict[int, int] = {}
     for position, node in enumerate(graph.nodes):
         if binding[position] == Binding.WEIGHTS or OPS[node.op].kind != "elementwise":
             continue
+        below = {arg for arg in node.args if arg not in there}
         if all(
-            arg in there
-            or arg in found
+            arg in functions
             or graph.nodes[arg].op in ("input", "const")
             or binding[arg] == Binding.WEIGHTS
-            for arg in node.args
+            for arg in below
         ):
-            found.add(position)
-    return found
+            more = sum(functions.get(arg, 0) for arg in below)
+            if (count := FUNCTIONS.get(node.op, 0) + more) <= MOST:
+                functions[position] = count
+    return functions
