@@ -58,10 +58,11 @@ def bench(
 ) -> None:
     """Time layers beside their peers, each checked for right numbers first.
 
-    A cell of yours is timed beside our LSTM, per multiply-add, and beside the same
-    equations as a loop of torch. Without a cell it is the whole comparison with
-    torch.nn, loops, ONNX Runtime and JAX, which takes an hour. Ctrl-C leaves what is
-    measured, and the same command goes on behind it.
+    A cell of yours is timed beside our LSTM, per multiply-add, and beside the
+    reference, which runs the same equations by torch's operations, one by one. Without
+    a cell it is the whole comparison with torch.nn, loops, ONNX Runtime and JAX, which
+    takes an hour. Ctrl-C leaves what is measured, and the same command goes on behind
+    it.
     """
     options = pairs("--set", given or ())
     plan = benchmarks.plan(cells or (), case or (), quick=quick, options=options)
