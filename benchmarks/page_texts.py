@@ -3,47 +3,56 @@
 LIMITS = (
     """Below, the peer's time over ours, and over the time that the same products take
     at the best rate of sgemm in this run, with gates, states, sums and the call itself
-    for nothing; or over ours where we were faster than that, as in 6 of the rows, by up
-    to 9 %. Geometric means over the grid: first with this limit for the two thirds of
+    for nothing; or over ours where we were faster than that, as in 8 of the rows, by up
+    to 6 %. Geometric means over the grid: first with this limit for the two thirds of
     the rows that have B=16 or 64, while those of a single row stay as measured, then
     for all, and the row in which the peer is nearest to it.""",
-    """At the rate of sgemm torch.compile's two points have a mean of 2.88, where 4 is
-    asked, and the larger one has 1.69. If single rows stay as they are, the others may
-    take 0.84 times what their products take at the limit for twelve times the peephole
-    LSTM's loop; 1.04 times for 1.2 times ONNX Runtime; and 1.06 and 1.35 times for ten
-    times the loops of layer norm and sLSTM. In this run they took 1.8, 1.2, 1.9 and 1.9
+    """At the rate of sgemm torch.compile's two points have a mean of 3.8, where 4 is
+    asked, and the larger one has 1.76. If single rows stay as they are, the others may
+    take 1.00 times what their products take at the limit for twelve times the peephole
+    LSTM's loop; 1.08 times for 1.2 times ONNX Runtime; and 1.28 and 1.35 times for ten
+    times the loops of layer norm and sLSTM. In this run they took 2.0, 1.3, 2.1 and 1.9
     times. And no gate is free: sigmoid or tanh of 16 numbers takes 4 nanoseconds on a
     core, and 75 microseconds of a training step are torch's own. With the five such
     functions of an LSTM added to the limit, and those microseconds where there are
-    gradients, the means would be 1.13 beside ONNX Runtime, 9.8 beside the loop of layer
-    norm and 11.5 beside sLSTM's. So the first two are out of reach as well unless
-    single rows get faster; for sLSTM that is not shown.""",
+    gradients, the means would be 1.17 beside ONNX Runtime, 3.6 beside torch.compile and
+    11.3 beside the peephole LSTM's loop. So torch.compile's is out of reach, and the
+    other two are unless single rows get faster. Beside the loops of layer norm and
+    sLSTM they would be 11.1 and 11.5: there it is not shown. With sLSTM's own nine
+    functions, and its 24 passes over an array of all steps, as many as are kept, read
+    and summed up, at the 33 to 53 GB/s that torch copies arrays of 13 to 52 MB with,
+    its mean would be 10.1 to 10.5: that leaves one to five per cent for all else.""",
     """Where the time went in the run of 2026-11-30 (x86-64-v4): with 64 rows and 256
     units or more, LSTM, GRU and peephole LSTM run at about the best rate that torch's
     sgemm reached in this run. There a peer whose time is in large products too can be
-    passed by a few per cent only: ONNX Runtime's LSTM is at 0.99 with 16 rows and at
-    1.07 with 64 from 128 units on, the loops of 512 units and 64 rows at 1.5 to 2.2. In
+    passed by a few per cent only: ONNX Runtime's LSTM is at 0.98 with 16 rows and at
+    1.11 with 64 from 128 units on, the loops of 512 units and 64 rows at 1.7 to 2.4. In
     the same hour, for half a minute now and then, whatever reads its weights from the
-    second cache took twice as long, and the loops 1.2 times: others share the machine,
-    and rows that met with that are in the tables as they are.""",
+    second cache took up to twice as long, and the loops 1.2 times: others share the
+    machine, and rows that met with that are in the tables as they are.""",
     """With one row a call takes some 20 microseconds beside its kernel, where ONNX
     Runtime takes ten, and the kernel of 32 units and 2 inputs takes 18; that is what is
     left at 32 and 64 units, beside the copy of the weights in the order of the tiles,
-    which ONNX Runtime makes once, and for that does not see a weight that changes. A
-    layer norm waits for its sums, four times a step; antisymmetric and clockwork waited
-    for torch, which computed their weights at every call. Forward and backward at one
-    row and 32 units, 70 of 310 microseconds are kernels and 75 are torch's own, in a
-    function of so many tensors that does nothing. So a cell with fewer products than
-    our LSTM can not be as fast per multiply-add there: an Elman layer of 32 units and
-    one row has a quarter of them, and takes 27 microseconds beside 45 forward, 186
-    beside 304 forward and backward.""",
+    which ONNX Runtime makes once, and for that does not see a weight that changes. Of
+    those 20, a call of torch's own module and four tensors that are made or added take
+    four, and whether each weight is the one that it was takes two. ONNX
+    Runtime's 64 inputs take 15 microseconds more than two do, half of what their
+    products take on a core, so two threads share them; where the second one sleeps, a
+    call that short would wait for it. A layer norm
+    waits for its sums, four times a step; antisymmetric and clockwork wait for torch,
+    which computes their weights at every call. Forward and backward at one row and 32
+    units, 70 of 265 microseconds are kernels and 75 are torch's own, in a function of
+    so many tensors that does nothing. So a cell with fewer products than our LSTM can
+    not be as fast per multiply-add there: an Elman layer of 32 units and one row has a
+    quarter of them, and takes 29 microseconds beside 49 forward, 184 beside 306 forward
+    and backward.""",
 )
 SMALLER_WORDS = (
     """ONNX Runtime's LSTM is ahead here: it takes 0.87, 0.92 and 0.95 of our time with
     1, 16 and 64 rows. From 128 units on both are near the rate of sgemm, and its
     products nearer; a single row of 32 units is a call in Python, on a slower core. The
     loops have 8.2, 8.2 and 8.8 times our time for layer norm, sLSTM and peephole LSTM,
-    where the run above had 6.9, 7.8 and 7.2. Antisymmetric and clockwork are still the
+    where the run above had 7.2, 8.0 and 7.5. Antisymmetric and clockwork are still the
     worst per multiply-add: their weights are computed by torch at every call.""",
 )
 TRIED = (
