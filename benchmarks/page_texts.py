@@ -7,21 +7,15 @@ LIMITS = (
     to 6 %. Geometric means over the grid: first with this limit for the two thirds of
     the rows that have B=16 or 64, while those of a single row stay as measured, then
     for all, and the row in which the peer is nearest to it.""",
-    """At the rate of sgemm torch.compile's two points have a mean of 3.8, where 4 is
-    asked, and the larger one has 1.76. If single rows stay as they are, the others may
-    take 1.00 times what their products take at the limit for twelve times the peephole
-    LSTM's loop; 1.08 times for 1.2 times ONNX Runtime; and 1.28 and 1.35 times for ten
-    times the loops of layer norm and sLSTM. In this run they took 2.0, 1.3, 2.1 and 1.9
-    times. And no gate is free: sigmoid or tanh of 16 numbers takes 4 nanoseconds on a
-    core, and 75 microseconds of a training step are torch's own. With the five such
-    functions of an LSTM added to the limit, and those microseconds where there are
-    gradients, the means would be 1.17 beside ONNX Runtime, 3.6 beside torch.compile and
-    11.3 beside the peephole LSTM's loop. So torch.compile's is out of reach, and the
-    other two are unless single rows get faster. Beside the loops of layer norm and
-    sLSTM they would be 11.1 and 11.5: there it is not shown. With sLSTM's own nine
-    functions, and its 24 passes over an array of all steps, as many as are kept, read
-    and summed up, at the 33 to 53 GB/s that torch copies arrays of 13 to 52 MB with,
-    its mean would be 10.1 to 10.5: that leaves one to five per cent for all else.""",
+    """At the rate of sgemm torch.compile's two points are below what is asked. And no
+    gate is free: a function such as sigmoid or tanh takes 4 nanoseconds for 16 numbers
+    on a core, and 75 microseconds of a training step are torch's own, in a function of
+    as many tensors that does nothing (both measured by hand). The column behind adds
+    the forward functions of the cell, and those microseconds where there are gradients.
+    What is asked and is above that column is out of reach unless single rows get
+    faster: so it is beside ONNX Runtime and the peephole LSTM's loop. Beside the loops
+    of layer norm and sLSTM it is not: there it is missed, and not shown to be
+    impossible.""",
     """Where the time went in the run of 2026-11-30 (x86-64-v4): with 64 rows and 256
     units or more, LSTM, GRU and peephole LSTM run at about the best rate that torch's
     sgemm reached in this run. There a peer whose time is in large products too can be
@@ -67,7 +61,8 @@ ATTEMPTS = (
     (
         (
             "what the backward step can make again elementwise is not kept, however "
-            "many operations that takes; one was the most before"
+            "many operations that takes, of which two are functions at most; one was "
+            "the most before"
         ),
         (
             "forward and backward, B of 16 and 64, H from 32 to 128: slstm, which "

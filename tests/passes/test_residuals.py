@@ -3,15 +3,16 @@
 import pytest
 
 from backward_reference import CASES, case_id, drawn
+from cellwright.backends.c.ops import C
 from cellwright.cells import find, load
 from cellwright.ir.builder import Builder
 from cellwright.ir.formula import formula
 from cellwright.ir.graph import Binding, Graph, bindings, reachable
-from cellwright.ir.ops import Attr
+from cellwright.ir.ops import OPS, Attr
 from cellwright.passes.differentiate import differentiate
 from cellwright.passes.gather import gather
 from cellwright.passes.pipeline import compile_graph
-from cellwright.passes.residuals import recomputed
+from cellwright.passes.residuals import FUNCTIONS, recomputed
 from cellwright.passes.roots import node_names
 
 HEAD = (
@@ -73,6 +74,13 @@ def test_kept_values(cell: str):
     backward = differentiate(graph, (), chosen)
     assert words(graph, set(backward.kept.values())) == set(kept.split(", "))
     assert words(graph, set(chosen)) == set(filter(None, anew.split(", ")))
+
+
+def test_every_function_has_a_count():
+    """What is written in C as a function is a row, if only one of 0."""
+    called = {op for op, form in C.items() if form.text.startswith("v_")}
+    assert FUNCTIONS.keys() == called
+    assert all(OPS[op].kind == "elementwise" for op in FUNCTIONS)
 
 
 def test_saved_arrays_of_the_lstm():

@@ -95,8 +95,10 @@ class _Sweep:
         default_factory=dict[int, "list[tuple[Size, Size, int]]"]
     )
 
+    # Forward nodes that are there already, and what they are here.
+    found: dict[int, int] = field(default_factory=dict[int, int])
+
     def __post_init__(self) -> None:
-        self.found: dict[int, int] = {}
         self.names = node_names(self.graph)
         self.binding = bindings(self.graph)
         self.learned = learned(self.graph)

@@ -16,10 +16,15 @@ from cellwright.ir.ops import OPS
 MOST = 2
 """Functions that take the place of one array."""
 FUNCTIONS = {
+    "abs": 0,
+    "floor": 0,
+    "maximum": 0,
+    "minimum": 0,
+    "relu": 0,
     "exp": 1,
     "log": 1,
     "mod": 1,
-    "power": 1,
+    "power": 1,  # whole ones, as nearly all are
     "sigmoid": 1,
     "sqrt": 1,
     "tanh": 1,
@@ -29,7 +34,7 @@ FUNCTIONS = {
     "sin": MOST + 1,
     "cos": MOST + 1,
 }
-"""What an op counts; the others are a few instructions."""
+"""How many functions an op is; arithmetic and comparisons are none."""
 
 
 def recomputed(graph: Graph, needed: Collection[int]) -> frozenset[int]:
