@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import attrgetter
-from typing import TypeGuard
 
 from torch import Tensor
 
-_form = attrgetter("layout", "dtype", "requires_grad")
+from cellwright.backends.c.repeat import Repeats
 
 
 class Places:
@@ -20,30 +18,19 @@ class Places:
     move away meanwhile.
 
     Args:
+        does: what looks at tensors.
         tensors: in memory of the processor.
+
+    Attributes:
+        hold: whether each of as many tensors, in a tuple, lies where the one in its
+            place did, see `Repeats.hold`; None is none.
     """
 
-    def __init__(self, tensors: Sequence[Tensor]):
-        self._kinds = [*map(type, tensors)]
-        self._forms = [*map(_form, tensors)]
-        # Memory may be changed below a tensor, so where it begins is looked at too.
-        self._addresses = [*map(Tensor.data_ptr, tensors)]
+    def __init__(self, does: Repeats, tensors: Sequence[Tensor]):
+        self.hold = does.hold(tensors)
+        self._count = len(tensors)
+        # Memory may be changed below a tensor; what is held here stays what it was.
         self._there = [tensor.detach() for tensor in tensors]
 
     def __len__(self) -> int:
-        return len(self._kinds)
-
-    def hold(self, now: Sequence[Tensor | None]) -> TypeGuard[Sequence[Tensor]]:
-        """Whether each of these lies where the one in its place did.
-
-        It is asked at every call, so each question goes to all of them at once.
-
-        Args:
-            now: as many, None for one that is gone.
-        """
-        return (
-            [*map(type, now)] == self._kinds
-            and [*map(_form, now)] == self._forms
-            and [*map(Tensor.data_ptr, now)] == self._addresses  # pyright: ignore[reportArgumentType]
-            and all(map(Tensor.is_set_to, now, self._there))  # pyright: ignore[reportArgumentType]
-        )
+        return self._count

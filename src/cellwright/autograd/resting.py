@@ -11,11 +11,11 @@ from collections.abc import Hashable, Sequence
 from torch import Tensor
 
 from cellwright.backends.c.admit import flat
-from cellwright.backends.c.script import Repeat
-from cellwright.backends.c.tape import form_of, team_of
+from cellwright.backends.c.repeat import Repeat, Repeats
+from cellwright.backends.c.tape import team_of
 
 from .differentiable import Forward
-from .doors import are_plain
+from .doors import is_recorded
 from .places import Places
 from .whole import Whole
 
@@ -32,18 +32,25 @@ class Rest:
         weights: where the weights do.
         run: does its forward part for tensors of one form.
         learns: whether a gradient is asked for.
+        does: what looks at tensors.
     """
 
     def __init__(
-        self, whole: Whole, states: int, weights: Places, run: Repeat, learns: bool
+        self,
+        whole: Whole,
+        states: int,
+        weights: Places,
+        run: Repeat,
+        learns: bool,
+        does: Repeats,
     ):
         self.count, self.weights, self.learns = whole.count, weights, learns
-        self._whole, self._run = whole, run
+        self._whole, self._run, self._form = whole, run, does.form
         self._weights_at = whole.count - len(weights)
         self._moving = self._weights_at - states
         self._back: dict[Hashable, Repeat] = {}
 
-    def again(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+    def again(self, tensors: tuple[Tensor, ...]) -> Sequence[Tensor]:
         """Return the results.
 
         Args:
@@ -53,14 +60,14 @@ class Rest:
         return Forward.apply(self, *tensors) if self.learns else self._run(tensors)
 
     def kept(
-        self, tensors: Sequence[Tensor]
+        self, tensors: tuple[Tensor, ...]
     ) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
         """Return the results, and what the backward pass reads beside the tensors."""
         return self._whole.apart(self._run(tensors))
 
     def gradients(
         self,
-        tensors: Sequence[Tensor],
+        tensors: tuple[Tensor, ...],
         arriving: Sequence[Tensor | None],
         needs: Sequence[bool],
         /,
@@ -72,12 +79,12 @@ class Rest:
         """
         whole = self._whole
         given = [flat(gradient) for gradient in arriving if gradient is not None]
-        moving = [*tensors[: self._moving], *tensors[self.count :], *given]
+        form = self._form(*tensors[: self._moving], *tensors[self.count :], *given)
         resting = tensors[self._weights_at : self.count]
-        if not are_plain(moving) or not self.weights.hold(resting):
+        if form is None or is_recorded() or not self.weights.hold(resting):
             return whole.gradients(tensors, arriving, needs)
         asks = whole.asks(arriving, needs)
-        setting = asks, team_of(), *map(form_of, moving)
+        setting = asks, team_of(), form
         run = self._back.get(setting)
         if run is not None:
             return whole.placed(asks, run((*tensors, *given)))

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from cellwright.backends.c.admit import flat
-from cellwright.backends.c.script import Repeat
+from cellwright.backends.c.repeat import Repeat
 from cellwright.backends.c.slots import resolved
 from cellwright.backends.c.tape import Scripts, Tape
 from cellwright.ir.graph import Graph

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 
@@ -17,6 +17,7 @@ from cellwright.backends.c.kernel import (
 )
 from cellwright.backends.c.levels import Level, best_level
 from cellwright.backends.c.program import Program
+from cellwright.backends.c.repeat import PARTS, repeats
 from cellwright.backends.c.sidecar import Description
 from cellwright.ir.graph import Graph
 from cellwright.ir.text import print_graph
@@ -72,17 +73,26 @@ def _program(
         return build(source(graph, step, direction), own, what)
 
     ahead = partial(kernel, "forward", forward)
-    if backward is None:
-        return Program(forward, None, ahead(), None)
-    back = partial(kernel, "backward", backward)
-    outers = partial(outer_function, dtype, level)
+    back: Callable[[], Kernel | None] = _nothing
+    shared: list[Callable[[], object]] = [repeats]
+    known = [PARTS, parts("forward")]
+    if backward is not None:
+        back = partial(kernel, "backward", backward)
+        shared.append(partial(outer_function, dtype, level))
+        known += [outer_parts(dtype), parts("backward")]
     slopes = gradients == "all"
-    if all(map(is_kept, (parts("forward"), parts("backward"), outer_parts(dtype)))):
+    if all(map(is_kept, known)):
         # Loading is Python's work, of which threads do one piece at a time.
-        outers()
+        for each in shared:
+            each()
         return Program(forward, backward, ahead(), back(), slopes)
     # A compiler takes a core for a second; several of them take it together.
-    with ThreadPoolExecutor(3) as pool:
+    with ThreadPoolExecutor(len(known)) as pool:
         first, second = pool.submit(ahead), pool.submit(back)
-        pool.submit(outers).result()
+        for done in [*map(pool.submit, shared)]:
+            done.result()
         return Program(forward, backward, first.result(), second.result(), slopes)
+
+
+def _nothing() -> None:
+    """Build no kernel: nobody asks for a gradient."""

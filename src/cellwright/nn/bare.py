@@ -26,6 +26,7 @@ from cellwright.autograd.function import asked_of
 from cellwright.autograd.places import Places
 from cellwright.autograd.resting import Rest
 from cellwright.backends.c.levels import VARIABLE
+from cellwright.backends.c.repeat import repeats
 from cellwright.passes.pipeline import Gradients
 
 from .call import Form
@@ -117,7 +118,7 @@ class Bare:
         """
         # Another thread may set them anew meanwhile.
         places = self._places
-        if places is not None and not places.hold([*weights.values()]):
+        if places is not None and not places.hold(tuple(weights.values())):
             # What is held here may be memory that nobody else has any more.
             self._resting, self._places = {}, None
         if input.dim() != 3:
@@ -175,17 +176,17 @@ class Bare:
         # have given back what was saved.
         if not any(learned) or len(self._resting) >= MOST_RESTING:
             return
+        does, setting = repeats(), setting_of(tensors[:moving])
         run = which.whole.resting(tensors, moving, learns)
-        if run is None:
+        if does is None or setting is None or run is None:
             return
         if self._places is None:
-            self._places = Places([*weights.values()])
+            self._places = Places(does, [*weights.values()])
         weights_at = len(tensors) - len(which.names)
         states = tensors[moving:weights_at]
-        own = Places(tensors[weights_at:])
-        rest = Rest(which.whole, len(states), own, run, learns)
+        own = Places(does, tensors[weights_at:])
+        rest = Rest(which.whole, len(states), own, run, learns, does)
         fixed = [place for place, is_learned in enumerate(learned) if not is_learned]
-        setting = setting_of(tensors[:moving])
         self._resting[setting] = Resting(which.names, fixed, states, rest)
 
     def _returned(self, output: Tensor, *last: Tensor) -> tuple[Any, ...]:

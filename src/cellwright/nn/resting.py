@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from cellwright.autograd.resting import Rest
-from cellwright.backends.c.tape import form_of, team_of
+from cellwright.backends.c.repeat import repeats
+from cellwright.backends.c.tape import team_of
 
 
 class HasWeights(Protocol):
@@ -47,16 +48,18 @@ class Resting(NamedTuple):
         weights = [*map(layer._parameters.get, self.names)]
         for place in self.buffers:
             weights[place] = layer._buffers.get(self.names[place])
-        if not self.rest.weights.hold(weights):
+        now = tuple(weights)
+        if not self.rest.weights.hold(now):
             return None
-        return self.rest.again((*moving, *self.states, *weights))
+        return self.rest.again((*moving, *self.states, *now))
 
 
 def setting_of(moving: Sequence[Tensor]) -> Hashable:
-    """Return what a pass hangs on beside what rests.
+    """Return what a pass hangs on beside what rests; None where no pass rests.
 
     Args:
         moving: the input, and first states where the caller gives some.
     """
-    forms = [(form_of(each), each.requires_grad) for each in moving]
-    return torch.is_grad_enabled(), team_of(), *forms
+    does = repeats()
+    form = does and does.form(*moving)
+    return form and (torch.is_grad_enabled(), team_of(), form)

@@ -62,3 +62,61 @@ def test_fresh_sums_are_written_and_others_added_to(heads: int):
         for each in products:
             bound = TOLERANCES["c", "float64"].bound
             assert error(each.total, times * expected(each)) <= bound
+
+
+WIDTHS = [1, 2, 5, 6, 7, 16, 17, 64, 513, 1100]
+"""Right entries: of no more than a panel has, of a vector or a tile, of two columns."""
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("lefts", [1, 6, 24, 47, 97, 300, 600])
+def test_products_may_have_one_left_side(lefts: int, dtype: torch.dtype):
+    """Next to one another, narrow and wide; the bits are those of each by itself.
+
+    So many threads are asked for that left entries, right ones and both are cut.
+    """
+    left = drawn(260, lefts).to(dtype)
+    other = left + 1
+    heads = 2 if lefts in (24, 300) else 1
+    widths = [heads * WIDTHS[i % len(WIDTHS)] for i in range(lefts, lefts + 5)]
+    sides = [
+        (left, drawn(260 - i % 2, n).to(dtype), i % 2) for i, n in enumerate(widths)
+    ]
+    sides.insert(3, (other, drawn(260, 4).to(dtype), 0))
+
+    def sums(threads: int, together: bool) -> list[torch.Tensor]:
+        products = [
+            OuterProducts(
+                own,
+                right,
+                torch.full(shape_of(lefts, right, heads), torch.nan, dtype=dtype),
+                heads,
+                drawn_first(right) if late else None,
+            )
+            for own, right, late in sides
+        ]
+        torch.set_num_threads(threads)
+        for each in [products] if together else [[one] for one in products]:
+            add_outer_products(Tape(left), each, fresh=True)
+        bound = TOLERANCES["c", str(dtype).removeprefix("torch.")].bound
+        assert all(error(one.total, expected(one)) <= bound for one in products)
+        return [one.total for one in products]
+
+    before = torch.get_num_threads()
+    try:
+        alone = sums(1, together=False)
+        for threads in (1, 2, 3, 8):
+            assert all(map(torch.equal, sums(threads, together=True), alone))
+    finally:
+        torch.set_num_threads(before)
+
+
+def shape_of(lefts: int, right: torch.Tensor, heads: int) -> tuple[int, ...]:
+    """Return the shape of a sum."""
+    whole = lefts // heads, right.shape[1] // heads
+    return whole if heads == 1 else (heads, *whole)
+
+
+def drawn_first(right: torch.Tensor) -> torch.Tensor:
+    """Return the row ahead of others."""
+    return right[:1] * 2

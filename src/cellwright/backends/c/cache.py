@@ -80,6 +80,20 @@ def load(
         return _loaded[key]
 
 
+def library_of(
+    parts: Sequence[str], describe: Description, source: Callable[[], str], level: Level
+) -> ctypes.CDLL:
+    """Return a library as `load` does, of the compiler that there is.
+
+    Raises:
+        BuildError: There is none, or `load` raises it.
+    """
+    compiler = toolchain.find_compiler()
+    if compiler is None:
+        raise BuildError("there is no C compiler")
+    return load(parts, describe, source, level, compiler)
+
+
 def is_kept(parts: Sequence[str], level: Level, compiler: Compiler) -> bool:
     """Return whether a kernel was built before, by anybody; it may be damaged.
 

@@ -14,7 +14,6 @@ from torch import Tensor
 from cellwright.ir.sizes import Size
 
 from . import cache, threads
-from .errors import BuildError
 from .levels import Level, best_level
 from .sidecar import Description
 from .slots import resolved
@@ -168,7 +167,7 @@ def build(source: Source, parts: Sequence[str], what: Description) -> Kernel:
     def text() -> str:
         return text_at(source, double, level)
 
-    library = _library(parts, what, text, level)
+    library = cache.library_of(parts, what, text, level)
     return kernel_of(library, source)
 
 
@@ -204,15 +203,6 @@ def is_kept(parts: Sequence[str]) -> bool:
     return compiler is not None and cache.is_kept(parts, best_level(), compiler)
 
 
-def _library(
-    parts: Sequence[str], what: Description, text: Callable[[], str], level: Level
-) -> ctypes.CDLL:
-    compiler = find_compiler()
-    if compiler is None:
-        raise BuildError("there is no C compiler")
-    return cache.load(parts, what, text, level, compiler)
-
-
 def outer_parts(dtype: torch.dtype) -> list[str]:
     """Return the texts that say which kernel of outer products it is."""
     return ["outer", str(dtype).removeprefix("torch.")]
@@ -227,7 +217,7 @@ def outer_function(dtype: torch.dtype, level: Level) -> Callable[..., int]:
 
     parts = outer_parts(dtype)
     what = Description("any", "sums of outer products", parts[-1])
-    function = _library(parts, what, text, level).cellwright_run
+    function = cache.library_of(parts, what, text, level).cellwright_run
     function.argtypes = [ctypes.c_void_p]
     function.restype = ctypes.c_int
     return function

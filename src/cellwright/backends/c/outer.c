@@ -38,12 +38,13 @@ enum {
 typedef struct {
     real left[LEFTS / PANEL * APART]; /* [panels][rows][PANEL] */
     vec right[TILES][BLOCK * WIDEST];
+    real narrow[BLOCK * PANEL]; /* a right side of no more entries than a panel */
 } Packed;
 
+_Static_assert((int)LEFTS <= (int)RIGHTS, "left entries can be packed as right ones");
 _Static_assert(PANEL == ROWS_OF(1), "a panel is as many rows as are multiplied at a time");
 
 typedef struct {
-    int64_t lines; /* of pieces */
     const real *left, *first, *right;
     int64_t left_row, first_row, right_row;
     int64_t rows, firsts; /* all, and those that `first` has */
@@ -51,6 +52,15 @@ typedef struct {
     real *out;                    /* [heads][lefts][rights] */
     int fresh;                    /* whether nothing lies there yet */
 } Outer;
+
+/* Products with one left side, which is packed once for all of them. Its entries are cut
+ * into lines, and the columns of all right sides, one behind the other, into ranges; what
+ * is narrow goes along with the column behind it. */
+typedef struct {
+    Outer outer; /* the first one */
+    int64_t begin, size;
+    int64_t columns, lines, ranges;
+} Family;
 
 enum { HEAD_SLOTS = 4, OUTER_SLOTS = 13 };
 
@@ -69,20 +79,10 @@ static int64_t parts(int64_t whole, int64_t part)
     return (whole + part - 1) / part;
 }
 
-/* How often left entries are cut: two pieces for each thread, if they are large enough,
- * because one thread may be late. */
-static int64_t line_count(const Outer *outer, int64_t threads)
-{
-    int64_t beside = outer->heads * parts(outer->rights, RIGHTS);
-    int64_t asked = threads > 1 ? parts(2 * threads, larger(beside, 1)) : 1;
-    int64_t most = larger(outer->lefts / FEWEST, 1);
-    return larger(parts(outer->lefts, LEFTS), smaller(asked, most));
-}
-
-static Outer outer_at(const int64_t *slot, int64_t i, int64_t threads)
+static Outer outer_at(const int64_t *slot, int64_t i)
 {
     const int64_t *s = slot + HEAD_SLOTS + OUTER_SLOTS * i;
-    Outer outer = {
+    return (Outer){
         .left = (const real *)(intptr_t)s[0],
         .left_row = s[1],
         .first = (const real *)(intptr_t)s[2],
@@ -97,13 +97,50 @@ static Outer outer_at(const int64_t *slot, int64_t i, int64_t threads)
         .out = (real *)(intptr_t)s[11],
         .fresh = (int)s[12],
     };
-    outer.lines = line_count(&outer, threads);
-    return outer;
 }
 
-static int64_t pieces_of(const Outer *outer)
+static int have_one_left(const Outer *a, const Outer *b)
 {
-    return outer->heads * outer->lines * parts(outer->rights, RIGHTS);
+    return a->left == b->left && a->left_row == b->left_row && a->rows == b->rows &&
+           a->heads == b->heads && a->lefts == b->lefts;
+}
+
+/* A right side of no more entries than a panel has would leave most of a vector empty. */
+static int is_narrow(const Outer *outer)
+{
+    return outer->rights <= PANEL;
+}
+
+static int64_t columns_of(const Outer *outer)
+{
+    return parts(outer->rights, RIGHTS);
+}
+
+/* The products from i on that have one left side, in a piece for each thread: two would
+ * pack their sides once more, which costs more than a thread that is late. */
+static Family family_at(const int64_t *slot, int64_t i, int64_t threads)
+{
+    Outer outer = outer_at(slot, i), next = outer;
+    Family family = {.outer = outer, .begin = i};
+    do {
+        family.columns += is_narrow(&next) ? 0 : columns_of(&next);
+        if (i + ++family.size == slot[0])
+            break;
+        next = outer_at(slot, i + family.size);
+    } while (have_one_left(&outer, &next));
+    int64_t asked = parts(threads, outer.heads), most = outer.lefts / FEWEST;
+    family.lines = larger(parts(outer.lefts, LEFTS), smaller(asked, larger(most, 1)));
+    int64_t missing = parts(asked, family.lines);
+    family.ranges = larger(smaller(family.columns, missing), 1);
+    /* A thread with half as many entries still does more than one with none. */
+    if (family.lines * family.ranges < asked)
+        family.lines = larger(family.lines, smaller(asked, 2 * most));
+    return family;
+}
+
+static int64_t pieces_of(const Family *family)
+{
+    return family->outer.heads * family->lines * family->ranges;
 }
 
 /* The right sides of some rows as tiles, filled up with zeros; ahead of them stand `at`
@@ -171,27 +208,107 @@ static void add_block(const Packed *packed, int64_t lefts, int64_t rows, int64_t
     }
 }
 
-static void run_piece(const Outer *outer, int64_t piece, Packed *packed)
+/* A part of a family's result. */
+typedef struct {
+    int64_t head, m, lefts;     /* which left entries */
+    int64_t column, end_column; /* of all right sides */
+} Piece;
+
+static int is_in(const Piece *piece, int64_t column)
 {
-    int64_t columns = parts(outer->rights, RIGHTS), lines = outer->lines;
-    int64_t n = piece % columns * RIGHTS, line = piece / columns % lines;
-    int64_t head = piece / columns / lines, panels = parts(outer->lefts, PANEL);
-    int64_t m = panels * line / lines * PANEL;
-    int64_t rights = smaller(outer->rights - n, RIGHTS);
-    int64_t lefts = smaller(outer->lefts, panels * (line + 1) / lines * PANEL) - m;
-    const real *left = outer->left + head * outer->lefts + m;
-    const real *first = outer->first + head * outer->rights + n;
-    const real *right = outer->right + head * outer->rights + n;
-    real *out = outer->out + (head * outer->lefts + m) * outer->rights + n;
+    return column >= piece->column && column < piece->end_column;
+}
+
+static Piece piece_at(const Family *family, int64_t piece)
+{
+    int64_t lines = family->lines, ranges = family->ranges, lefts = family->outer.lefts;
+    int64_t range = piece % ranges, line = piece / ranges % lines;
+    int64_t panels = parts(lefts, PANEL), m = panels * line / lines * PANEL;
+    return (Piece){
+        .head = piece / ranges / lines,
+        .m = m,
+        .lefts = smaller(lefts, panels * (line + 1) / lines * PANEL) - m,
+        .column = larger(family->columns, 1) * range / ranges,
+        .end_column = larger(family->columns, 1) * (range + 1) / ranges,
+    };
+}
+
+/* Some rows of a right side, from one of its entries on. */
+typedef struct {
+    const real *first, *right; /* those of the first rows, and of the others */
+    int64_t firsts;
+} Rows;
+
+static Rows rows_at(const Outer *outer, int64_t begin, int64_t row, int64_t rows)
+{
+    int64_t firsts = smaller(larger(outer->firsts - row, 0), rows);
+    return (Rows){
+        .first = outer->first + begin + row * outer->first_row,
+        .right = outer->right + begin + (row + firsts - outer->firsts) * outer->right_row,
+        .firsts = firsts,
+    };
+}
+
+/* Add what some rows give to one column. */
+static void add_column(const Outer *outer, const Piece *piece, int64_t column, int64_t row,
+                       int64_t rows, Packed *packed)
+{
+    int64_t n = column * RIGHTS, rights = smaller(outer->rights - n, RIGHTS);
+    Rows from = rows_at(outer, piece->head * outer->rights + n, row, rows);
+    pack_rights(from.first, outer->first_row, from.firsts, rights, 0, packed);
+    pack_rights(from.right, outer->right_row, rows - from.firsts, rights, from.firsts, packed);
+    real *out = outer->out + (piece->head * outer->lefts + piece->m) * outer->rights + n;
+    add_block(packed, piece->lefts, rows, rights, out, outer->rights, outer->fresh && !row);
+}
+
+static void add_turned_tile(const vec *acc, int64_t lefts, int width, int64_t rights, real *out,
+                            int fresh)
+{
+    for (int64_t m = 0; m < lefts; m++)
+        for (int64_t n = 0; n < rights; n++, out++)
+            *out = (fresh ? 0 : *out) + acc[n * width + m / LANES][m % LANES];
+}
+
+/* The same of a narrow right side: vectors are of left entries, and the result is turned. */
+static void add_narrow(const Outer *outer, const Piece *piece, int64_t row, int64_t rows,
+                       Packed *packed)
+{
+    Rows from = rows_at(outer, piece->head * outer->rights, row, rows);
+    const real *left = outer->left + piece->head * outer->lefts + piece->m;
+    real *out = outer->out + (piece->head * outer->lefts + piece->m) * outer->rights;
+    pack_lefts(from.first, outer->first_row, from.firsts, outer->rights, packed->narrow);
+    pack_lefts(from.right, outer->right_row, rows - from.firsts, outer->rights,
+               packed->narrow + from.firsts * PANEL);
+    pack_rights(left + row * outer->left_row, outer->left_row, rows, piece->lefts, 0, packed);
+    for (int64_t m = 0, tile = 0; m < piece->lefts; m += WIDEST * LANES, tile++) {
+        vec acc[PANEL * WIDEST];
+        int64_t lefts = smaller(piece->lefts - m, WIDEST * LANES);
+        int width = (int)parts(lefts, LANES);
+        const real *vectors = (const real *)packed->right[tile];
+        multiply_table[width][outer->rights](acc, width, vectors, packed->narrow, 1, PANEL,
+                                             rows, vectors, 1);
+        add_turned_tile(acc, lefts, width, outer->rights, out + m * outer->rights,
+                        outer->fresh && !row);
+    }
+}
+
+static void run_piece(const int64_t *slot, const Family *family, int64_t which, Packed *packed)
+{
+    const Outer *outer = &family->outer;
+    Piece piece = piece_at(family, which);
+    const real *left = outer->left + piece.head * outer->lefts + piece.m;
     for (int64_t row = 0; row < outer->rows; row += BLOCK) {
-        int64_t rows = smaller(outer->rows - row, BLOCK);
-        int64_t firsts = smaller(larger(outer->firsts - row, 0), rows);
-        pack_lefts(left + row * outer->left_row, outer->left_row, rows, lefts, packed->left);
-        pack_rights(first + row * outer->first_row, outer->first_row, firsts, rights, 0,
-                    packed);
-        pack_rights(right + (row + firsts - outer->firsts) * outer->right_row,
-                    outer->right_row, rows - firsts, rights, firsts, packed);
-        add_block(packed, lefts, rows, rights, out, outer->rights, outer->fresh && !row);
+        int64_t rows = smaller(outer->rows - row, BLOCK), column = 0;
+        pack_lefts(left + row * outer->left_row, outer->left_row, rows, piece.lefts,
+                   packed->left);
+        for (int64_t i = 0; i < family->size; i++) {
+            Outer one = outer_at(slot, family->begin + i);
+            if (is_narrow(&one) && is_in(&piece, smaller(column, larger(family->columns - 1, 0))))
+                add_narrow(&one, &piece, row, rows, packed);
+            for (int64_t n = 0; !is_narrow(&one) && n < columns_of(&one); n++, column++)
+                if (is_in(&piece, column))
+                    add_column(&one, &piece, n, row, rows, packed);
+        }
     }
 }
 
@@ -204,15 +321,13 @@ static void work(void *data)
         atomic_store(&team->failed, 1);
         return;
     }
-    int64_t piece;
-    while ((piece = next_piece(team)) >= 0) {
-        int64_t first = 0, i = 0;
-        Outer outer = outer_at(team->slot, 0, threads);
-        while (piece - first >= pieces_of(&outer)) {
-            first += pieces_of(&outer);
-            outer = outer_at(team->slot, ++i, threads);
+    for (int64_t piece; (piece = next_piece(team)) >= 0;) {
+        Family family = family_at(team->slot, 0, threads);
+        while (piece >= pieces_of(&family)) {
+            piece -= pieces_of(&family);
+            family = family_at(team->slot, family.begin + family.size, threads);
         }
-        run_piece(&outer, piece - first, packed);
+        run_piece(team->slot, &family, piece, packed);
     }
     free(packed);
 }
@@ -227,13 +342,14 @@ __attribute__((visibility("default"))) int cellwright_run(const int64_t *slot)
 {
     int64_t pieces = 0, cost = 0;
     for (int64_t i = 0; i < slot[0]; i++) {
-        Outer outer = outer_at(slot, i, 1);
+        Outer outer = outer_at(slot, i);
         cost += outer.heads * outer.lefts * outer.rights * outer.rows;
     }
     int64_t threads = cost < SERIAL_BELOW ? 1 : team_size(slot + 1);
-    for (int64_t i = 0; i < slot[0]; i++) {
-        Outer outer = outer_at(slot, i, threads);
-        pieces += pieces_of(&outer);
+    for (int64_t i = 0; i < slot[0];) {
+        Family family = family_at(slot, i, threads);
+        pieces += pieces_of(&family);
+        i += family.size;
     }
     return in_parallel(slot, slot + 1, work, &threads, pieces, cost);
 }

@@ -107,12 +107,15 @@ class OuterPlan:
             Buffer(tuple(members), size.evaluate(sizes))
             for size, members in self._buffers.items()
         )
-        keys: list[tuple[int, Attr]] = []
-        groups: list[Group] = []
-        for key, lefts in self._by_right().items():
-            for run in self._side_by_side(lefts):
-                keys.append(key)
-                groups.append(self._group(run, key, sizes))
+        pairs = [
+            (run, key)
+            for key, lefts in self._by_right().items()
+            for run in self._side_by_side(lefts)
+        ]
+        # Those with the same left sides one behind the other: they are packed once.
+        pairs.sort(key=lambda pair: pair[0])
+        keys = [key for _, key in pairs]
+        groups = [self._group(run, key, sizes) for run, key in pairs]
         totals = {
             matrix: [
                 (which, group.lefts.index(nodes[outer].args[0]))

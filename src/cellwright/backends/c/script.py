@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from .repeat import Calls, Repeat, address_of, repeats
+
 Maker = Callable[[], Tensor]
 """Makes a tensor of one form."""
-Repeat = Callable[[Sequence[Tensor]], Sequence[Tensor]]
-"""Does a pass again for tensors of the same forms."""
 Sum = tuple[int, int]
 """Which two of the tensors before it are added up."""
 
@@ -97,31 +97,48 @@ class Script:
             self._filled = addresses, filled
         return self._results(bases, filled)
 
-    def resting(self, given: Sequence[Tensor], moving: Sequence[int]) -> Repeat:
+    def resting(self, given: Sequence[Tensor], moving: Sequence[int]) -> Repeat | None:
         """Return what does it again while all tensors but some stay where they lie.
 
-        What is returned takes all of them; who calls it has seen that they do.
+        What is returned takes all of them, in a tuple; who calls it has seen that they
+        do. It is None where nothing does it in less time, see `repeats`.
 
         Args:
             given: tensors of the same forms.
             moving: the places of those that may be others.
         """
+        does = repeats()
+        if does is None:
+            return None
         before, filled = self._filled
-        filled = [slots[:] for slots in filled]
-        for place, (base, old) in enumerate(zip(given, before, strict=False)):
-            for call, at, _ in self._places[place]:
-                filled[call][at] += base.data_ptr() - old
+        slots: list[int] = []
+        begins: list[int] = []
+        for each in filled:
+            begins.append(len(slots))
+            slots += each
+        for base, old, places in zip(given, before, self._places, strict=False):
+            for call, at, _ in places:
+                slots[begins[call] + at] += base.data_ptr() - old
         others = *moving, *range(len(given), len(self._places))
-        places = [(base, *place) for base in others for place in self._places[base]]
-
-        def run(given: Sequence[Tensor]) -> list[Tensor]:
-            bases = self._bases(given)
-            own = [slots[:] for slots in filled]
-            for base, call, at, offset in places:
-                own[call][at] = bases[base].data_ptr() + offset
-            return self._results(bases, own)
-
-        return run
+        return does.run(
+            Calls(
+                given=len(given),
+                makers=self._makers,
+                functions=[*zip(map(address_of, self._functions), begins, strict=True)],
+                slots=slots,
+                pointers=[
+                    (begins[call] + at, base, behind)
+                    for base in others
+                    for call, at, behind in self._places[base]
+                ],
+                ahead=self._ahead,
+                behind=self._behind,
+                parts=[
+                    (base, None if shape is None else (shape, stride, offset))
+                    for base, shape, stride, offset in self._parts
+                ],
+            )
+        )
 
     def _bases(self, given: Sequence[Tensor]) -> list[Tensor]:
         """Return the tensors that it is given, those it makes, and sums of these."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from ctypes import c_int64, memmove
 from functools import partial
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -19,7 +18,8 @@ import torch
 from torch import Tensor
 
 from . import regions, threads
-from .script import Again, Maker, Part, Repeat, Script, call_with
+from .repeat import Repeat, move
+from .script import Again, Maker, Part, Script, call_with
 
 MOST_CALLS = 64
 """A pass of more calls is no matter of microseconds, and would take memory to keep."""
@@ -28,10 +28,6 @@ MOST_FORMS = 256
 kernel."""
 LINE = 64
 """Bytes on whose multiples arrays in one piece of memory begin."""
-
-
-_Move = c_int64 * 3
-"""To where, from where, how many bytes."""
 
 
 class Pointer(NamedTuple):
@@ -151,7 +147,7 @@ class Tape:
         block.point(to)
         block.point(what.contiguous())
         block.add(to.numel() * to.element_size())
-        self.call(_move, block)
+        self.call(move(), block)
 
     def _noted(self, new: _New) -> Tensor:
         self._new.append(new)
@@ -369,12 +365,6 @@ def form_of(tensor: Tensor) -> tuple[Any, ...]:
         return (tensor.layout,)
     odd = tensor.is_neg() or tensor._is_zerotensor()
     return tensor.shape, tensor.stride(), tensor.dtype, tensor.device, odd
-
-
-def _move(address: int) -> int:
-    """Copy memory, as a block of a `_Move` says."""
-    memmove(*_Move.from_address(address))
-    return 0
 
 
 def _memory(tensor: Tensor) -> int:
