@@ -18,25 +18,19 @@ from torch.autograd import forward_ad
 from .autocast import without_autocast
 
 
-class Pass(Protocol):
-    """What kernels do with a list of inputs, first states and weights."""
+class Backward(Protocol):
+    """What goes back through a list of inputs, first states and weights."""
 
     @property
     def count(self) -> int:
         """How many tensors it takes."""
         ...
 
-    def kept(
-        self, tensors: Sequence[Tensor]
-    ) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
-        """Return the results, and what the backward pass reads beside the tensors."""
-        ...
-
     def gradients(
         self,
-        tensors: Sequence[Tensor],
+        tensors: tuple[Tensor, ...],
         arriving: Sequence[Tensor | None],
-        needs: Sequence[bool],
+        needs: tuple[bool, ...],
         /,
     ) -> Sequence[Tensor | None]:
         """Return the gradients of the tensors, None for those that nobody asked for.
@@ -50,6 +44,16 @@ class Pass(Protocol):
 
     def values(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
         """Return the results by torch's own operations."""
+        ...
+
+
+class Pass(Backward, Protocol):
+    """What kernels do with a list of inputs, first states and weights."""
+
+    def kept(
+        self, tensors: Sequence[Tensor]
+    ) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+        """Return the results, and what the backward pass reads beside the tensors."""
         ...
 
 
@@ -79,18 +83,35 @@ class Forward(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *arriving: Tensor | None) -> tuple[Tensor | None, ...]:
         """Run the backward kernels, or what stands in for it."""
-        needs = tuple(ctx.needs_input_grad[1:])
-        present = tuple(gradient is not None for gradient in arriving)
-        given = [gradient for gradient in arriving if gradient is not None]
-        if is_transformed() or not all(map(_has_memory, given)):
-            with torch.enable_grad():
-                own = [_apart(tensor) for tensor in ctx.saved_tensors]
-            return (None, *_by_reference(ctx.call, own, needs, present, given))
-        tensors = (*ctx.saved_tensors, *given)
-        if not torch.is_grad_enabled():
-            return None, *_gradients_of(ctx.call, needs, present, tensors)
-        gradients = iter(_Backward.apply(ctx.call, needs, present, *tensors))
-        return (None, *(next(gradients) if need else None for need in needs))
+        return back_through(ctx.call, ctx.saved_tensors, arriving, ctx.needs_input_grad)
+
+
+def back_through(
+    call: Backward,
+    saved: Sequence[Tensor],
+    arriving: Sequence[Tensor | None],
+    needed: Sequence[bool],
+) -> tuple[Tensor | None, ...]:
+    """Return what the backward part of `Forward` does.
+
+    Args:
+        call: the pass.
+        saved: what it took and kept.
+        arriving: gradients of the results, None for those that there are none of.
+        needed: of which arguments of `Forward` a gradient is needed, the pass first.
+    """
+    needs = tuple(needed[1:])
+    present = tuple(gradient is not None for gradient in arriving)
+    given = [gradient for gradient in arriving if gradient is not None]
+    if is_transformed() or not all(map(_has_memory, given)):
+        with torch.enable_grad():
+            own = [_apart(tensor) for tensor in saved]
+        return (None, *_by_reference(call, own, needs, present, given))
+    tensors = (*saved, *given)
+    if not torch.is_grad_enabled():
+        return None, *_gradients_of(call, needs, present, tensors)
+    gradients = iter(_Backward.apply(call, needs, present, *tensors))
+    return (None, *(next(gradients) if need else None for need in needs))
 
 
 class _Backward(torch.autograd.Function):
@@ -99,7 +120,7 @@ class _Backward(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        call: Pass,
+        call: Backward,
         needs: tuple[bool, ...],
         present: tuple[bool, ...],
         *tensors: Tensor,
@@ -141,10 +162,10 @@ class _Backward(torch.autograd.Function):
 
 
 def _gradients_of(
-    call: Pass,
+    call: Backward,
     needs: tuple[bool, ...],
     present: tuple[bool, ...],
-    tensors: Sequence[Tensor],
+    tensors: tuple[Tensor, ...],
 ) -> list[Tensor | None]:
     """Return the gradients that are needed, by the backward kernels; else None."""
     count = len(tensors) - sum(present)
@@ -185,7 +206,7 @@ def _gradients(
 
 
 def _by_reference(
-    call: Pass,
+    call: Backward,
     tensors: Sequence[Tensor],
     needs: Sequence[bool],
     present: Sequence[bool],

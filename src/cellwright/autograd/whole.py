@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial, reduce
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -120,17 +120,25 @@ class Whole:
         return self.scripts.resting(which, tensors, range(moving))
 
     def resting_back(
-        self, tensors: Sequence[Tensor], asks: Asks, moving: int
+        self, tensors: Sequence[Tensor], asks: Asks, moving: int, needs: Sequence[bool]
     ) -> Repeat | None:
         """Return what does the backward part again, see `Scripts.resting`.
+
+        It returns the gradients that are needed, and None for the others.
 
         Args:
             tensors: that it was run with, kept ones and gradients behind them.
             asks: what was asked of it.
             moving: how many of the first ones may be others, beside those behind.
+            needs: which of the tensors a gradient is needed of.
         """
+
+        def placed(found: Sequence[Any]) -> list[Any | None]:
+            pairs = zip(self.placed(asks, found), needs, strict=True)
+            return [each if need else None for each, need in pairs]
+
         others = *range(moving), *range(self.count, len(tensors))
-        return self.scripts.resting(("backward", asks), tensors, others)
+        return self.scripts.resting(("backward", asks), tensors, others, placed)
 
     def run(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
         """Return the results for tensors that nobody asks a gradient of."""
@@ -150,14 +158,12 @@ class Whole:
                 return [*results, *kept]
 
             found = self.scripts.run("forward", own, up)
-        return self.apart(found)
+        return found[: self.results], found[self.results :]
 
-    def apart(
-        self, found: Sequence[Tensor]
-    ) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
-        """Return the results of the forward part, and what it keeps."""
-        behind = 1 + len(self._graph.states)
-        return found[:behind], found[behind:]
+    @cached_property
+    def results(self) -> int:
+        """How many results there are: the output and the states."""
+        return 1 + len(self._graph.states)
 
     def gradients(
         self,
@@ -180,7 +186,7 @@ class Whole:
         present = tuple(gradient is not None for gradient in arriving)
         return Asks(present, any(needs[1 : 1 + len(self._graph.states)]))
 
-    def placed(self, asks: Asks, found: Sequence[Tensor]) -> Sequence[Tensor | None]:
+    def placed(self, asks: Asks, found: Sequence[Any]) -> Sequence[Any | None]:
         """Return computed gradients as those of all tensors, in their order."""
         unasked = self.layers[0].call.unasked
         if asks.states:

@@ -135,8 +135,9 @@ static int is_told(object *tensor, Told *told)
 
 enum { MOST_TOLD = 256 };
 
-/* All that decides whether and how a kernel reads tensors, as bytes to be compared; None
- * where one of them is not plain numbers in memory, or there are very many. */
+/* All that decides whether and how a kernel reads tensors, as bytes to be compared, None
+ * among them too; None where one of them is not plain numbers in memory, or there are very
+ * many. */
 static object *form(object *self, object *const *tensors, count given)
 {
     (void)self;
@@ -145,6 +146,10 @@ static object *form(object *self, object *const *tensors, count given)
     for (count i = 0; i < given; i++) {
         Told told;
         object *type = type_of(tensors[i]);
+        if (tensors[i] == none && length < MOST_TOLD) {
+            form[length++] = -1;
+            continue;
+        }
         if ((type != tensor_type && type != parameter_type) || !is_told(tensors[i], &told) ||
             length + 2 + 2 * told.axes > MOST_TOLD)
             return again(none);
@@ -309,7 +314,7 @@ static object *results(const Script *script, object *const *bases)
     object *found = py.PyTuple_New(script->counts.parts);
     for (int64_t i = 0, views = 0; found && i < script->counts.parts; i++) {
         const Part *part = &script->parts[i];
-        object *one = bases[part->base];
+        object *one = part->base < 0 ? none : bases[part->base];
         if (part->is_view) {
             object *view = py.PyTuple_GetItem(script->views, views++);
             one = py.PyObject_CallFunctionObjArgs(

@@ -24,8 +24,8 @@ from .source import included
 PARTS = ["repeat"]
 """The texts that say which library it is."""
 
-Repeat = Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]]
-"""Does a pass again: takes what it takes, and returns what it returns."""
+Repeat = Callable[[tuple[Tensor, ...]], tuple[Any, ...]]
+"""Does a pass again: takes what it takes, and returns what is asked of its results."""
 
 Hold = Callable[[tuple[Tensor | None, ...]], TypeGuard[tuple[Tensor, ...]]]
 """Says whether tensors lie where others did."""
@@ -42,7 +42,8 @@ class Calls(NamedTuple):
         pointers: a slot that an address goes to, its base, and how far behind.
         ahead: sums of two bases, ahead of the calls.
         behind: likewise, behind them.
-        parts: of each result the base, and the shape, strides and offset of a view.
+        parts: of each result the base, and the shape, strides and offset of a view; -1
+            is None.
     """
 
     given: int

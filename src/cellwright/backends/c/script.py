@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -13,6 +13,8 @@ from .repeat import Calls, Repeat, address_of, repeats
 
 Maker = Callable[[], Tensor]
 """Makes a tensor of one form."""
+Placed = Callable[[Sequence[Any]], Sequence[Any | None]]
+"""Makes of results what is returned: some of them, or None, in any order."""
 Sum = tuple[int, int]
 """Which two of the tensors before it are added up."""
 
@@ -97,7 +99,12 @@ class Script:
             self._filled = addresses, filled
         return self._results(bases, filled)
 
-    def resting(self, given: Sequence[Tensor], moving: Sequence[int]) -> Repeat | None:
+    def resting(
+        self,
+        given: Sequence[Tensor],
+        moving: Sequence[int],
+        placed: Placed = tuple,
+    ) -> Repeat | None:
         """Return what does it again while all tensors but some stay where they lie.
 
         What is returned takes all of them, in a tuple; who calls it has seen that they
@@ -106,6 +113,7 @@ class Script:
         Args:
             given: tensors of the same forms.
             moving: the places of those that may be others.
+            placed: makes of the results what is returned.
         """
         does = repeats()
         if does is None:
@@ -134,8 +142,8 @@ class Script:
                 ahead=self._ahead,
                 behind=self._behind,
                 parts=[
-                    (base, None if shape is None else (shape, stride, offset))
-                    for base, shape, stride, offset in self._parts
+                    (-1, None) if part is None else _told(part)
+                    for part in placed(self._parts)
                 ],
             )
         )
@@ -161,6 +169,11 @@ class Script:
             else bases[base].as_strided(shape, stride, offset)
             for base, shape, stride, offset in self._parts
         ]
+
+
+def _told(part: Part) -> tuple[int, tuple[Any, ...] | None]:
+    """Return a result as `Calls` has it."""
+    return part.base, None if part.shape is None else tuple(part[1:])
 
 
 def call_with(function: Callable[[int], int], slots: array[int]) -> None:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from . import regions, threads
 from .repeat import Repeat, move
-from .script import Again, Maker, Part, Script, call_with
+from .script import Again, Maker, Part, Placed, Script, call_with
 
 MOST_CALLS = 64
 """A pass of more calls is no matter of microseconds, and would take memory to keep."""
@@ -312,11 +312,15 @@ class Scripts:
         return None if script is None else script.run(given)
 
     def resting(
-        self, key: Hashable, given: Sequence[Tensor], moving: Sequence[int]
+        self,
+        key: Hashable,
+        given: Sequence[Tensor],
+        moving: Sequence[int],
+        placed: Placed = tuple,
     ) -> Repeat | None:
         """Return `Script.resting` of a pass, None where it is not written down."""
         script = self._known.get(_form_of_pass(key, given))
-        return None if script is None else script.resting(given, moving)
+        return None if script is None else script.resting(given, moving, placed)
 
     def run(
         self,
