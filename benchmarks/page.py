@@ -226,7 +226,7 @@ def elsewhere(results: Mapping[str, Any]) -> list[str]:
         "",
         *scan_page.paragraphs(
             f"""{machine_words(results["machine"])} {len(rows)} rows of {cases}, with
-            the kernels before the first ten rows of "What was tried".""",
+            the kernels before the first 16 rows of "What was tried".""",
             *SMALLER_WORDS,
         ),
         *rule_table([each for each in answers(rows) if each.rows]),

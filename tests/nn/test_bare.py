@@ -3,7 +3,7 @@
 import gc
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from threading import Thread
 from typing import Any
@@ -716,6 +716,75 @@ def gradients_of(layer: Any, results: Any, which: int, slope: Tensor) -> list[Te
     """Return the gradients of all weights from the output, or from the last h."""
     result = (results[0], results[1][0])[which]
     return [*torch.autograd.grad(result, [*layer.parameters()], slope)]
+
+
+def test_each_choice_of_leaves_goes_back_again():
+    """Of one weight after the other, of all, and where slopes have slopes too."""
+    layer, x = layer_of("LSTM"), torch.randn(4, 2, 5)
+    leaves, slope = [*layer.parameters()], torch.randn(4, 2, 12)
+    choices = [*([leaf] for leaf in leaves), leaves]
+
+    def slopes(graph: bool) -> list[Tensor]:
+        output, _ = layer(x)
+        return [
+            each
+            for asked in choices
+            for each in torch.autograd.grad(
+                output, asked, slope, retain_graph=True, create_graph=graph
+            )
+        ]
+
+    with never_bare():
+        expected = slopes(graph=False)
+    for _ in range(4):
+        slopes(graph=False)
+    for graph in (False, True):
+        with mock.patch.object(Whole, "gradients"):
+            found = slopes(graph)
+        assert all(map(torch.equal, found, expected))
+        assert all(each.requires_grad == graph for each in found)
+
+
+def test_many_slopes_at_once_go_back_of_a_call_that_rests():
+    """A tensor of them has no memory that a kernel reads."""
+    layer, x = layer_of("GRU"), torch.randn(4, 2, 5)
+    leaves, slopes = [*layer.parameters()], torch.randn(3, 4, 2, 12)
+    for _ in range(5):
+        trained(layer, x)
+    for _ in range(3):
+        found = torch.autograd.grad(layer(x)[0], leaves, slopes, is_grads_batched=True)
+        single = [torch.autograd.grad(layer(x)[0], leaves, slope) for slope in slopes]
+        for ours, theirs in zip(found, zip(*single, strict=True), strict=True):
+            bound = TOLERANCES["c", "float32"].bound
+            assert error(ours, torch.stack(theirs)) <= bound
+
+
+@pytest.mark.parametrize("single", [False, True])
+@pytest.mark.parametrize("learns", [False, True])
+def test_hooks_may_change_first_states_alone(single: bool, learns: bool):
+    """They give frozen weights back as they are; those of one tensor see no other."""
+    layer = layer_of("GRU").requires_grad_(learns)
+    x = torch.randn(4, 2, 5, requires_grad=True)
+
+    def more(value: Tensor) -> Tensor:
+        return value + 0.25 if value.numel() == 2 * 12 else value
+
+    def step(hooked: bool) -> Tensor:
+        hooks = torch.autograd.graph.saved_tensors_hooks(lambda value: value, more)
+        with hooks if hooked and not single else nullcontext():
+            output, _ = layer(x)
+        if hooked and single:
+            saved = output.grad_fn._raw_saved_tensors[1]
+            saved.register_hooks(lambda value: value, more)
+        return torch.autograd.grad(output.square().sum(), x)[0]
+
+    with never_bare():
+        plain = step(hooked=False)
+    changed = step(hooked=True)
+    assert not torch.equal(plain, changed)
+    for _ in range(5):
+        assert torch.equal(step(hooked=False), plain)
+        assert torch.equal(step(hooked=True), changed)
 
 
 def test_lengths_without_end_are_run_all_the_same():

@@ -92,13 +92,13 @@ def back_through(
     arriving: Sequence[Tensor | None],
     needed: Sequence[bool],
 ) -> tuple[Tensor | None, ...]:
-    """Return what the backward part of `Forward` does.
+    """Return gradients: None for the pass, and one for each tensor or None.
 
     Args:
         call: the pass.
         saved: what it took and kept.
         arriving: gradients of the results, None for those that there are none of.
-        needed: of which arguments of `Forward` a gradient is needed, the pass first.
+        needed: of which arguments a gradient is needed, the pass first.
     """
     needs = tuple(needed[1:])
     present = tuple(gradient is not None for gradient in arriving)

@@ -27,10 +27,13 @@ class Places:
     """
 
     def __init__(self, does: Repeats, tensors: Sequence[Tensor]):
-        self.hold = does.hold(tensors)
-        self._count = len(tensors)
-        # Memory may be changed below a tensor; what is held here stays what it was.
         self._there = [tensor.detach() for tensor in tensors]
+        self.hold = does.hold(tensors)
 
-    def __len__(self) -> int:
-        return self._count
+    def are_of(self, tensors: tuple[Tensor, ...]) -> bool:
+        """Whether the tensors that they are of have stayed there up to now.
+
+        Another thread may move one while it is noted where it lies.
+        """
+        there = all(map(Tensor.is_set_to, tensors, self._there))
+        return there and self.hold(tensors)

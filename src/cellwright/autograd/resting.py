@@ -21,8 +21,9 @@ from .doors import is_recorded
 from .places import Places
 from .whole import Whole
 
-MOST_BACK = 8
-"""Ways back that are done again: one for each choice of results with a gradient."""
+MOST_BACK = 32
+"""Ways back that are done again: one for each choice of results with a gradient, and of
+tensors that one is needed of."""
 
 
 class Rest:
@@ -30,13 +31,15 @@ class Rest:
 
     Args:
         whole: the pass.
-        states: how many first states rest.
-        weights: where the weights do.
+        moving: how many do not rest.
+        places: where the others do.
         run: does its forward part for tensors of one form.
         learns: whether a gradient is asked for.
         does: what looks at tensors.
 
     Attributes:
+        count: how many tensors it takes.
+        places: likewise.
         run: likewise; behind the results it returns what the backward part reads.
         results: how many there are.
     """
@@ -44,17 +47,16 @@ class Rest:
     def __init__(
         self,
         whole: Whole,
-        states: int,
-        weights: Places,
+        moving: int,
+        places: Places,
         run: Repeat,
         learns: bool,
         does: Repeats,
     ):
-        self.count, self.weights, self.learns = whole.count, weights, learns
-        self.run, self.results = run, whole.results
-        self._whole, self._form = whole, does.form
-        self._weights_at = whole.count - len(weights)
-        self._moving = self._weights_at - states
+        self.count, self.results = whole.count, whole.results
+        self.places, self.run = places, run
+        self._whole, self._learns, self._form = whole, learns, does.form
+        self._moving = moving
         self._back: dict[Hashable, Repeat] = {}
 
     def again(self, tensors: tuple[Tensor, ...]) -> Sequence[Tensor]:
@@ -64,7 +66,7 @@ class Rest:
             tensors: all that the pass takes; those that rest are where they were, the
                 others have the forms that they had.
         """
-        return _Again.apply(self, *tensors) if self.learns else self.run(tensors)
+        return _Again.apply(self, *tensors) if self._learns else self.run(tensors)
 
     def back_again(
         self,
@@ -79,9 +81,11 @@ class Rest:
             arriving: gradients of the results, None for those that there are none of.
             needs: which of the tensors that it took a gradient is needed of.
         """
+        if is_recorded():
+            return None
         given = _flat(arriving)
         run = self._back.get(self._setting(saved, given, needs))
-        if run is None or is_recorded() or not self._rest(saved):
+        if run is None or not self.places.hold(saved[self._moving : self.count]):
             return None
         return run((*saved, *_there(given)))
 
@@ -93,28 +97,39 @@ class Rest:
         /,
     ) -> Sequence[Tensor | None]:
         """Return the gradients of the tensors, and note how to find them again."""
-        whole = self._whole
-        found = whole.gradients(tensors, arriving, needs)
-        if len(self._back) < MOST_BACK and self._rest(tensors):
-            given = _flat(arriving)
-            setting = self._setting(tensors, given, needs)
-            own, asks = (*tensors, *_there(given)), whole.asks(arriving, needs)
-            run = whole.resting_back(own, asks, self._moving, needs)
-            if run is not None and setting is not None:
-                self._back[setting] = run
+        found = self.back_again(tensors, arriving, needs)
+        if found is not None:
+            return found
+        found = self._whole.gradients(tensors, arriving, needs)
+        if len(self._back) < MOST_BACK and not is_recorded():
+            self._note(tensors, arriving, needs)
         return found
+
+    def _note(
+        self,
+        tensors: tuple[Tensor, ...],
+        arriving: Sequence[Tensor | None],
+        needs: tuple[bool, ...],
+    ) -> None:
+        """Note how to go back again.
+
+        Between the two parts a weight may have moved, and hooks of saved tensors may
+        have changed any tensor. Then there is no such way.
+        """
+        given, resting = _flat(arriving), tensors[self._moving : self.count]
+        setting = self._setting(tensors, given, needs)
+        if setting is None or not self.places.hold(resting):
+            return
+        asks = self._whole.asks(arriving, needs)
+        own = *tensors, *_there(given)
+        run = self._whole.resting_back(own, asks, self._moving, needs)
+        # Asked again: another thread may have moved one meanwhile.
+        if run is not None and self.places.hold(resting):
+            self._back[setting] = run
 
     def values(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
         """Return the results by torch's own operations."""
         return self._whole.values(tensors)
-
-    def _rest(self, saved: tuple[Tensor, ...]) -> bool:
-        """Whether those rest of which that is assumed.
-
-        Between the two parts a weight may have moved. Hooks of saved tensors may have
-        changed any tensor; what they give back is no Parameter, so one is enough.
-        """
-        return self.weights.hold(saved[self._weights_at : self.count])
 
     def _setting(
         self,
@@ -132,7 +147,8 @@ class _Again(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, rest: Rest, *tensors: Tensor) -> tuple[Tensor, ...]:
-        found, ctx.rest = rest.run(tensors), rest
+        found = rest.run(tensors)
+        ctx.rest = rest
         ctx.save_for_backward(*tensors, *found[rest.results :])
         ctx.set_materialize_grads(False)
         return found[: rest.results]
@@ -140,7 +156,8 @@ class _Again(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *arriving: Tensor | None) -> tuple[Tensor | None, ...]:
         rest, saved, needs = ctx.rest, ctx.saved_tensors, ctx.needs_input_grad
-        if not torch.is_grad_enabled() and not is_transformed():
+        is_usual = not (torch.is_grad_enabled() or is_transformed())
+        if is_usual and not torch.compiler.is_compiling():
             found = rest.back_again(saved, arriving, needs[1:])
             if found is not None:
                 return None, *found

@@ -172,7 +172,7 @@ class Whole:
         needs: Sequence[bool],
         /,
     ) -> Sequence[Tensor | None]:
-        """Return the gradients of the tensors, see `differentiable.Pass`."""
+        """Return the gradients of the tensors, see `differentiable.Backward`."""
         asks = self.asks(arriving, needs)
         given = [gradient for gradient in arriving if gradient is not None]
         if are_plain((*tensors, *given)):

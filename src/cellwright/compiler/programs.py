@@ -17,7 +17,7 @@ from cellwright.backends.c.kernel import (
 )
 from cellwright.backends.c.levels import Level, best_level
 from cellwright.backends.c.program import Program
-from cellwright.backends.c.repeat import PARTS, repeats
+from cellwright.backends.c.repeat import REPEAT_PARTS, library
 from cellwright.backends.c.sidecar import Description
 from cellwright.ir.graph import Graph
 from cellwright.ir.text import print_graph
@@ -74,8 +74,8 @@ def _program(
 
     ahead = partial(kernel, "forward", forward)
     back: Callable[[], Kernel | None] = _nothing
-    shared: list[Callable[[], object]] = [repeats]
-    known = [PARTS, parts("forward")]
+    shared: list[Callable[[], object]] = [library]
+    known = [REPEAT_PARTS, parts("forward")]
     if backward is not None:
         back = partial(kernel, "backward", backward)
         shared.append(partial(outer_function, dtype, level))

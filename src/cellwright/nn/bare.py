@@ -158,7 +158,7 @@ class Bare:
         self,
         weights: Weights,
         which: OnePass,
-        tensors: Sequence[Tensor],
+        tensors: tuple[Tensor, ...],
         moving: int,
         learns: bool,
     ) -> None:
@@ -177,16 +177,19 @@ class Bare:
         if not any(learned) or len(self._resting) >= MOST_RESTING:
             return
         does, setting = repeats(), setting_of(tensors[:moving])
-        run = which.whole.resting(tensors, moving, learns)
-        if does is None or setting is None or run is None:
+        if does is None or setting is None:
             return
-        if self._places is None:
-            self._places = Places(does, [*weights.values()])
-        weights_at = len(tensors) - len(which.names)
-        states = tensors[moving:weights_at]
-        own = Places(does, tensors[weights_at:])
-        rest = Rest(which.whole, len(states), own, run, learns, does)
+        own = tuple(weights.values())
+        places = self._places or Places(does, own)
+        resting = tensors[moving:]
+        there = Places(does, resting)
+        run = which.whole.resting(tensors, moving, learns)
+        if run is None or not (there.are_of(resting) and places.are_of(own)):
+            return
+        states = resting[: len(resting) - len(which.names)]
+        rest = Rest(which.whole, moving, there, run, learns, does)
         fixed = [place for place, is_learned in enumerate(learned) if not is_learned]
+        self._places = places
         self._resting[setting] = Resting(which.names, fixed, states, rest)
 
     def _returned(self, output: Tensor, *last: Tensor) -> tuple[Any, ...]:

@@ -48,10 +48,10 @@ class Resting(NamedTuple):
         weights = [*map(layer._parameters.get, self.names)]
         for place in self.buffers:
             weights[place] = layer._buffers.get(self.names[place])
-        now = tuple(weights)
-        if not self.rest.weights.hold(now):
+        resting = (*self.states, *weights)
+        if not self.rest.places.hold(resting):
             return None
-        return self.rest.again((*moving, *self.states, *now))
+        return self.rest.again((*moving, *resting))
 
 
 def setting_of(moving: Sequence[Tensor]) -> Hashable:

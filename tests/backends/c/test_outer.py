@@ -64,25 +64,38 @@ def test_fresh_sums_are_written_and_others_added_to(heads: int):
             assert error(each.total, times * expected(each)) <= bound
 
 
-WIDTHS = [1, 2, 5, 6, 7, 16, 17, 64, 513, 1100]
-"""Right entries: of no more than a panel has, of a vector or a tile, of two columns."""
+# Left entries, heads, right entries: of no more than a panel has, of a vector or a
+# tile, of several columns. Narrow ones stand before, between and behind the others.
+FAMILIES = [
+    (1, 1, [1, 2, 64, 17]),
+    (6, 1, [5, 700, 6, 1100, 2]),
+    (24, 2, [6, 1400, 2, 34, 4]),
+    (47, 1, [3, 64, 65, 7]),
+    (97, 1, [1, 2, 3, 4]),
+    (97, 1, [513, 2, 16, 1100]),
+    (300, 1, [2, 64, 513]),
+    (600, 2, [1100, 4, 32]),
+    (600, 1, [6, 5]),
+]
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-@pytest.mark.parametrize("lefts", [1, 6, 24, 47, 97, 300, 600])
-def test_products_may_have_one_left_side(lefts: int, dtype: torch.dtype):
-    """Next to one another, narrow and wide; the bits are those of each by itself.
+@pytest.mark.parametrize(("lefts", "heads", "widths"), FAMILIES)
+def test_products_may_have_one_left_side(
+    lefts: int, heads: int, widths: Sequence[int], dtype: torch.dtype
+):
+    """The bits are those of each by itself, however threads share them.
 
-    So many threads are asked for that left entries, right ones and both are cut.
+    There are so many rows that they do, and of two left sides one stands between.
     """
-    left = drawn(260, lefts).to(dtype)
-    other = left + 1
-    heads = 2 if lefts in (24, 300) else 1
-    widths = [heads * WIDTHS[i % len(WIDTHS)] for i in range(lefts, lefts + 5)]
+    rows = 2 + 2_500_000 // (lefts * sum(widths) // heads)
+    rows = min(max(rows, 260), 6000)
+    left = drawn(rows, lefts).to(dtype)
     sides = [
-        (left, drawn(260 - i % 2, n).to(dtype), i % 2) for i, n in enumerate(widths)
+        (left, drawn(rows - i % 2, width).to(dtype), i % 2)
+        for i, width in enumerate(widths)
     ]
-    sides.insert(3, (other, drawn(260, 4).to(dtype), 0))
+    sides.insert(2, (left + 1, drawn(rows, 4).to(dtype), 0))
 
     def sums(threads: int, together: bool) -> list[torch.Tensor]:
         products = [
@@ -91,7 +104,7 @@ def test_products_may_have_one_left_side(lefts: int, dtype: torch.dtype):
                 right,
                 torch.full(shape_of(lefts, right, heads), torch.nan, dtype=dtype),
                 heads,
-                drawn_first(right) if late else None,
+                right[:1] * 2 if late else None,
             )
             for own, right, late in sides
         ]
@@ -115,8 +128,3 @@ def shape_of(lefts: int, right: torch.Tensor, heads: int) -> tuple[int, ...]:
     """Return the shape of a sum."""
     whole = lefts // heads, right.shape[1] // heads
     return whole if heads == 1 else (heads, *whole)
-
-
-def drawn_first(right: torch.Tensor) -> torch.Tensor:
-    """Return the row ahead of others."""
-    return right[:1] * 2

@@ -53,9 +53,10 @@ typedef struct {
     int fresh;                    /* whether nothing lies there yet */
 } Outer;
 
-/* Products with one left side, which is packed once for all of them. Its entries are cut
- * into lines, and the columns of all right sides, one behind the other, into ranges; what
- * is narrow goes along with the column behind it. */
+/* Products with one left side, which a piece packs once for all of them, and once more for
+ * each that is narrow. Its entries are cut into lines, and the columns of all right sides,
+ * one behind the other, into ranges; what is narrow goes along with the next column, behind
+ * the last one with that. */
 typedef struct {
     Outer outer; /* the first one */
     int64_t begin, size;
@@ -105,7 +106,7 @@ static int have_one_left(const Outer *a, const Outer *b)
            a->heads == b->heads && a->lefts == b->lefts;
 }
 
-/* A right side of no more entries than a panel has would leave most of a vector empty. */
+/* A right side of no more entries than a panel has would leave most of a tile empty. */
 static int is_narrow(const Outer *outer)
 {
     return outer->rights <= PANEL;
@@ -299,8 +300,9 @@ static void run_piece(const int64_t *slot, const Family *family, int64_t which, 
     const real *left = outer->left + piece.head * outer->lefts + piece.m;
     for (int64_t row = 0; row < outer->rows; row += BLOCK) {
         int64_t rows = smaller(outer->rows - row, BLOCK), column = 0;
-        pack_lefts(left + row * outer->left_row, outer->left_row, rows, piece.lefts,
-                   packed->left);
+        if (family->columns)
+            pack_lefts(left + row * outer->left_row, outer->left_row, rows, piece.lefts,
+                       packed->left);
         for (int64_t i = 0; i < family->size; i++) {
             Outer one = outer_at(slot, family->begin + i);
             if (is_narrow(&one) && is_in(&piece, smaller(column, larger(family->columns - 1, 0))))

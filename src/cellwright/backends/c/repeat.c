@@ -7,8 +7,8 @@
  *
  * A system need not have Python's headers, so functions of its stable ABI come as
  * addresses, in the order of EVERY_FUNCTION. Of tensors tells torch by the table that it
- * has for other libraries (DLPack, `DLPackExchangeAPI`). All functions here are called
- * with Python's lock held.
+ * has for other libraries (DLPack, `DLPackExchangeAPI`). Whatever takes or returns an
+ * object is called with Python's lock held.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -82,7 +82,7 @@ typedef struct {
     int (*tell)(object *, Told *);
 } Exchange;
 
-enum { PROCESSOR = 1, DLPACK = 1 };
+enum { PROCESSOR = 1, EDITION = 1 };
 
 /* What the process has one of, see `cellwright_repeat_open`. */
 static Python py;
@@ -92,7 +92,7 @@ static object *requires_grad, *yes, *none;
 
 static const char KEPT[] = "cellwright.kept";
 
-static object *again(object *value)
+static object *new_reference(object *value)
 {
     py.Py_IncRef(value);
     return value;
@@ -115,9 +115,15 @@ static int is_yes(object *answer)
     return answer == yes;
 }
 
-static int asks_gradient(object *tensor)
+/* Whether a gradient is asked of a tensor, and whether its memory holds the negatives of
+ * its numbers: two bits, or -1 for an exception. */
+static int bits_of(object *tensor)
 {
-    return is_yes(py.PyObject_GetAttr(tensor, requires_grad));
+    int asks = is_yes(py.PyObject_GetAttr(tensor, requires_grad));
+    if (asks < 0)
+        return asks;
+    int negative = is_yes(py.PyObject_CallFunctionObjArgs(is_neg, tensor, (object *)0));
+    return negative < 0 ? negative : negative << 1 | asks;
 }
 
 /* Ask torch of a tensor. It refuses those whose numbers lie nowhere: then it is no. */
@@ -144,24 +150,23 @@ static object *form(object *self, object *const *tensors, count given)
     int64_t form[MOST_TOLD];
     count length = 0;
     for (count i = 0; i < given; i++) {
-        Told told;
-        object *type = type_of(tensors[i]);
         if (tensors[i] == none && length < MOST_TOLD) {
             form[length++] = -1;
             continue;
         }
-        if ((type != tensor_type && type != parameter_type) || !is_told(tensors[i], &told) ||
-            length + 2 + 2 * told.axes > MOST_TOLD)
-            return again(none);
-        int asks = asks_gradient(tensors[i]);
-        int negative =
-            is_yes(py.PyObject_CallFunctionObjArgs(is_neg, tensors[i], (object *)0));
-        if (asks < 0 || negative < 0)
+        object *type = type_of(tensors[i]);
+        if (type != tensor_type && type != parameter_type)
+            return new_reference(none);
+        int bits = bits_of(tensors[i]);
+        if (bits < 0)
             return 0;
-        if (negative)
-            return again(none);
+        /* Behind all questions to Python: then lengths may lie elsewhere. */
+        Told told;
+        if (bits >> 1 || !is_told(tensors[i], &told) ||
+            length + 2 + 2 * told.axes > MOST_TOLD)
+            return new_reference(none);
         form[length++] = told.type.code << 8 | told.type.bits;
-        form[length++] = told.axes << 1 | asks;
+        form[length++] = told.axes << 1 | bits;
         for (int axis = 0; axis < told.axes; axis++) {
             form[length++] = told.shape[axis];
             form[length++] = told.strides[axis];
@@ -174,7 +179,7 @@ static object *form(object *self, object *const *tensors, count given)
 
 typedef struct {
     object *type;
-    int asks;
+    int bits;
     Told told; /* its shape and strides are copies */
 } Place;
 
@@ -209,14 +214,15 @@ static int lies_there(object *tensor, const Place *place)
                   !memcmp(&now.type, &then->type, sizeof now.type) &&
                   !memcmp(now.shape, then->shape, size) &&
                   !memcmp(now.strides, then->strides, size);
-    int asks = is_same ? asks_gradient(tensor) : 0;
-    return asks < 0 ? asks : is_same && asks == place->asks;
+    int bits = is_same ? bits_of(tensor) : 0;
+    return bits < 0 ? bits : is_same && bits == place->bits;
 }
 
 static object *hold(object *self, object *tensors)
 {
     const Places *places = py.PyCapsule_GetPointer(self, KEPT);
-    int holds = py.PyTuple_Size(tensors) == places->size;
+    count size = py.PyTuple_Size(tensors);
+    int holds = size < 0 ? -1 : size == places->size;
     for (count i = 0; holds > 0 && i < places->size; i++)
         holds = lies_there(py.PyTuple_GetItem(tensors, i), &places->place[i]);
     return holds < 0 ? 0 : py.PyBool_FromLong(holds);
@@ -413,12 +419,12 @@ SEEN int cellwright_repeat_open(const void *functions, const Exchange *exchange,
 {
     object **const kept[] = {&tensor_type, &parameter_type, &is_neg, &as_strided,
                              &memory_error, &yes, &none};
-    if (exchange->major != DLPACK || !exchange->tell)
+    if (exchange->major != EDITION || !exchange->tell)
         return 0;
     memcpy(&py, functions, sizeof py);
     tell = exchange->tell;
     for (int i = 0; i < (int)(sizeof kept / sizeof *kept); i++)
-        *kept[i] = again(py.PyTuple_GetItem(known, i));
+        *kept[i] = new_reference(py.PyTuple_GetItem(known, i));
     requires_grad = py.PyUnicode_FromString("requires_grad");
     hold_method.function = (void *)hold;
     run_method.function = (void *)run;
@@ -441,14 +447,19 @@ SEEN object *cellwright_repeat_hold(object *tensors)
     for (; places->size < size; places->size++) {
         Place *place = &places->place[places->size];
         object *tensor = py.PyTuple_GetItem(tensors, places->size);
-        place->asks = asks_gradient(tensor);
-        if (place->asks < 0 || tell(tensor, &place->told))
+        place->bits = bits_of(tensor);
+        if (place->bits < 0)
             break;
+        /* Of one without numbers in memory nobody can say so: none lies there. */
+        if (!is_told(tensor, &place->told))
+            place->told = (Told){0};
         axes += place->told.axes;
         place->type = py.PyObject_Type(tensor);
     }
     places->lengths = malloc((size_t)(2 * axes + 1) * sizeof *places->lengths);
     if (places->size < size || !places->lengths) {
+        if (!places->lengths)
+            py.PyErr_NoMemory();
         free_places(places);
         return 0;
     }
@@ -484,7 +495,7 @@ SEEN object *cellwright_repeat_run(const int64_t *numbers, int64_t length, objec
     script->ahead = (const Sum *)(at += 3 * counts->pointers);
     script->behind = (const Sum *)(at += 2 * counts->ahead);
     script->parts = (const Part *)(at + 2 * counts->behind);
-    script->makers = again(makers);
-    script->views = again(views);
+    script->makers = new_reference(makers);
+    script->views = new_reference(views);
     return function_of(&run_method, script, drop_script);
 }

@@ -21,8 +21,10 @@ from .levels import best_level
 from .sidecar import Description
 from .source import included
 
-PARTS = ["repeat"]
+REPEAT_PARTS = ["repeat"]
 """The texts that say which library it is."""
+TABLE = b"dlpack_exchange_api"
+"""What DLPack calls a capsule of such a table."""
 
 Repeat = Callable[[tuple[Tensor, ...]], tuple[Any, ...]]
 """Does a pass again: takes what it takes, and returns what is asked of its results."""
@@ -57,41 +59,25 @@ class Calls(NamedTuple):
 
 
 class Repeats:
-    """The functions of the library, with torch's table of tensors.
+    """The functions of the library that work on Python's objects.
 
     Args:
-        library: it.
-        exchange: the table, as torch has it.
+        library: it, opened.
     """
 
-    def __init__(self, library: ctypes.CDLL, exchange: object):
-        # Its functions work on Python's objects, so they are called with Python's lock.
-        own = ctypes.PyDLL(None, handle=library._handle)
-        needs, opens = own.cellwright_repeat_needs, own.cellwright_repeat_open
-        needs.restype = c_char_p
-        opens.argtypes = [c_void_p, c_void_p, py_object]
-        python, addresses = ctypes.pythonapi, array("q")
-        while name := needs(len(addresses)):
-            addresses.append(address_of(getattr(python, name.decode())))
-        table = python.PyCapsule_GetPointer
-        table.restype, table.argtypes = c_void_p, [py_object, c_char_p]
-        known = Tensor, Parameter, Tensor.is_neg, Tensor.as_strided, MemoryError
-        place = table(exchange, b"dlpack_exchange_api")
-        self.is_open = bool(
-            opens(addresses.buffer_info()[0], place, (*known, True, None))
-        )
-        self._hold, self._run = own.cellwright_repeat_hold, own.cellwright_repeat_run
+    def __init__(self, library: ctypes.PyDLL):
+        form, hold = library.cellwright_repeat_form, library.cellwright_repeat_hold
+        self._hold, self._run = hold, library.cellwright_repeat_run
         self._hold.argtypes = [py_object]
         self._run.argtypes = [c_void_p, c_int64, py_object, py_object]
-        form = own.cellwright_repeat_form
-        self._hold.restype = self._run.restype = form.restype = py_object
+        form.restype = self._hold.restype = self._run.restype = py_object
         self.form: Callable[..., bytes | None] = form()
 
     def hold(self, tensors: Sequence[Tensor]) -> Hold:
         """Return a function that says whether others lie where these do.
 
-        It has no reference to them. Others that lie there have their type, ask for a
-        gradient if they do, and have their dtype, shape and strides.
+        It has no reference to them. Others that lie there have their type, dtype, shape
+        and strides, ask for a gradient if they do, and are negatives if they are.
         """
         return self._hold(tuple(tensors))
 
@@ -124,22 +110,49 @@ def repeats() -> Repeats | None:
 
     Torch has one since 2.10. Without it calls are as right, and take Python's time.
     """
+    # With Python's lock: a CDLL would let go of it.
+    own = ctypes.PyDLL(None, handle=library()._handle)
+    return Repeats(own) if _is_opened(own, table()) else None
+
+
+def table() -> int:
+    """Return where torch's table of tensors lies; 0 where there is none."""
     exchange = getattr(Tensor, "__dlpack_c_exchange_api__", None)
-    found = None if exchange is None else Repeats(_library(), exchange)
-    return found if found and found.is_open else None
+    asked = ctypes.PYFUNCTYPE(c_int, py_object, c_char_p)
+    given = ctypes.PYFUNCTYPE(c_void_p, py_object, c_char_p)
+    if not asked(("PyCapsule_IsValid", ctypes.pythonapi))(exchange, TABLE):
+        return 0
+    return given(("PyCapsule_GetPointer", ctypes.pythonapi))(exchange, TABLE) or 0
+
+
+def _is_opened(own: ctypes.PyDLL, table: int) -> bool:
+    """Hand over what the library needs; returns whether it can read the table."""
+    if not table:
+        return False
+    needs, opens = own.cellwright_repeat_needs, own.cellwright_repeat_open
+    needs.restype = c_char_p
+    opens.argtypes = [c_void_p, c_void_p, py_object]
+    addresses = array("q")
+    while name := needs(len(addresses)):
+        addresses.append(address_of(getattr(ctypes.pythonapi, name.decode())))
+    known = Tensor, Parameter, Tensor.is_neg, Tensor.as_strided, MemoryError
+    return bool(opens(addresses.buffer_info()[0], table, (*known, True, None)))
 
 
 @lru_cache(maxsize=1)
 def move() -> Callable[[int], int]:
     """Return what copies memory: its block is to where, from where, how many bytes."""
-    function = _library().cellwright_move
+    function = library().cellwright_move
     function.argtypes, function.restype = [c_void_p], c_int
     return function
 
 
-def _library() -> ctypes.CDLL:
+@lru_cache(maxsize=1)
+def library() -> ctypes.CDLL:
+    """Return the library, built if nobody has yet."""
+
     def text() -> str:
         return included("repeat.c", {})
 
     what = Description("any", "repeated calls", "any")
-    return library_of(PARTS, what, text, best_level())
+    return library_of(REPEAT_PARTS, what, text, best_level())
