@@ -49,8 +49,9 @@ SMALLER_WORDS = (
     1, 16 and 64 rows. From 128 units on both are near the rate of sgemm, and its
     products nearer; a single row of 32 units is a call in Python, on a slower core. The
     loops have 8.2, 8.2 and 8.8 times our time for layer norm, sLSTM and peephole LSTM,
-    where the run above had 8.0, 9.6 and 9.2, with later kernels. Antisymmetric and clockwork are still the
-    worst per multiply-add: their weights are computed by torch at every call.""",
+    where the run above had 8.0, 9.6 and 9.2, with later kernels. Antisymmetric and
+    clockwork are still the worst per multiply-add: their weights are computed by torch
+    at every call.""",
 )
 TRIED = (
     """Two builds were compared by two processes that take turns, because the speed of a

@@ -118,12 +118,12 @@ class Rest:
         """
         given, resting = _flat(arriving), tensors[self._moving : self.count]
         setting = self._setting(tensors, given, needs)
-        if setting is None or not self.places.hold(resting):
+        if setting is None:
             return
         asks = self._whole.asks(arriving, needs)
         own = *tensors, *_there(given)
         run = self._whole.resting_back(own, asks, self._moving, needs)
-        # Asked again: another thread may have moved one meanwhile.
+        # Asked at last: another thread may have moved one meanwhile.
         if run is not None and self.places.hold(resting):
             self._back[setting] = run
 

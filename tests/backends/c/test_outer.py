@@ -92,21 +92,25 @@ def test_products_may_have_one_left_side(
     rows = min(max(rows, 260), 6000)
     left = drawn(rows, lefts).to(dtype)
     sides = [
-        (left, drawn(rows - i % 2, width).to(dtype), i % 2)
+        (left, drawn(rows - i % 2, width).to(dtype), i % 2, heads)
         for i, width in enumerate(widths)
     ]
-    sides.insert(2, (left + 1, drawn(rows, 4).to(dtype), 0))
+    sides.insert(2, (left + 1, drawn(rows, 4).to(dtype), 0, heads))
+    # The first entries of it alone, and all of them as one head.
+    part = left[:, : max(lefts // 2, 1)]
+    sides.append((part, drawn(rows, 8).to(dtype), 0, 1))
+    sides.append((left, drawn(rows, 8).to(dtype), 0, 1))
 
     def sums(threads: int, together: bool) -> list[torch.Tensor]:
         products = [
             OuterProducts(
                 own,
                 right,
-                torch.full(shape_of(lefts, right, heads), torch.nan, dtype=dtype),
-                heads,
+                torch.full(shape_of(own, right, blocks), torch.nan, dtype=dtype),
+                blocks,
                 right[:1] * 2 if late else None,
             )
-            for own, right, late in sides
+            for own, right, late, blocks in sides
         ]
         torch.set_num_threads(threads)
         for each in [products] if together else [[one] for one in products]:
@@ -124,7 +128,7 @@ def test_products_may_have_one_left_side(
         torch.set_num_threads(before)
 
 
-def shape_of(lefts: int, right: torch.Tensor, heads: int) -> tuple[int, ...]:
+def shape_of(left: torch.Tensor, right: torch.Tensor, heads: int) -> tuple[int, ...]:
     """Return the shape of a sum."""
-    whole = lefts // heads, right.shape[1] // heads
+    whole = left.shape[1] // heads, right.shape[1] // heads
     return whole if heads == 1 else (heads, *whole)

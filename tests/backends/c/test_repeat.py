@@ -67,7 +67,10 @@ def test_another_form_has_another_name(
     assert does.form(BASE, other(BASE)) != does.form(other(BASE), BASE)
     assert does.form() != does.form(BASE) != does.form(BASE, BASE)
     assert does.form(None, BASE) != does.form(BASE, None) != does.form(BASE)
-    # A shape is not taken for strides, nor the end of one tensor for another one.
+    # No length is taken for a stride, no axis for another tensor.
+    one_dtype = 2 << 8 | 32
+    wide = torch.zeros(2, 1, 3).expand(2, one_dtype, 3)
+    assert does.form(wide) != does.form(wide[:, 0, 0], wide[0, 0])
     assert does.form(BASE[0], BASE[0, 0]) != does.form(BASE[0, 0], BASE[0])
 
 
