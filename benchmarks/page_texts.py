@@ -1,48 +1,48 @@
 """What `page.py` says of the limits of the kernels, and of what was tried."""
 
 LIMITS = (
-    """Below, the peer's time over ours, and over the time that the same products take
-    at the best rate of sgemm in this run, with gates, states, sums and the call itself
-    for nothing; or over ours where we were faster than that, as in 12 of the rows, by
-    up to 10 %. Geometric means over the grid: first with this limit for the two thirds
-    of the rows that have B=16 or 64, while those of a single row stay as measured, then
-    for all, and the row in which the peer is nearest to it.""",
+    """Below, the peer's time over ours (of medians, where the tables above have the
+    median of ratios), and over the time that the same products take at the best rate of
+    sgemm in this run, with gates, states, sums and the call itself for nothing; or over
+    ours where we were faster than that, as in 13 of the rows, by up to 10 %. Geometric
+    means over the grid: first with this limit for the two thirds of the rows that have
+    B=16 or 64, while those of a single row stay as measured, then for all, and the row
+    in which the peer is nearest to it.""",
     """At the rate of sgemm torch.compile's two points are below what is asked. And no
     gate is free: a function such as sigmoid or tanh takes 4 nanoseconds for 16 numbers
     on a core, and 75 microseconds of a training step are torch's own, in a function of
     as many tensors that does nothing (both measured by hand). The column behind adds
     the forward functions of the cell, and those microseconds where there are gradients.
     What is asked and is above that column is out of reach unless single rows get
-    faster: so it is beside the peephole LSTM's loop and torch.compile. Beside ONNX
-    Runtime and the loops of layer norm and sLSTM it is not: there it is missed, and not
-    shown to be impossible. The peers slow down more than products do when others use
-    the machine: a day before, in a quieter hour, ONNX Runtime's column ended at
-    1.17.""",
+    faster: so it is beside ONNX Runtime, the peephole LSTM's loop and torch.compile.
+    Beside the loops of layer norm and sLSTM, and of an Elman layer forward, it is not:
+    there it is missed, and not shown to be impossible.""",
     """Where the time went in the run of 2026-12-01 (x86-64-v4): with 64 rows and 256
     units or more, LSTM, GRU and peephole LSTM run at about the best rate that torch's
     sgemm reached in this run. There a peer whose time is in large products too can be
-    passed by a few per cent only: ONNX Runtime's LSTM is at 1.04 with 16 rows and at
-    1.14 with 64 from 128 units on, the loops of 512 units and 64 rows at 1.8 to 2.7. In
+    passed by a few per cent only: ONNX Runtime's LSTM is at 1.01 with 16 rows and at
+    1.10 with 64 from 128 units on, the loops of 512 units and 64 rows at 1.8 to 2.7. In
     the same hour, for half a minute now and then, whatever reads its weights from the
     second cache took up to twice as long, and the loops 1.2 times: others share the
-    machine, and rows that met with that are in the tables as they are. So the LSTM of
-    64 units and one row took 161 microseconds in this run, and 109 in the hour before
-    it.""",
+    machine, and rows that met with that are in the tables as they are. The LSTM's
+    forward rows, streams, lengths and first use were measured again half an hour after
+    the others, by the same build, because something of ours had run beside them; the
+    mean beside ONNX Runtime was 1.17 before that.""",
     """With one row a call takes some 13 microseconds beside its kernel, where ONNX
     Runtime takes ten, and the kernel of 32 units and 2 inputs takes 19. Of those 13,
     the call of torch's own module and the three tensors that are made take five, and
     whether each weight is the one that it was takes two. The weights are copied in the
-    order of the tiles at every call, 3 % of it at 32 and 64 units and a tenth at 512;
-    ONNX Runtime does so once, and for that does not see a weight that changes. ONNX
-    Runtime's 64 inputs take 15 microseconds more than two do, half of what their
+    order of the tiles at every call, 3 % of it at 32 and 64 units and a tenth at 512,
+    where ONNX Runtime is ahead; it does so once, and for that does not see a weight
+    that changes. ONNX Runtime's 64 inputs take 15 microseconds more than two do, half of what their
     products take on a core, so two threads share them; where the second one sleeps, a
     call that short would wait for it. A layer norm waits for its sums, four times a
     step; antisymmetric and clockwork wait for torch, which computes their weights at
     every call. Forward and backward at one row and 32 units, 80 of 220 microseconds are
     kernels and 75 are torch's own, in a function of so many tensors that does nothing.
     So a cell with fewer products than our LSTM can not be as fast per multiply-add
-    there: an Elman layer of 32 units and one row has a quarter of them, and takes 23
-    microseconds beside 50 forward, 155 beside 225 forward and backward.""",
+    there: an Elman layer of 32 units, 32 inputs and one row has a quarter of them, and
+    takes 23 microseconds beside 41 forward, 155 beside 225 forward and backward.""",
 )
 SMALLER_WORDS = (
     """ONNX Runtime's LSTM is ahead here: it takes 0.87, 0.92 and 0.95 of our time with

@@ -637,6 +637,22 @@ def test_training_sees_what_changes_before_it_goes_back(change: Callable[[Any], 
     assert all(map(torch.equal, gradients(), expected))
 
 
+@pytest.mark.parametrize("calls", [0, 5])
+@pytest.mark.parametrize("name", ["LSTM", "gru"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_layer_that_is_converted_before_it_goes_back_is_told(
+    name: str, calls: int, dtype: torch.dtype
+):
+    """Its weights are no longer of the dtype that was kept."""
+    layer, x = layer_of(name), torch.randn(4, 2, 5)
+    for _ in range(calls):
+        trained(layer, x)
+    output, _ = layer(x)
+    layer.to(dtype)
+    with pytest.raises(TensorError, match=f"takes torch.float32 .* found {dtype}"):
+        output.sum().backward()
+
+
 @pytest.mark.parametrize("which", ["weights", "first states"])
 def test_what_hooks_give_back_is_what_is_read(which: str):
     """They may keep saved tensors in fewer digits, and know a layer's own weights."""

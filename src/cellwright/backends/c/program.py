@@ -13,7 +13,7 @@ from torch import Tensor
 from cellwright.backends.reference.interpret import Arguments, Weights
 from cellwright.passes.pipeline import Back, Forward
 
-from .admit import Expected, flat, laid_out
+from .admit import Expected, admit, flat, laid_out
 from .backward_run import BackwardRun, Kept, Stored
 from .forward_run import ForwardRun, Segments
 from .kernel import Kernel
@@ -210,11 +210,14 @@ class Program:
         assert self.back is not None
         assert self.back_kernel is not None
         ahead, x = self.ahead, inputs[0]
+        tensors = roots.tensors()
+        # Between the two passes a layer may have been converted.
+        admit(tensors, _expected(self, tuple(sizes.items()))[2], (), x.dtype)
         names = [each.name for each in ahead.schedule.graph.inputs]
         given = dict(zip(names, inputs, strict=True))
 
         names = [ahead.names[node] for node in ahead.schedule.roots]
-        named = dict(zip(names, roots.tensors(), strict=True))
+        named = dict(zip(names, tensors, strict=True))
         values = self._back_roots.values(Arguments(sizes, named, {}), x)
         run = BackwardRun(
             self.back,
