@@ -34,9 +34,9 @@ LIMITS = (
     whether each weight is the one that it was takes two. The weights are copied in the
     order of the tiles at every call, 3 % of it at 32 and 64 units and a tenth at 512,
     where ONNX Runtime is ahead; it does so once, and for that does not see a weight
-    that changes. ONNX Runtime's 64 inputs take 15 microseconds more than two do, half of what their
-    products take on a core, so two threads share them; where the second one sleeps, a
-    call that short would wait for it. A layer norm waits for its sums, four times a
+    that changes. ONNX Runtime's 64 inputs take 15 microseconds more than two do, half
+    of what their products take on a core, so two threads share them; where the second
+    one sleeps, a call that short would wait for it. A layer norm waits for its sums, four times a
     step; antisymmetric and clockwork wait for torch, which computes their weights at
     every call. Forward and backward at one row and 32 units, 80 of 220 microseconds are
     kernels and 75 are torch's own, in a function of so many tensors that does nothing.
