@@ -36,13 +36,14 @@ LIMITS = (
     where ONNX Runtime is ahead; it does so once, and for that does not see a weight
     that changes. ONNX Runtime's 64 inputs take 15 microseconds more than two do, half
     of what their products take on a core, so two threads share them; where the second
-    one sleeps, a call that short would wait for it. A layer norm waits for its sums, four times a
-    step; antisymmetric and clockwork wait for torch, which computes their weights at
-    every call. Forward and backward at one row and 32 units, 80 of 220 microseconds are
-    kernels and 75 are torch's own, in a function of so many tensors that does nothing.
-    So a cell with fewer products than our LSTM can not be as fast per multiply-add
-    there: an Elman layer of 32 units, 32 inputs and one row has a quarter of them, and
-    takes 23 microseconds beside 41 forward, 155 beside 225 forward and backward.""",
+    one sleeps, a call that short would wait for it. A layer norm waits for its sums,
+    four times a step; antisymmetric and clockwork wait for torch, which computes their
+    weights at every call. Forward and backward at one row and 32 units, 80 of 220
+    microseconds are kernels and 75 are torch's own, in a function of so many tensors
+    that does nothing. So a cell with fewer products than our LSTM can not be as fast
+    per multiply-add there: an Elman layer of 32 units, 32 inputs and one row has a
+    quarter of them, and takes 23 microseconds beside 41 forward, 155 beside 225 forward
+    and backward.""",
 )
 SMALLER_WORDS = (
     """ONNX Runtime's LSTM is ahead here: it takes 0.87, 0.92 and 0.95 of our time with
