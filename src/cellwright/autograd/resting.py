@@ -66,7 +66,9 @@ class Rest:
             tensors: all that the pass takes; those that rest are where they were, the
                 others have the forms that they had.
         """
-        return _Again.apply(self, *tensors) if self._learns else self.run(tensors)
+        return (
+            _RestingForward.apply(self, *tensors) if self._learns else self.run(tensors)
+        )
 
     def back_again(
         self,
@@ -96,36 +98,27 @@ class Rest:
         needs: tuple[bool, ...],
         /,
     ) -> Sequence[Tensor | None]:
-        """Return the gradients of the tensors, and note how to find them again."""
+        """Return the gradients of the tensors, and note how to find them again.
+
+        Between the two parts a weight may have moved, and hooks of saved tensors may
+        have changed any tensor. Then nothing is noted.
+        """
         found = self.back_again(tensors, arriving, needs)
         if found is not None:
             return found
-        found = self._whole.gradients(tensors, arriving, needs)
-        if len(self._back) < MOST_BACK and not is_recorded():
-            self._note(tensors, arriving, needs)
-        return found
-
-    def _note(
-        self,
-        tensors: tuple[Tensor, ...],
-        arriving: Sequence[Tensor | None],
-        needs: tuple[bool, ...],
-    ) -> None:
-        """Note how to go back again.
-
-        Between the two parts a weight may have moved, and hooks of saved tensors may
-        have changed any tensor. Then there is no such way.
-        """
-        given, resting = _flat(arriving), tensors[self._moving : self.count]
+        whole = self._whole
+        found = whole.gradients(tensors, arriving, needs)
+        if is_recorded() or len(self._back) >= MOST_BACK:
+            return found
+        given = _flat(arriving)
         setting = self._setting(tensors, given, needs)
-        if setting is None:
-            return
-        asks = self._whole.asks(arriving, needs)
-        own = *tensors, *_there(given)
-        run = self._whole.resting_back(own, asks, self._moving, needs)
-        # Asked at last: another thread may have moved one meanwhile.
-        if run is not None and self.places.hold(resting):
-            self._back[setting] = run
+        if setting is not None:
+            own, asks = (*tensors, *_there(given)), whole.asks(arriving, needs)
+            run = whole.resting_back(own, asks, self._moving, needs)
+            # Asked at last: another thread may have moved one meanwhile.
+            if run is not None and self.places.hold(tensors[self._moving : self.count]):
+                self._back[setting] = run
+        return found
 
     def values(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
         """Return the results by torch's own operations."""
@@ -142,7 +135,7 @@ class Rest:
         return form and (needs, team_of(), form)
 
 
-class _Again(torch.autograd.Function):
+class _RestingForward(torch.autograd.Function):
     """`Forward` of a pass that rests."""
 
     @staticmethod

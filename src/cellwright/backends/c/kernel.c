@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "configuration.h"
+#include "abi.h"
 #include "vectors.h"
 #include "functions.h"
 #include "multiply.h"
@@ -370,11 +371,6 @@ static void plan(Job *job, const int64_t *slot)
     job->steps = (AHEADS || BEHINDS) && in_block > 1 ? smaller(in_block, steps) : 1;
     for (int i = 0; i < SUMS; i++)
         job->sums_size += padded(slot[sum_size[i]]);
-}
-
-__attribute__((visibility("default"))) const char *cellwright_abi(void)
-{
-    return ABI;
 }
 
 /* Run all steps. Returns 0, or 1 when there was no memory. */

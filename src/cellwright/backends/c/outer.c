@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "configuration.h"
+#include "abi.h"
 #include "vectors.h"
 #include "multiply.h"
 #include "threads.h"
@@ -332,11 +333,6 @@ static void work(void *data)
         run_piece(team->slot, &family, piece, packed);
     }
     free(packed);
-}
-
-__attribute__((visibility("default"))) const char *cellwright_abi(void)
-{
-    return ABI;
 }
 
 /* slots: how many, threads, team, inside, then those of each Outer, see outer_at. */

@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ABI "cellwright-c-1"
+#include "abi.h"
+
 #define SEEN __attribute__((visibility("default")))
 
 typedef struct object object; /* of Python */
@@ -391,11 +392,6 @@ static object *function_of(Method *method, void *kept, void (*drop)(object *))
     return function;
 }
 
-SEEN const char *cellwright_abi(void)
-{
-    return ABI;
-}
-
 /* Copy memory: to where, from where, how many bytes. */
 SEEN int cellwright_move(const int64_t *slot)
 {
@@ -437,6 +433,20 @@ SEEN object *cellwright_repeat_form(void)
     return py.PyCFunction_NewEx(&form_method, 0, 0);
 }
 
+static void copy_lengths(Places *places)
+{
+    int64_t *lengths = places->lengths;
+    for (count i = 0; i < places->size; i++) {
+        Told *told = &places->place[i].told;
+        size_t bytes = (size_t)told->axes * sizeof *lengths;
+        if (!bytes)
+            continue;
+        told->shape = memcpy(lengths, told->shape, bytes);
+        told->strides = memcpy(lengths + told->axes, told->strides, bytes);
+        lengths += 2 * told->axes;
+    }
+}
+
 /* A function that says whether tensors lie where these do. */
 SEEN object *cellwright_repeat_hold(object *tensors)
 {
@@ -448,29 +458,26 @@ SEEN object *cellwright_repeat_hold(object *tensors)
         Place *place = &places->place[places->size];
         object *tensor = py.PyTuple_GetItem(tensors, places->size);
         place->bits = bits_of(tensor);
-        if (place->bits < 0)
-            break;
-        /* Of one without numbers in memory nobody can say so: none lies there. */
-        if (!is_told(tensor, &place->told))
-            place->told = (Told){0};
-        axes += place->told.axes;
+        if (place->bits < 0) {
+            free_places(places);
+            return 0;
+        }
         place->type = py.PyObject_Type(tensor);
     }
-    places->lengths = malloc((size_t)(2 * axes + 1) * sizeof *places->lengths);
-    if (places->size < size || !places->lengths) {
-        if (!places->lengths)
-            py.PyErr_NoMemory();
-        free_places(places);
-        return 0;
-    }
-    int64_t *lengths = places->lengths;
+    /* Behind all questions to Python: then lengths may lie elsewhere. */
     for (count i = 0; i < size; i++) {
         Told *told = &places->place[i].told;
-        size_t bytes = (size_t)told->axes * sizeof *lengths;
-        told->shape = memcpy(lengths, told->shape, bytes);
-        told->strides = memcpy(lengths + told->axes, told->strides, bytes);
-        lengths += 2 * told->axes;
+        /* Of one without numbers in memory nobody can say so: none lies there. */
+        if (!is_told(py.PyTuple_GetItem(tensors, i), told))
+            *told = (Told){0};
+        axes += told->axes;
     }
+    places->lengths = malloc((size_t)(2 * axes + 1) * sizeof *places->lengths);
+    if (!places->lengths) {
+        free_places(places);
+        return py.PyErr_NoMemory();
+    }
+    copy_lengths(places);
     return function_of(&hold_method, places, drop_places);
 }
 

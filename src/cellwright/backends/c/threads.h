@@ -4,8 +4,6 @@
  * asked for, and then a share of the work would not be done.
  */
 
-#define ABI "cellwright-c-1"
-
 typedef struct {
     const int64_t *slot;
     void *data;
