@@ -11,6 +11,7 @@
  */
 #include <stdatomic.h>
 #include "vectors.h"
+#include "coefficients.h"
 #include "functions.h"
 #include "threads.h"
 

@@ -29,6 +29,7 @@ from cellwright.passes.pipeline import Gradients, Pipeline
 SHARED = (
     "configuration.h",
     "vectors.h",
+    "coefficients.h",
     "functions.h",
     "multiply.h",
     "threads.h",

@@ -1,5 +1,6 @@
 /* Every function of vectors.h and functions.h over arrays, for ctypes to call. */
 #include "vectors.h"
+#include "coefficients.h"
 #include "functions.h"
 
 #define UNARY(X) \

@@ -236,6 +236,20 @@ def test_tanh_and_sigmoid_of_tiny_and_large_arguments(library: Library):
     assert relative_errors(found, np.exp(low.astype(np.float64))).max() <= bound
 
 
+def test_tanh_of_every_float(library: Library):
+    """None where it is neither x nor 1 is further off than said; none is above 1."""
+    if library.dtype != np.float32:
+        pytest.skip("there are too many doubles")
+    first, last = np.array([0.0625, 9.5], np.float32).view(np.int32)
+    bound = TOLERANCES["vector functions", "float32"].bound
+    for start in range(first, last, 2**22):
+        end = min(start + 2**22, last)
+        x = np.arange(start, end, dtype=np.int32).view(np.float32)
+        found = library.unary("tanh", x)
+        assert found.max() <= 1
+        assert relative_errors(found, np.tanh(x.astype(np.float64))).max() <= bound
+
+
 @pytest.mark.parametrize("name", ["max", "min"])
 def test_max_and_min_keep_nan(library: Library, name: str):
     """They are torch.maximum and torch.minimum, NaN if either argument is."""

@@ -90,7 +90,10 @@ def test_max_lanes_looks_at_n_lanes_and_keeps_nan(library: Library):
 def test_headers_compile_without_a_warning(tmp_path: Path, standard: str):
     """A kernel that uses none of the functions is clean too, in either C11."""
     program = tmp_path / "empty.c"
-    program.write_text('#include "vectors.h"\n#include "functions.h"\n', "utf-8")
+    program.write_text(
+        '#include "vectors.h"\n#include "coefficients.h"\n#include "functions.h"\n',
+        "utf-8",
+    )
     for target in targets():
         flags = (*KERNEL_FLAGS, *target.flags, standard, "-c")
         build(str(program), tmp_path / "empty.o", flags)

@@ -30,38 +30,25 @@
  * also where there is no fused multiply-add. */
 #define LN2_HIGH ((real)0.693359375)
 #define LN2_LOW ((real)-2.1219444005469058277e-4)
-#define LN2 ((real)0.69314718055994530942)
 #define SMALLEST_NORMAL BY_DTYPE(2.2250738585072014e-308, 1.17549435082228751e-38)
 
-/* (exp(r) - 1 - r) / r**2 = 1/2! + r/3! + ... For |r| <= log(2)/2, 6 terms leave 2e-8
- * of exp(r) - 1, and 12 leave 1e-17. */
-static const real EXP_SERIES[] __attribute__((unused)) = {
-    (real)(1.0 / 2), (real)(1.0 / 6), (real)(1.0 / 24), (real)(1.0 / 120),
-    (real)(1.0 / 720), (real)(1.0 / 5040), (real)(1.0 / 40320), (real)(1.0 / 362880),
-    (real)(1.0 / 3628800), (real)(1.0 / 39916800), (real)(1.0 / 479001600),
-    (real)(1.0 / 6227020800),
-};
-enum { EXP_TERMS = CW_DOUBLE ? 12 : 6 };
+#define TERMS(table) ((int)(sizeof(table) / sizeof *(table)))
 
-/* (atanh(s) / s - 1) / s**2 = 1/3 + s**2/5 + ... For log, s**2 <= 0.0295: 4 terms leave
- * 2e-9, 10 leave 7e-19. For log1p of 0 to 1, s**2 <= 1/9: 6 leave 2e-8, 14 leave 2e-16.
- */
-static const real ATANH_SERIES[] __attribute__((unused)) = {
-    (real)(1.0 / 3),  (real)(1.0 / 5),  (real)(1.0 / 7),  (real)(1.0 / 9),
-    (real)(1.0 / 11), (real)(1.0 / 13), (real)(1.0 / 15), (real)(1.0 / 17),
-    (real)(1.0 / 19), (real)(1.0 / 21), (real)(1.0 / 23), (real)(1.0 / 25),
-    (real)(1.0 / 27), (real)(1.0 / 29),
-};
-enum { LOG_TERMS = CW_DOUBLE ? 10 : 4, LOG1P_TERMS = CW_DOUBLE ? 14 : 6 };
-
-/* c[0] + c[1] x + ... + c[n - 1] x**(n - 1) for an even n. Two coefficients at a time
- * take as many operations as one at a time, in half the depth. */
-INLINE vec series(const real *c, int n, vec x) {
+/* c[0] + c[1] x + ... + c[n - 1] x**(n - 1), or with -x. Two coefficients at a time take
+ * about as many operations as one at a time, in half the depth. */
+INLINE vec series(const real *c, int n, vec x, int sign) {
     const vec xx = x * x;
-    vec sum = fused(splat(c[n - 1]), x, splat(c[n - 2]));
-    UNROLLED for (int k = n - 4; k >= 0; k -= 2)
-        sum = fused(sum, xx, fused(splat(c[k + 1]), x, splat(c[k])));
+    int k = n - 2 - n % 2;
+    vec sum = fused(splat(sign * c[k + 1]), x, splat(c[k]));
+    if (n % 2) sum = fused(splat(c[n - 1]), xx, sum);
+    UNROLLED for (k -= 2; k >= 0; k -= 2)
+        sum = fused(sum, xx, fused(splat(sign * c[k + 1]), x, splat(c[k])));
     return sum;
+}
+
+/* 1 + c[0] x + c[1] x**2 + ... What is next to 1 is added last: its rounding counts. */
+INLINE vec one_and(const real *c, int n, vec x) {
+    return fused(x, series(c, n, x, 1), splat(1));
 }
 
 INLINE vec v_abs(vec x) { return (vec)((ivec)x & ~(ivec)splat((real)-0.0)); }
@@ -103,14 +90,15 @@ INLINE vec v_floor(vec x) {
 /* 2**k for the whole number k that was rounded by ROUNDER + EXPONENT_BIAS. */
 INLINE vec power_of_two(uvec rounded) { return (vec)(rounded << MANTISSA_BITS); }
 
-/* exp(r) - 1, for a difference of at most log(2)/2 either way. */
-INLINE vec small_expm1(vec r) {
-    return fused(r * r, series(EXP_SERIES, EXP_TERMS, r), r);
+/* exp(r) or exp(-r), for a difference of at most log(2)/2 either way. */
+INLINE vec small_exp(vec r, int sign) {
+    const vec rest = series(EXP_REST, TERMS(EXP_REST), r, sign);
+    return fused(r * r, rest, sign > 0 ? 1 + r : 1 - r);
 }
 
-/* x - k log(2) */
-INLINE vec reduced(vec x, vec k) {
-    return fused(-k, splat(LN2_LOW), fused(-k, splat(LN2_HIGH), x));
+/* x + k log(2) */
+INLINE vec moved(vec x, vec k) {
+    return fused(k, splat(LN2_LOW), fused(k, splat(LN2_HIGH), x));
 }
 
 /* 2**k goes on in two halves, because the results reach from 2**-149 to 2**128. */
@@ -119,43 +107,38 @@ INLINE vec v_exp(vec x) {
     const vec y = at_least(at_most(x, BY_DTYPE(710, 89)), BY_DTYPE(-746, -104));
     const vec rounded = fused(y, splat(LOG2_E), splat(rounder));
     const uvec all = (uvec)rounded, half = all >> 1;
-    const vec small = 1 + small_expm1(reduced(y, rounded - rounder));
+    const vec small = small_exp(moved(y, rounder - rounded), 1);
     return (small * power_of_two(half)) * power_of_two(all - half);
 }
 
-/* In the next two what waits for nothing stands beside what everything waits for: a small
- * cell's step is as long as they are. */
-
-/* 1 / (1 + exp(-x)). Beyond the lower limit 2**k has no room, and the result is 0. */
-INLINE vec v_sigmoid(vec x) {
-    const real rounder = ROUNDER + EXPONENT_BIAS, lowest = BY_DTYPE(-709.4, -88.3);
-    const vec y = at_least(at_most(x, 50), lowest);
-    const vec rounded = fused(-y, splat(LOG2_E), splat(rounder));
-    const vec power = power_of_two((uvec)rounded);
-    const vec expm1 = small_expm1(reduced(-y, rounded - rounder));
-    return one_if(x >= lowest) / fused(power, expm1, 1 + power);
-}
-
-/* (exp(2|x|) - 1) / (exp(2|x|) + 1), without subtracting nearly equal numbers: for
- * k = 0 the difference is the series alone, so that tanh(1e-30) is 1e-30. And k is so
- * small, at most 32, or 64 in double, that one part of log(2) will do. */
-INLINE vec v_tanh(vec x) {
+/* exp(-|x|), whose power of two has room as it is: at the limit it is 0. */
+INLINE vec exp_below_1(vec x) {
     const real rounder = ROUNDER + EXPONENT_BIAS;
-    const vec size = at_most(v_abs(x), BY_DTYPE(22, 11));
-    const vec rounded = fused(size, splat(2 * LOG2_E), splat(rounder));
+    const vec size = at_most(v_abs(x), BY_DTYPE(709, 88));
+    const vec rounded = fused(size, splat(-LOG2_E), splat(rounder));
+    return power_of_two((uvec)rounded) * small_exp(moved(size, rounded - rounder), -1);
+}
+
+/* 1 / (1 + exp(-x)). At the lower limit 2**k is infinite, and the result 0. */
+INLINE vec v_sigmoid(vec x) {
+    const real rounder = ROUNDER + EXPONENT_BIAS;
+    const vec y = at_least(at_most(x, 50), BY_DTYPE(-710, -89));
+    const vec rounded = fused(y, splat(-LOG2_E), splat(rounder));
     const vec power = power_of_two((uvec)rounded);
-    const vec rest = fused(rounder - rounded, splat(LN2), size + size);
-    const vec expm1 = small_expm1(rest);
-    return with_sign(fused(power, expm1, power - 1) / fused(power, expm1, power + 1), x);
+    return 1 / fused(power, small_exp(moved(y, rounded - rounder), -1), splat(1));
 }
 
-/* 2 atanh(s), for log(m) with s = (m - 1) / (m + 1). */
-INLINE vec twice_atanh(vec s, int terms) {
-    const vec twice = s + s, square = s * s;
-    return fused(twice, square * series(ATANH_SERIES, terms, square), twice);
+/* It goes on beyond 1 where tanh is 1 already, so that neither rounding nor an infinite x
+ * leads astray. */
+INLINE vec v_tanh(vec x) {
+    const vec square = at_most(x * x, BY_DTYPE(364.5, 81.5));
+    const vec over = series(TANH_OVER, TERMS(TANH_OVER), square, 1);
+    const vec under = one_and(TANH_UNDER, TERMS(TANH_UNDER), square);
+    const vec sum = fused(x, over / under, x * BY_DTYPE(1. / 32, 107. / 1024));
+    return at_least(at_most(sum, 1), -1);
 }
 
-/* x = 2**k m with m between sqrt(1/2) and sqrt(2); the exponent's bits give k. */
+/* x = 2**k m with m between sqrt(1/2) and sqrt(2), log(m) = 2 atanh(s); the exponent's bits give k. */
 INLINE vec v_log(vec x) {
     const real lift = BY_DTYPE(18014398509481984.0, 16777216.0);
     const ivec subnormal = x < SMALLEST_NORMAL;
@@ -165,24 +148,25 @@ INLINE vec v_log(vec x) {
     const vec m = (vec)(bits - (exponent << MANTISSA_BITS));
     vec k = (vec)(exponent + (uvec)splat(ROUNDER)) - ROUNDER;
     k = choose(subnormal, k - BY_DTYPE(54, 24), k);
-    const vec rest = twice_atanh((m - 1) / (m + 1), LOG_TERMS);
-    const vec result = fused(k, splat(LN2_HIGH), fused(k, splat(LN2_LOW), rest));
+    const vec s = (m - 1) / (m + 1), twice = s + s, square = s * s;
+    const vec rest = square * series(ATANH_REST, TERMS(ATANH_REST), square, 1);
+    const vec low = fused(k, splat(LN2_LOW), fused(twice, rest, twice));
+    const vec result = fused(k, splat(LN2_HIGH), low);
     const vec edge = choose(x == 0, splat(-INFINITY), splat(NAN));
     /* What compares with nothing, and infinity, are their own logarithms. */
     return choose(x < INFINITY, choose(x > 0, result, edge), x);
 }
 
 /* log(1 + z) for 0 <= z <= 1 */
-INLINE vec log1p_of_share(vec z) { return twice_atanh(z / (2 + z), LOG1P_TERMS); }
+INLINE vec log1p_of_share(vec z) {
+    const vec over = series(LOG1P_REST_OVER, TERMS(LOG1P_REST_OVER), z, 1);
+    return fused(z * z, over / one_and(LOG1P_REST_UNDER, TERMS(LOG1P_REST_UNDER), z), z);
+}
 
 /* log(1 + exp(x)) and log(sigmoid(x)): the larger part is exact, the smaller one is a
  * logarithm near 1. */
-INLINE vec v_softplus(vec x) {
-    return at_least(x, 0) + log1p_of_share(v_exp(-v_abs(x)));
-}
-INLINE vec v_log_sigmoid(vec x) {
-    return at_most(x, 0) - log1p_of_share(v_exp(-v_abs(x)));
-}
+INLINE vec v_softplus(vec x) { return at_least(x, 0) + log1p_of_share(exp_below_1(x)); }
+INLINE vec v_log_sigmoid(vec x) { return at_most(x, 0) - log1p_of_share(exp_below_1(x)); }
 
 /* Lane by lane through the C library: rare in cells, and right for every argument. */
 static inline __attribute__((unused)) vec v_sin(vec x) {

@@ -17,6 +17,7 @@
 #include "configuration.h"
 #include "abi.h"
 #include "vectors.h"
+#include "coefficients.h"
 #include "functions.h"
 #include "multiply.h"
 #include "threads.h"
