@@ -26,21 +26,21 @@ DIGITS = 50
 POINTS = 2_000
 """Where the error is looked at, to find where it is largest."""
 ROUNDS = 30
-TANH_SLOPE = {"float": mpf(107) / 1024, "double": mpf(1) / 32}
+TANH_SLOPE = {"float": mpf(101) / 1024, "double": mpf(1) / 32}
 """Near tanh(x) / x where tanh is nearly 1, so that what is rounded in the quotient
 counts less, but below it, so that an infinite x is right. It and 1 less it have few
-digits: for small x, tanh(x) is x. Of the multiples of 1 / 1024 from 1 / 16 to 1 / 9 the
-one for float leaves the smallest error of all floats where there is no fused
-multiply-add, 2.91e-7, and 2.64e-7 where there is; 0 leaves more than 3e-7 in both."""
+digits, so that tanh(x) is x for small x where multiply-adds are fused. Of the multiples
+of 1 / 1024 from 1 / 16 to 11 / 100, the one for float leaves as small an error of all
+floats as any but for a hundredth: 2.54e-7, or 2.94e-7 where nothing is fused."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """A function, where it is approximated, and by how many terms in each dtype.
 
-    No term `under` the line is a polynomial. `of_all` is the share that the function
-    has of what is computed with it, at most: only so much of its error is left there.
-    The `slope` is taken out: over the line stands what the function is less that.
+    Zero terms under the line mean a polynomial. The function f is the rest of another
+    one, `begins(x) + behind(x) f(x)`, whose relative error is what counts. With a
+    `slope`, the table is of ``1 + x f(x)`` less that, and `high` is told.
     """
 
     name: str
@@ -49,13 +49,19 @@ class Wanted:
     low: Number
     high: Number
     terms: dict[str, tuple[int, int]]
-    of_all: Number
+    begins: Callable[[Number], Number]
+    behind: Callable[[Number], Number]
     slope: Number | None = None
+
+    def share(self, x: Number) -> Number:
+        """Return the part that the rest is of the whole."""
+        rest = self.behind(x) * self.function(x)
+        return rest / (self.begins(x) + rest)
 
 
 def exp_rest(r: Number) -> Number:
-    """Return (exp(r) - 1 - r) / r**2, also where that has no digits."""
-    return (mp.exp(r) - 1 - r) / r**2 if abs(r) > mpf(10) ** -20 else mpf(1) / 2
+    """Return (exp(r) - 1 - r) / r**2."""
+    return (mp.exp(r) - 1 - r) / r**2
 
 
 def atanh_rest(square: Number) -> Number:
@@ -63,14 +69,24 @@ def atanh_rest(square: Number) -> Number:
     return (mp.atanh(sqrt(square)) / sqrt(square) - 1) / square
 
 
-def tanh_quotient(square: Number) -> Number:
-    """Return tanh(x) / x for x**2."""
-    return tanh(sqrt(square)) / sqrt(square)
+def tanh_rest(square: Number) -> Number:
+    """Return (tanh(x) / x - 1) / x**2 for x**2."""
+    return (tanh(sqrt(square)) / sqrt(square) - 1) / square
 
 
 def log1p_rest(z: Number) -> Number:
-    """Return (log(1 + z) - z) / z**2."""
-    return (log1p(z) - z) / z**2
+    """Return (log(1 + z) / z - 1) / z."""
+    return (log1p(z) / z - 1) / z
+
+
+def one(_: Number) -> Number:
+    """Return what most functions here begin with, over x."""
+    return mpf(1)
+
+
+def same(x: Number) -> Number:
+    """Return the power of x that the rest belongs to."""
+    return x
 
 
 def wanted(dtype: str) -> Sequence[Wanted]:
@@ -79,16 +95,18 @@ def wanted(dtype: str) -> Sequence[Wanted]:
     # log(m) for m from sqrt(1/2) to sqrt(2) is 2 atanh((m - 1) / (m + 1)).
     square = ((sqrt(mpf(2)) - 1) / (sqrt(mpf(2)) + 1)) ** 2 * mpf("1.0001")
     # Where tanh is nearer to 1 than any number below 1.
-    one = {"float": mpf("9.05"), "double": mpf("19.1")}[dtype]
+    end = {"float": mpf("9.05"), "double": mpf("19.1")}[dtype]
     return (
         Wanted(
             "EXP_REST",
             "(exp(r) - 1 - r) / r**2 for |r| <= log(2) / 2",
             exp_rest,
             -half,
-            half,
+            # No middle at 0, where the rest does not count.
+            half * mpf("1.0001"),
             {"float": (5, 0), "double": (10, 0)},
-            exp_rest(-half) * half**2 / mp.exp(-half),
+            lambda r: 1 + r,
+            lambda r: r**2,
         ),
         Wanted(
             "ATANH_REST",
@@ -97,27 +115,29 @@ def wanted(dtype: str) -> Sequence[Wanted]:
             mpf(0),
             square,
             {"float": (3, 0), "double": (7, 0)},
-            square * atanh_rest(square),
+            one,
+            same,
         ),
         Wanted(
             "TANH",
-            f"tanh(x) / x - {nstr(TANH_SLOPE[dtype], 10)} by x**2, "
-            f"for |x| <= {nstr(one, 4)}",
-            tanh_quotient,
+            f"tanh(x) / x less the slope, by x**2, for |x| <= {nstr(end, 4)}",
+            tanh_rest,
             mpf(0),
-            one**2,
-            {"float": (5, 5), "double": (10, 10)},
-            mpf(1),
-            slope=TANH_SLOPE[dtype],
+            end**2,
+            {"float": (4, 5), "double": (9, 10)},
+            one,
+            same,
+            TANH_SLOPE[dtype],
         ),
         Wanted(
             "LOG1P_REST",
-            "(log(1 + z) - z) / z**2 for 0 <= z <= 1",
+            "(log(1 + z) / z - 1) / z for 0 <= z <= 1",
             log1p_rest,
             mpf(0),
             mpf(1),
             {"float": (3, 4), "double": (6, 7)},
-            1 / log(2) - 1,
+            one,
+            same,
         ),
     )
 
@@ -149,15 +169,16 @@ def chebyshev(low: Number, high: Number, count: int) -> list[Number]:
 def through(task: Wanted, points: Sequence[Number], over: int, under: int) -> Quotient:
     """Return the quotient whose errors in the points are of one size, signs changing.
 
-    Its equation has products of the error and the coefficients under the line: they are
-    made linear about the last solution, until it stays.
+    P / (Q f) - 1 is the error over the share that f has of the whole. That has products
+    of the error and the coefficients under the line: they are made linear about the
+    last solution, until it stays.
     """
     count, scale = len(points), max(abs(task.low), abs(task.high))
     error, below, solution = mpf(0), [mpf(1), *[mpf(0)] * (under - 1)], []
     for _ in range(ROUNDS):
         rows, right = matrix(count, count), matrix(count, 1)
         for i, x in enumerate(points):
-            s, f, sign = x / scale, task.function(x), (-1) ** i
+            s, f, sign = x / scale, task.function(x), (-1) ** i / task.share(x)
             last = mp.polyval(list(reversed(below)), s)
             for j in range(over):
                 rows[i, j] = s**j / f
@@ -177,7 +198,7 @@ def extrema(task: Wanted, found: Quotient) -> list[tuple[Number, Number]]:
     """Return where the relative error is largest between its zeros, and how large."""
     result: list[tuple[Number, Number]] = []
     for x in chebyshev(task.low, task.high, POINTS):
-        error = found(x) / task.function(x) - 1
+        error = (found(x) / task.function(x) - 1) * task.share(x)
         if not result or (error > 0) != (result[-1][1] > 0):
             result.append((x, error))
         elif abs(error) > abs(result[-1][1]):
@@ -208,12 +229,10 @@ def best(task: Wanted, dtype: str) -> Quotient:
 
 
 def table(name: str, coefficients: Sequence[Number], scale: Number, dtype: str) -> str:
-    """Return a table of coefficients as C, but for a first one that is 1."""
+    """Return a table of coefficients as C."""
     digits, suffix = {"float": (9, "f"), "double": (17, "")}[dtype]
     shown = partial(nstr, n=digits, min_fixed=-1, max_fixed=1)
     numbers = [f"{shown(c / scale**k)}{suffix}" for k, c in enumerate(coefficients)]
-    if coefficients[0] == 1:
-        numbers.pop(0)
     lines = "".join(f"    {each},\n" for each in numbers)
     return f"static const real {name}[] UNUSED = {{\n{lines}}};\n"
 
@@ -227,24 +246,27 @@ def tables(dtype: str) -> str:
 def tables_of(task: Wanted, dtype: str) -> str:
     """Return the tables of one function as C."""
     found = best(task, dtype)
-    text = f"/* {task.what}:\n * {nstr(found.error * task.of_all, 2)} */\n"
-    if len(found.under) == 1:
-        return text + table(task.name, found.over, found.scale, dtype)
-    over = found.over
+    over, under, scale = found.over, found.under, found.scale
+    text = f"/* {task.what}: {nstr(found.error, 2)} */\n"
+    if len(under) == 1:
+        return text + table(task.name, over, scale, dtype)
     if task.slope is not None:
-        pairs = zip(over, found.under, strict=True)
-        over = [p - task.slope * q for p, q in pairs]
-        over[0] = 1 - task.slope
-    text += table(f"{task.name}_OVER", over, found.scale, dtype)
-    return text + table(f"{task.name}_UNDER", found.under, found.scale, dtype)
+        text += f"#define {task.name}_SLOPE ((real){nstr(task.slope, 17)})\n"
+        text += f"#define {task.name}_END ((real){nstr(task.high, 17)})\n"
+        over = [(1 - task.slope) * q for q in under]
+        for k, p in enumerate(found.over):
+            over[k + 1] += scale * p
+    text += table(f"{task.name}_OVER", over, scale, dtype)
+    scaled_up = [q / scale for q in under[1:]]
+    return text + table(f"{task.name}_UNDER", scaled_up, scale, dtype)
 
 
 def header() -> str:
     """Return the whole file."""
     return f"""\
-/* Best approximations in relative error, the lowest power first, as studies/minimax.py
- * writes them, and what each leaves of error in the function that it is for. A 1 that a
- * table under a line begins with is left out. */
+/* Best approximations, the lowest power first, as studies/minimax.py writes them, and
+ * what relative error each leaves in the function that it is for. A 1 that every table
+ * under a line begins with is left out. Goes between vectors.h and functions.h. */
 #define UNUSED __attribute__((unused))
 
 #if CW_DOUBLE

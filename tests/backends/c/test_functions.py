@@ -224,11 +224,19 @@ def test_nan_stays_in_its_lane(library: Library, name: str):
 
 
 def test_tanh_and_sigmoid_of_tiny_and_large_arguments(library: Library):
-    """tanh(x) is x for tiny x, to the last bit, and odd; sigmoid(-80) is exp(-80)."""
-    tiny = np.array([1e-30, -1e-30, 1e-12, np.finfo(library.dtype).tiny / 4])
-    tiny = tiny.astype(library.dtype)
-    assert same_bits(library.unary("tanh", tiny), tiny)
+    """tanh(x) is x for tiny x and tanh is odd; sigmoid(-80) is exp(-80).
+
+    To the last bit where multiply-adds are fused; else products are rounded too.
+    """
     x = arguments(library.dtype, 200_000)
+    tiny = x[np.abs(x) < 1e-9]
+    found = library.unary("tanh", tiny)
+    if library.target.level == "x86-64":
+        assert relative_errors(found, tiny.astype(np.float64)).max() <= (
+            TOLERANCES["vector functions", library.target.dtype].bound
+        )
+    else:
+        assert same_bits(found, tiny)
     assert same_bits(library.unary("tanh", -x), -library.unary("tanh", x))
     low = np.array([-80.0, -60.0]).astype(library.dtype)
     found = library.unary("sigmoid", low)
@@ -237,10 +245,10 @@ def test_tanh_and_sigmoid_of_tiny_and_large_arguments(library: Library):
 
 
 def test_tanh_of_every_float(library: Library):
-    """None where it is neither x nor 1 is further off than said; none is above 1."""
+    """None, from where it is not x to where it is 1, is further off, or more than 1."""
     if library.dtype != np.float32:
         pytest.skip("there are too many doubles")
-    first, last = np.array([0.0625, 9.5], np.float32).view(np.int32)
+    first, last = np.array([2.0**-12, 9.5], np.float32).view(np.int32)
     bound = TOLERANCES["vector functions", "float32"].bound
     for start in range(first, last, 2**22):
         end = min(start + 2**22, last)

@@ -5,8 +5,8 @@
  * (double) wherever the result is a normal number. Below that, a result has the
  * absolute error of a subnormal number, or is 0.
  *
- * Must not see -ffast-math, which would take away both the NaNs and the rounding by
- * ROUNDER.
+ * Goes behind vectors.h and coefficients.h. Must not see -ffast-math, which would take
+ * away both the NaNs and the rounding by ROUNDER.
  */
 #include <math.h>
 
@@ -34,15 +34,15 @@
 
 #define TERMS(table) ((int)(sizeof(table) / sizeof *(table)))
 
-/* c[0] + c[1] x + ... + c[n - 1] x**(n - 1), or with -x. Two coefficients at a time take
- * about as many operations as one at a time, in half the depth. */
+/* c[0] + c[1] x + ... + c[n - 1] x**(n - 1), or with -x, of two terms at least. Two at a
+ * time take about as many operations as one at a time, in half the depth. */
 INLINE vec series(const real *c, int n, vec x, int sign) {
     const vec xx = x * x;
-    int k = n - 2 - n % 2;
-    vec sum = fused(splat(sign * c[k + 1]), x, splat(c[k]));
-    if (n % 2) sum = fused(splat(c[n - 1]), xx, sum);
-    UNROLLED for (k -= 2; k >= 0; k -= 2)
-        sum = fused(sum, xx, fused(splat(sign * c[k + 1]), x, splat(c[k])));
+    vec sum = splat(n % 2 ? c[n - 1] : 0);
+    UNROLLED for (int k = n / 2 * 2 - 2; k >= 0; k -= 2) {
+        const vec pair = fused(splat((real)sign * c[k + 1]), x, splat(c[k]));
+        sum = k + 2 < n ? fused(sum, xx, pair) : pair;
+    }
     return sum;
 }
 
@@ -128,17 +128,18 @@ INLINE vec v_sigmoid(vec x) {
     return 1 / fused(power, small_exp(moved(y, rounded - rounder), -1), splat(1));
 }
 
-/* It goes on beyond 1 where tanh is 1 already, so that neither rounding nor an infinite x
- * leads astray. */
+/* x (slope + quotient), of which only x grows where tanh is 1 already. It is cut at 1,
+ * so that neither rounding nor an infinite x leads astray. */
 INLINE vec v_tanh(vec x) {
-    const vec square = at_most(x * x, BY_DTYPE(364.5, 81.5));
+    const vec square = at_most(x * x, TANH_END);
     const vec over = series(TANH_OVER, TERMS(TANH_OVER), square, 1);
     const vec under = one_and(TANH_UNDER, TERMS(TANH_UNDER), square);
-    const vec sum = fused(x, over / under, x * BY_DTYPE(1. / 32, 107. / 1024));
+    const vec sum = fused(x, over / under, x * TANH_SLOPE);
     return at_least(at_most(sum, 1), -1);
 }
 
-/* x = 2**k m with m between sqrt(1/2) and sqrt(2), log(m) = 2 atanh(s); the exponent's bits give k. */
+/* x = 2**k m with m between sqrt(1/2) and sqrt(2), of which log(m) = 2 atanh(s); the
+ * exponent's bits give k. */
 INLINE vec v_log(vec x) {
     const real lift = BY_DTYPE(18014398509481984.0, 16777216.0);
     const ivec subnormal = x < SMALLEST_NORMAL;
@@ -160,28 +161,33 @@ INLINE vec v_log(vec x) {
 /* log(1 + z) for 0 <= z <= 1 */
 INLINE vec log1p_of_share(vec z) {
     const vec over = series(LOG1P_REST_OVER, TERMS(LOG1P_REST_OVER), z, 1);
-    return fused(z * z, over / one_and(LOG1P_REST_UNDER, TERMS(LOG1P_REST_UNDER), z), z);
+    const vec under = one_and(LOG1P_REST_UNDER, TERMS(LOG1P_REST_UNDER), z);
+    return fused(z * z, over / under, z);
 }
 
 /* log(1 + exp(x)) and log(sigmoid(x)): the larger part is exact, the smaller one is a
  * logarithm near 1. */
-INLINE vec v_softplus(vec x) { return at_least(x, 0) + log1p_of_share(exp_below_1(x)); }
-INLINE vec v_log_sigmoid(vec x) { return at_most(x, 0) - log1p_of_share(exp_below_1(x)); }
+INLINE vec v_softplus(vec x) {
+    return at_least(x, 0) + log1p_of_share(exp_below_1(x));
+}
+INLINE vec v_log_sigmoid(vec x) {
+    return at_most(x, 0) - log1p_of_share(exp_below_1(x));
+}
 
 /* Lane by lane through the C library: rare in cells, and right for every argument. */
-static inline __attribute__((unused)) vec v_sin(vec x) {
+static inline UNUSED vec v_sin(vec x) {
     for (int i = 0; i < LANES; i++) x[i] = LIBM(sin)(x[i]);
     return x;
 }
-static inline __attribute__((unused)) vec v_cos(vec x) {
+static inline UNUSED vec v_cos(vec x) {
     for (int i = 0; i < LANES; i++) x[i] = LIBM(cos)(x[i]);
     return x;
 }
-static inline __attribute__((unused)) vec lanewise_fmod(vec a, vec b) {
+static inline UNUSED vec lanewise_fmod(vec a, vec b) {
     for (int i = 0; i < LANES; i++) a[i] = LIBM(fmod)(a[i], b[i]);
     return a;
 }
-static inline __attribute__((unused)) vec lanewise_pow(vec a, real n) {
+static inline UNUSED vec lanewise_pow(vec a, real n) {
     for (int i = 0; i < LANES; i++) a[i] = LIBM(pow)(a[i], n);
     return a;
 }
