@@ -1,7 +1,7 @@
 """What `page.py` says of the limits of the kernels, and of what was tried."""
 
-KERNELS = """The kernels are those before the first two rows of "What was tried": the
-machines of the days after had no AVX-512."""
+KERNELS = """The kernels are those before the first two rows of "What was tried", which
+were measured on a machine without AVX-512."""
 LIMITS = (
     """Below, the peer's time over ours (of medians, where the tables above have the
     median of ratios), and over the time that the same products take at the best rate of

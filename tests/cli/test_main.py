@@ -321,6 +321,17 @@ def test_terminal_without_unicode_still_answers(monkeypatch: pytest.MonkeyPatch)
     assert b"4HI + 4H? + 4H" in written.getvalue()
 
 
+def test_a_second_interrupt_ends_without_a_traceback(monkeypatch: pytest.MonkeyPatch):
+    """Who presses Ctrl-C once more, while the first one is answered, sees no code."""
+
+    class Output(io.StringIO):
+        def flush(self) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("sys.stdout", Output())
+    assert main(["cells"]) == 130
+
+
 def test_cell_names_complete():
     """A shell is offered the cells that begin as what is typed."""
     assert complete_cell("rh") == ["rhn", "rhn_coupled"]

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from .arguments import examples
-from .faults import Commands, close_output, own_fault
+from .faults import INTERRUPTED, Commands, close_output, own_fault
 from .output import write_lines
 
 app = typer.Typer(
@@ -62,11 +62,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # A terminal without ² shows ?, rather than no answer.
             stream.reconfigure(errors="replace")
-    status = _run(arguments)
     try:
+        status = _run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
         return close_output()
+    except KeyboardInterrupt:
+        # One more, while the first one is answered.
+        return INTERRUPTED
     return status
 
 

@@ -111,31 +111,39 @@ INLINE vec v_exp(vec x) {
     return (small * power_of_two(half)) * power_of_two(all - half);
 }
 
-/* exp(-|x|), whose power of two has room as it is: at the limit it is 0. */
-INLINE vec exp_below_1(vec x) {
+/* exp(-y) as a product, for one whose power of two has room as it is: beyond the largest
+ * exponent it is infinite, and below the smallest one 0. */
+typedef struct {
+    vec power, small;
+} Product;
+
+INLINE Product exp_of_minus(vec y) {
     const real rounder = ROUNDER + EXPONENT_BIAS;
-    const vec size = at_most(v_abs(x), BY_DTYPE(709, 88));
-    const vec rounded = fused(size, splat(-LOG2_E), splat(rounder));
-    return power_of_two((uvec)rounded) * small_exp(moved(size, rounded - rounder), -1);
+    const vec rounded = fused(y, splat(-LOG2_E), splat(rounder));
+    const vec small = small_exp(moved(y, rounded - rounder), -1);
+    return (Product){power_of_two((uvec)rounded), small};
 }
 
-/* 1 / (1 + exp(-x)). At the lower limit 2**k is infinite, and the result 0. */
+/* exp(-|x|), which is 0 at the limit. */
+INLINE vec exp_below_1(vec x) {
+    const Product e = exp_of_minus(at_most(v_abs(x), BY_DTYPE(709, 88)));
+    return e.power * e.small;
+}
+
+/* 1 / (1 + exp(-x)), which is 0 at the lower limit. */
 INLINE vec v_sigmoid(vec x) {
-    const real rounder = ROUNDER + EXPONENT_BIAS;
     const vec y = at_least(at_most(x, 50), BY_DTYPE(-710, -89));
-    const vec rounded = fused(y, splat(-LOG2_E), splat(rounder));
-    const vec power = power_of_two((uvec)rounded);
-    return 1 / fused(power, small_exp(moved(y, rounded - rounder), -1), splat(1));
+    const Product e = exp_of_minus(y);
+    return 1 / fused(e.power, e.small, splat(1));
 }
 
 /* x (slope + quotient), of which only x grows where tanh is 1 already. It is cut at 1,
- * so that neither rounding nor an infinite x leads astray. */
+ * so that rounding does not lead astray. */
 INLINE vec v_tanh(vec x) {
     const vec square = at_most(x * x, TANH_END);
     const vec over = series(TANH_OVER, TERMS(TANH_OVER), square, 1);
     const vec under = one_and(TANH_UNDER, TERMS(TANH_UNDER), square);
-    const vec sum = fused(x, over / under, x * TANH_SLOPE);
-    return at_least(at_most(sum, 1), -1);
+    return at_least(at_most(x * (TANH_SLOPE + over / under), 1), -1);
 }
 
 /* x = 2**k m with m between sqrt(1/2) and sqrt(2), of which log(m) = 2 atanh(s); the
