@@ -252,7 +252,7 @@ void run(const Job *job, const int64_t *threads)
 {
     const int64_t cost = job->steps * job->rows * job->width * 16;
     const int64_t pieces = job->rows * job->chunks;
-    in_parallel(0, threads, run_chunks, (void *)job, pieces, cost);
+    in_parallel(0, threads, run_chunks, (void *)job, pieces, pays(cost));
     if (job->chunks == 2)
-        in_parallel(0, threads, run_mends, (void *)job, 2 * job->rows, cost);
+        in_parallel(0, threads, run_mends, (void *)job, 2 * job->rows, pays(cost));
 }

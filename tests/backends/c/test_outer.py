@@ -27,7 +27,7 @@ def expected(each: OuterProducts) -> torch.Tensor:
     return torch.stack([a.T @ b for a, b in pairs]).view_as(total)
 
 
-@pytest.mark.parametrize("rows", [2, 95, 97, 700, 1500])
+@pytest.mark.parametrize("rows", [2, 255, 257, 700, 1500])
 def test_first_rows_may_lie_elsewhere(rows: int):
     """A state before the first step does; the sum is the same, to the bit.
 

@@ -23,6 +23,7 @@ from thread_runs import (
     CELLS,
     SHAPES,
     SHARED,
+    SHORT,
     Bits,
     all_bits,
     digest,
@@ -151,9 +152,8 @@ def test_a_forked_child_asks_for_no_team():
     assert in_process(program, PYTHONWARNINGS="ignore") == [0, 0]
 
 
-@pytest.mark.parametrize("inside", [False, True])
-def test_a_team_is_asked_for_where_it_pays(inside: bool):
-    """Long calls take all threads, short ones and those of a team's thread take one."""
+def noted_starts() -> tuple[list[int], Any]:
+    """Return a list, and what starts a team of one and notes how many were asked."""
     asked: list[int] = []
     work = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
@@ -162,12 +162,20 @@ def test_a_team_is_asked_for_where_it_pays(inside: bool):
         asked.append(count)
         work(function)(data)
 
+    return asked, start
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_team_is_asked_for_where_it_pays(inside: bool):
+    """Long calls take all threads, short ones and those of a team's thread take one."""
+    asked, start = noted_starts()
+
     @ctypes.CFUNCTYPE(ctypes.c_int)
     def is_inside() -> int:
         return inside
 
     pair = tuple(ctypes.cast(f, ctypes.c_void_p).value for f in (start, is_inside))
-    short = problem("gru", SHAPES[3], torch.float32)
+    short = problem("gru", SHORT, torch.float32)
     with mock.patch.object(threads, "team", return_value=pair):
         with_threads(2, lambda: [digest(run(*short)[0])])
         assert asked == []
@@ -176,6 +184,89 @@ def test_a_team_is_asked_for_where_it_pays(inside: bool):
             long = problem("gru", shape, torch.float32)
             with_threads(2, lambda long=long: [digest(run(*long)[0])])
             assert set(asked) == (set() if inside else {2})
+
+
+def test_a_team_that_may_still_spin_is_asked_for_less():
+    """A call that comes soon behind the last one takes more threads, with its bits."""
+    asked, start = noted_starts()
+    pair = ctypes.cast(start, ctypes.c_void_p).value, 0
+    layer, x = problem("lstm", (100, 1, 64, 64), torch.float32)
+    with mock.patch.object(threads, "team", return_value=pair), torch.no_grad():
+        with_threads(2, lambda: [digest([layer(x)[0]])])
+        time.sleep(0.01)
+        asked.clear()
+        # Both directions of the layer are one kernel's: only the first comes late.
+        first = with_threads(2, lambda: [digest([layer(x)[0]])])
+        assert asked == [2]
+        # Something else may have the machine between two calls, but not every time.
+        for _ in range(50):
+            asked.clear()
+            assert with_threads(2, lambda: [digest([layer(x)[0]])]) == first
+            if asked == [2, 2]:
+                break
+        assert asked == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("T", "B", "I", "H"),
+    [
+        (1, 1, 3200, 304),
+        (1, 8, 304, 304),
+        (5, 1, 800, 304),
+        (6, 1, 304, 304),
+        (128, 1, 304, 304),
+        (129, 1, 304, 304),
+        (20, 3, 304, 304),
+        (43, 3, 304, 304),
+        (100, 1, 4000, 16),
+    ],
+)
+@pytest.mark.parametrize("count", [2, 3, 16, 17])
+def test_weights_that_are_packed_late(
+    T: int,
+    B: int,
+    I: int,  # noqa: E741  # the axis' name
+    H: int,
+    count: int,
+):
+    """As many rows as are one block or not, and fewer tiles than threads."""
+    layer, x = problem("lstm", (T, B, I, H), torch.float32)
+    with torch.no_grad():
+        alone = with_threads(1, lambda: [digest([layer(x)[0]])])
+        assert with_threads(count, lambda: [digest([layer(x)[0]])]) == alone
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nobody says which core it is")
+def test_a_thread_leaves_the_core_of_the_one_who_woke_it():
+    """It works on another one, and may go everywhere again."""
+    cores = os.sched_getaffinity(0)
+    if len(cores) < 2:
+        pytest.skip("there is no other core")
+    core = ctypes.CDLL(None).sched_getcpu
+    work = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+    seen: list[tuple[bool, set[int]]] = []
+
+    @ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_uint] * 2)
+    def start(function: int, data: int, *_: int) -> None:
+        own = core()
+
+        def come() -> None:
+            os.sched_setaffinity(0, {own})
+            os.sched_setaffinity(0, cores)
+            work(function)(data)
+            seen.append((core() != own, os.sched_getaffinity(0)))
+
+        thread = Thread(target=come)
+        thread.start()
+        thread.join()
+
+    pair = ctypes.cast(start, ctypes.c_void_p).value, 0
+    layer, x = problem("lstm", SHARED[0], torch.float32)
+    with mock.patch.object(threads, "team", return_value=pair), torch.no_grad():
+        for _ in range(5):
+            with_threads(2, lambda: [digest([layer(x)[0]])])
+    assert any(moved for moved, _ in seen)
+    assert all(mask == cores for _, mask in seen)
 
 
 @pytest.mark.parametrize(

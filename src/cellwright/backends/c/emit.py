@@ -11,6 +11,7 @@ from collections.abc import Container, Iterable, Sequence
 from cellwright.ir.formula import formula
 from cellwright.ir.sizes import Size
 from cellwright.passes.phases import Loop, Phase, Schedule, Whole
+from cellwright.passes.stages import Stage
 
 from .expressions import Statements
 from .identifiers import identifiers
@@ -53,6 +54,7 @@ class _Writer:
         self.names = identifiers(names)
         self.readers = readers_of(schedule)
         self.runs: list[Run] = []
+        self.ahead_runs = 0
 
     def head(self, title: str, backwards: bool) -> list[str]:
         """Return everything that stands before the phases."""
@@ -77,6 +79,7 @@ class _Writer:
             lines.append(f"    {name} = {len(items)}, /* {', '.join(items)} */")
         lines += [
             f"    RUNS = {len(self.runs)},",
+            f"    AHEAD_RUNS = {self.ahead_runs}, /* the first ones */",
             *(
                 f"    {stage.name}S = {len(phases)},"
                 for stage, phases in schedule.phases.items()
@@ -105,11 +108,13 @@ class _Writer:
             calls: list[str] = []
             for run in together(phases):
                 if len(run) == 1 and isinstance(run[0], Loop):
-                    yield from self._loop(index, run[0], memory)
+                    yield from self._loop(index, run[0], memory, stage)
                 else:
                     yield from self._by_rows(index, run, memory)
                 calls.append(f"    run_phase(phase_{index}, frame, member);")
                 index += len(run)
+            if stage == Stage.AHEAD:
+                self.ahead_runs = len(self.runs)
             name = stage.name.lower()
             yield f"static void {name}(const Frame *frame, Member *member)"
             yield from ["{", *(calls or ["    (void)frame, (void)member;"]), "}"]
@@ -235,10 +240,12 @@ class _Writer:
                     groups = memory.size(length(found.shape))
                     yield f"{function}({at}, {size}, {groups}, {to});"
 
-    def _loop(self, index: int, loop: Loop, memory: Memory) -> Iterable[str]:
+    def _loop(
+        self, index: int, loop: Loop, memory: Memory, stage: Stage
+    ) -> Iterable[str]:
         yield from self._body(index, loop, memory)
         if loop.accumulators:
-            yield from self._product_phase(index, loop, memory)
+            yield from self._product_phase(index, loop, memory, stage)
         else:
             yield f"LOOP_PHASE({index}, {self._walked(loop)})"
 
@@ -305,9 +312,12 @@ class _Writer:
                     place = f"frame->after[{i}] + row * frame->state_row[{i}] + {unit}"
                     yield f"store({place}, {value}, {lanes});"
 
-    def _product_phase(self, index: int, loop: Loop, memory: Memory) -> Iterable[str]:
+    def _product_phase(
+        self, index: int, loop: Loop, memory: Memory, stage: Stage
+    ) -> Iterable[str]:
         spread, calls = spread_of(loop), list[str]()
         sizes: list[str] = []
+        ready: list[str] = []
         widest, begun = 1, set[int]()
         for run in runs_of(self.graph, loop, spread):
             place = memory.place(run.operand)
@@ -319,12 +329,15 @@ class _Writer:
                 f"{run.first * spread}, {int(not own & begun)})"
             )
             sizes.append(f"frame->tile[{len(self.runs)}]")
+            if stage == Stage.AHEAD:
+                ready.append(f"READY({len(self.runs)})")
             begun |= own
             self.runs.append(run)
             widest = max(widest, len(run.matrices) * spread)
         count = len(loop.accumulators) * spread
         yield f"PRODUCT_PHASE({index}, {self._walked(loop)}, {count}, {widest},"
-        yield f"              {' + '.join(sizes)}, {' '.join(calls)})"
+        yield f"              {' + '.join(sizes)}, {' '.join(ready)},"
+        yield f"              {' '.join(calls)})"
 
 
 def _total(node: int) -> str:

@@ -12,7 +12,8 @@ typedef struct {
     int piece_rows;
     int64_t first_row; /* of the piece in the batch */
     int turned; /* whether tiles of weights come from the last to the first */
-    const real *packed[RUNS + 1];
+    int64_t first, steps; /* of the block */
+    real *packed[RUNS + 1];
     int64_t tile[RUNS + 1]; /* entries of a tile of these */
     const real *root[ROOTS + 1];
     const real *in[INPUTS + 1];

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "configuration.h"
 #include "abi.h"
@@ -35,6 +36,9 @@ enum {
     PIECE_ROWS = 48,
     /* Rows that a stage of a block sees, those of all its steps. */
     BLOCK_ROWS = 48,
+    /* Rows that may be one block where threads share all of it, and what they are made of
+     * still fits into their caches. */
+    ALL_ROWS = 128,
 };
 
 #include "step.h"
@@ -42,6 +46,7 @@ enum {
 typedef struct {
     int64_t cost; /* multiply-adds of all steps, roughly */
     int64_t pieces, steps; /* of a block */
+    int late; /* whether weights of what is ahead are packed while it is done */
     real *packed[RUNS + 1];
     real *sums; /* [rows / SUM_ROWS][sums_size] */
     int64_t sums_size;
@@ -54,6 +59,8 @@ static real *allocate(int64_t count)
     size_t bytes = (size_t)(count > 0 ? count : 1) * sizeof(real);
     return aligned_alloc(64, (bytes + 63) / 64 * 64);
 }
+
+#include "packing.h"
 
 /* The place of a piece in the batch: it begins with a row whose sums begin there too. */
 static int64_t first_row(const Job *job, const int64_t *slot, int64_t piece)
@@ -145,9 +152,9 @@ static void point_at(Frame *frame, int64_t t, int64_t step)
 }
 
 /* See all steps of a block as so many rows. */
-static void point_at_block(Frame *frame, int64_t steps)
+static void point_at_block(Frame *frame)
 {
-    frame->rows = (int)steps * frame->piece_rows;
+    frame->rows = (int)frame->steps * frame->piece_rows;
     for (int i = 0; i < BLOCKS; i++)
         frame->block[i] = frame->block_start[i];
 }
@@ -184,31 +191,48 @@ static void swap_states(Frame *frame)
     frame->turned ^= 1;
 }
 
+static void point_at_step(Frame *frame, int64_t step)
+{
+    point_at(frame, frame->first + (BACKWARDS ? -step : step), step);
+}
+
+/* Lay a block's inputs: no step of it looks at another, so they are shared out whole. Every
+ * thread has a frame of its own, which it may turn to any step. */
+static void lay_block(const Frame *own, int share, int shares)
+{
+    Frame *frame = (Frame *)own;
+    Member alone = {0};
+    int64_t from, to;
+    part_of(frame->steps, share, shares, &from, &to);
+    for (int64_t i = from; i < to; i++) {
+        point_at_step(frame, i);
+        lay(frame, &alone);
+    }
+}
+
 /* Run the steps from `begin` on, a block of them, in the order in which they come. */
 static void run_block(Frame *frame, Member *member, int64_t begin, int64_t steps)
 {
     const int64_t *slot = frame->slot;
-    int64_t first = BACKWARDS ? slot[SLOT_END] - 1 - (begin - slot[SLOT_BEGIN]) : begin;
-    int64_t way = BACKWARDS ? -1 : 1;
-    for (int64_t i = 0; LAYS && i < steps; i++) {
-        point_at(frame, first + way * i, i);
-        lay(frame, member);
-    }
+    frame->first = BACKWARDS ? slot[SLOT_END] - 1 - (begin - slot[SLOT_BEGIN]) : begin;
+    frame->steps = steps;
+    if (LAYS)
+        run_phase(lay_block, frame, member);
     if (AHEADS) {
-        point_at_block(frame, steps);
+        point_at_block(frame);
         ahead(frame, member);
     }
     for (int64_t i = 0; i < steps; i++) {
-        point_at(frame, first + way * i, i);
+        point_at_step(frame, i);
         step(frame, member);
         swap_states(frame);
     }
     if (BEHINDS) {
-        point_at_block(frame, steps);
+        point_at_block(frame);
         behind(frame, member);
     }
     for (int64_t i = 0; PUTS && i < steps; i++) {
-        point_at(frame, first + way * i, i);
+        point_at_step(frame, i);
         put(frame, member);
     }
 }
@@ -274,28 +298,10 @@ static void work_together(void *data)
     Job *job = team->data;
     Frame frame = new_frame(job, team->slot, job->scratch);
     Member member = join_gang(&job->gang);
+    take_places(&frame, job, member.own);
+    run_phase(pack_share, &frame, &member);
     for (int64_t piece = 0; piece < job->pieces; piece++)
         run_piece(job, &frame, &member, piece);
-}
-
-static void pack(void *data)
-{
-    Team *team = data;
-    const Job *job = team->data;
-    for (int64_t tile; (tile = next_piece(team)) >= 0;) {
-        int i = 0;
-        for (; tile >= tile_count(&runs[i], team->slot); i++)
-            tile -= tile_count(&runs[i], team->slot);
-        pack_tile(&runs[i], team->slot, tile, job->packed[i]);
-    }
-}
-
-static int64_t packed_total(const int64_t *slot)
-{
-    int64_t total = 0;
-    for (int i = 0; i < RUNS; i++)
-        total += tile_count(&runs[i], slot) * tile_size(&runs[i], slot);
-    return total;
 }
 
 /* Add the sums of all rows up, in their order. */
@@ -327,69 +333,73 @@ static int run_together(Job *job, const int64_t *slot)
     if (!job->scratch)
         return 1;
     const int64_t *threads = slot + SLOT_THREADS;
-    int failed =
-        in_parallel(slot, threads, work_together, job, job->gang.shares, job->cost);
+    int failed = in_parallel(slot, threads, work_together, job, job->gang.shares, 1);
     free(job->scratch);
     return failed;
 }
 
-/* Pack all weights into memory of `packed_total` entries. */
-static void pack_all(Job *job, const int64_t *slot, real *packed)
+static int run_alone(Job *job, const int64_t *slot)
 {
-    int64_t tiles = 0;
-    for (int i = 0; i < RUNS; i++) {
-        job->packed[i] = packed;
-        packed += tile_count(&runs[i], slot) * tile_size(&runs[i], slot);
-        tiles += tile_count(&runs[i], slot);
-    }
-    /* Moving an entry takes as long as sixteen multiply-adds. */
-    int64_t cost = 16 * packed_total(slot);
-    in_parallel(slot, slot + SLOT_THREADS, pack, job, tiles, cost);
+    const int64_t *threads = slot + SLOT_THREADS;
+    pack_all(job, slot);
+    return in_parallel(slot, threads, work, job, job->pieces, pays(job->cost));
 }
 
 static int run_job(Job *job, const int64_t *slot)
 {
-    const int64_t *threads = slot + SLOT_THREADS;
-    int failed = job->gang.shares > 1
-                     ? run_together(job, slot)
-                     : in_parallel(slot, threads, work, job, job->pieces, job->cost);
+    int failed = job->gang.shares > 1 ? run_together(job, slot) : run_alone(job, slot);
     if (!failed)
         finish_sums(job, slot);
     return failed;
 }
 
-/* Decide how the work is shared out. Nothing of it changes a bit of the result. */
-static void plan(Job *job, const int64_t *slot)
+/* Decide how the work is shared out. Nothing of it changes a bit of the result.
+ *
+ * soon: whether the call comes soon behind the last one. */
+static void plan(Job *job, const int64_t *slot, int soon)
 {
     int64_t rows = slot[SLOT_ROWS], steps = slot[SLOT_END] - slot[SLOT_BEGIN];
     int64_t threads = team_size(slot + SLOT_THREADS), step = rows * step_cost(slot);
     int few = rows < threads * (packed_total(slot) < LARGE ? SUM_ROWS : TOGETHER_ROWS);
     job->cost = step * steps;
-    int pays = step >= TOGETHER_FROM && job->cost >= TOGETHER_FROM_ALL;
-    job->gang.shares = few && pays ? (int)smaller(threads, MOST_SHARES) : 1;
+    int together = few && pays_together(step, job->cost, soon);
+    job->gang.shares = together ? (int)smaller(threads, MOST_SHARES) : 1;
     job->pieces = piece_count(rows, job->gang.shares > 1 ? 1 : threads);
     int64_t most = most_rows(job, slot), in_block = BLOCK_ROWS / (most > 0 ? most : 1);
+    job->late = packs_late(job, slot, steps);
+    in_block = job->late ? steps : in_block;
     job->steps = (AHEADS || BEHINDS) && in_block > 1 ? smaller(in_block, steps) : 1;
     for (int i = 0; i < SUMS; i++)
         job->sums_size += padded(slot[sum_size[i]]);
 }
 
+static int64_t nanoseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+/* When the last run ended. */
+static atomic_int_fast64_t last_end;
+
 /* Run all steps. Returns 0, or 1 when there was no memory. */
 __attribute__((visibility("default"))) int cellwright_run(const int64_t *slot)
 {
     Job job = {0};
-    plan(&job, slot);
+    plan(&job, slot, !BACKWARDS && nanoseconds() - atomic_load(&last_end) < SOON_WITHIN);
     int64_t groups = (slot[SLOT_ROWS] + SUM_ROWS - 1) / SUM_ROWS;
     real *packed = allocate(packed_total(slot));
     job.sums = allocate(groups * job.sums_size);
     int failed = !packed || !job.sums;
     if (!failed) {
         memset(job.sums, 0, (size_t)(groups * job.sums_size) * sizeof(real));
-        pack_all(&job, slot, packed);
+        place_packed(&job, slot, packed);
         failed = run_job(&job, slot);
     }
     free(packed);
     free(job.sums);
+    atomic_store(&last_end, nanoseconds());
     return failed;
 }
 

@@ -20,9 +20,9 @@
 enum {
     PANEL = MOST_ROWS,             /* left entries that are multiplied at a time, */
     WIDEST = ACCUMULATORS / PANEL, /* by so many vectors of right entries: a tile */
-    /* Rows that are packed at a time: a tile of them, 24 or 16 KiB, stays in the first
-     * cache. */
-    BLOCK = CW_BYTES > 32 ? 96 : 256,
+    /* Rows that are packed at a time. Fewer would go more often through the result; with
+     * more, what is packed and a piece of the result would leave the second cache. */
+    BLOCK = 256,
     /* Entries of a piece: its panels of floats stay in the second cache. */
     LEFTS = 48 * PANEL,
     RIGHTS = 512,
@@ -343,11 +343,11 @@ __attribute__((visibility("default"))) int cellwright_run(const int64_t *slot)
         Outer outer = outer_at(slot, i);
         cost += outer.heads * outer.lefts * outer.rights * outer.rows;
     }
-    int64_t threads = cost < SERIAL_BELOW ? 1 : team_size(slot + 1);
+    int64_t threads = pays(cost) ? team_size(slot + 1) : 1;
     for (int64_t i = 0; i < slot[0];) {
         Family family = family_at(slot, i, threads);
         pieces += pieces_of(&family);
         i += family.size;
     }
-    return in_parallel(slot, slot + 1, work, &threads, pieces, cost);
+    return in_parallel(slot, slot + 1, work, &threads, pieces, threads > 1);
 }

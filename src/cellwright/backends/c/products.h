@@ -129,13 +129,14 @@ static inline int tile_vectors(const Run *run, const int64_t *slot, int64_t unit
     return run->count > 1 ? run->spread : (int)smaller(run->spread, left);
 }
 
-static void pack_tile(const Run *run, const int64_t *slot, int64_t tile, real *packed)
+/* `packed` is the tile's own place. One copy: this is compiled for every cell. */
+static __attribute__((noinline)) void pack_tile(const Run *run, const int64_t *slot,
+                                                int64_t tile, real *packed)
 {
     int64_t unit = tile * run->spread * LANES, from, to;
     int vectors = tile_vectors(run, slot, unit);
     int64_t step = (int64_t)run->count * vectors * LANES;
     tile_range(run, slot, unit, &from, &to);
-    packed += tile * tile_size(run, slot);
     for (int i = 0; i < run->count; i++) {
         const int64_t *root = slot + SLOT_ROOTS + ROOT_SLOTS * run->root[i];
         for (int v = 0; v < vectors; v++) {
@@ -277,6 +278,11 @@ static inline void part_of(int64_t count, int share, int shares, int64_t *from, 
         multiply(&runs[RUN], frame->slot, frame->packed[RUN], frame->tile[RUN], unit,    \
                  now, X + row * (STRIDE), STRIDE, acc + FIRST, stride, way, group, FRESH);
 
+/* Tiles that are not packed yet have one place of a thread's own, see `packs_late`. */
+#define READY(RUN)                                                                       \
+    if (!frame->tile[RUN])                                                               \
+        pack_tile(&runs[RUN], frame->slot, tile, frame->packed[RUN]);
+
 /* Some accumulators begin at 0. */
 #define CLEAR(FIRST, COUNT)                                                              \
     for (int k = 0; k < now * tiles; k++)                                                \
@@ -336,7 +342,7 @@ static inline void part_of(int64_t count, int share, int shares, int64_t *from, 
  *
  * A single row takes one tile at a time, or two while these are in the first cache. Every
  * other step begins with the tiles that the one before it ended with: they are nearest. */
-#define PRODUCT_PHASE(I, SIZE, COUNT, WIDEST, WEIGHTS, ...)                              \
+#define PRODUCT_PHASE(I, SIZE, COUNT, WIDEST, WEIGHTS, MADE_READY, ...)                  \
     ONE_ROW(I, COUNT, __VA_ARGS__)                                                       \
     static void alone_##I(const Frame *frame, int64_t size, int64_t from, int64_t to)    \
     {                                                                                    \
@@ -361,7 +367,8 @@ static inline void part_of(int64_t count, int share, int shares, int64_t *from, 
         int groups = (rows + ROWS_OF(WIDEST) - 1) / ROWS_OF(WIDEST);                     \
         int each = groups > 1 ? rows / groups : rows, more = rows - each * groups;       \
         for (int64_t i = from; i < to; i++) {                                            \
-            int64_t unit = (way > 0 ? i : from + to - 1 - i) * UNITS_##I;                \
+            int64_t tile = way > 0 ? i : from + to - 1 - i, unit = tile * UNITS_##I;     \
+            MADE_READY                                                                   \
             for (int row = 0, group = 0, now; row < rows; row += now, group++) {         \
                 now = each + (group < more);                                             \
                 __VA_ARGS__                                                              \

@@ -19,7 +19,7 @@ static int64_t rounded_up(int64_t bytes)
 static int64_t plan_stream(Stream *stream, const int64_t *slot)
 {
     Job *job = &stream->job;
-    plan(job, slot);
+    plan(job, slot, 0);
     int64_t bytes = rounded_up(sizeof *stream);
     bytes += rounded_up(job->pieces * (int64_t)sizeof(Frame));
     bytes += rounded_up(packed_total(slot) * (int64_t)sizeof(real));
@@ -44,7 +44,8 @@ __attribute__((visibility("default"))) void cellwright_stream_open(const int64_t
     char *at = (char *)memory + rounded_up(sizeof *stream);
     stream->frame = (Frame *)at;
     at += rounded_up(job->pieces * (int64_t)sizeof(Frame));
-    pack_all(job, slot, (real *)at);
+    place_packed(job, slot, (real *)at);
+    pack_all(job, slot);
     at += rounded_up(packed_total(slot) * (int64_t)sizeof(real));
     for (int64_t piece = 0; piece < job->pieces; piece++) {
         Frame *frame = &stream->frame[piece];
@@ -91,9 +92,9 @@ __attribute__((visibility("default"))) void cellwright_stream_step(void *memory)
     const int64_t *slot = stream->slot, *threads = slot + SLOT_THREADS;
     if (job->gang.shares > 1) {
         job->gang = (Gang){.shares = job->gang.shares};
-        in_parallel(slot, threads, step_together, stream, job->gang.shares, job->cost);
+        in_parallel(slot, threads, step_together, stream, job->gang.shares, 1);
     } else if (job->pieces > 1) {
-        in_parallel(slot, threads, step_alone, stream, job->pieces, job->cost);
+        in_parallel(slot, threads, step_alone, stream, job->pieces, pays(job->cost));
     } else {
         Member member = {0};
         step_once(stream->frame, &member);

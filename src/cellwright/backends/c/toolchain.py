@@ -33,6 +33,8 @@ FLAGS = (
     "-fno-math-errno",
     "-fno-trapping-math",
     "-ffp-contract=off",
+    # What sched.h of Linux has for threads.h.
+    "-D_GNU_SOURCE",
 )
 SHOWN_LINES = 20
 """How much of a compiler's output an error shows: its end."""
