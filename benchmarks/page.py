@@ -42,7 +42,7 @@ from cellwright.bench.summary import (
 from cellwright.bench.text import busy_rows, interval_words, machine_words
 from cellwright.cells import find
 from cellwright.passes.residuals import FUNCTIONS
-from page_texts import ATTEMPTS, KERNELS, LIMITS, SMALLER_WORDS, TRIED
+from page_texts import ATTEMPTS, LIMITS, SMALLER_WORDS, TRIED
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
@@ -121,7 +121,7 @@ def page(results: Mapping[str, Any]) -> str:
         of {m["turns"]} turns, all contenders of a row in turn in one process with the
         same threads. A ratio is the peer's time over ours at each turn: above 1 we are
         faster; in brackets 95 % of what resampled turns give. Each contender's numbers
-        are compared before it is timed. {KERNELS}""",
+        are compared before it is timed.""",
         """B is the number of rows of a batch, T of steps, I of inputs, H of units.
         Forward is without gradients, in `torch.inference_mode`; forward and backward
         takes the gradients of all weights, and not of the input. Milliseconds of two
