@@ -236,6 +236,18 @@ def test_weights_that_are_packed_late(
         assert with_threads(count, lambda: [digest([layer(x)[0]])]) == alone
 
 
+@pytest.mark.parametrize("cell", ["sru", "multiplicative_lstm"])
+@pytest.mark.parametrize("shape", [(100, 1, 304, 304), (20, 3, 304, 304)])
+@pytest.mark.parametrize("count", [2, 3])
+def test_weights_that_are_packed_late_backward_or_twice(
+    cell: str, shape: tuple[int, int, int, int], count: int
+):
+    """One cell has products ahead of its steps back, the other has two of them."""
+    long = problem(cell, shape, torch.float32)
+
+    assert digest(with_threads_of(count, long)) == digest(with_threads_of(1, long))
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="nobody says which core it is")
 def test_a_thread_leaves_the_core_of_the_one_who_woke_it():
     """It works on another one, and may go everywhere again."""
