@@ -34,6 +34,14 @@ from thread_runs import (
 )
 
 TESTS = Path(__file__).parents[2]
+WORK = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+START = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_uint] * 2)
+"""What a thread of a team does with its data, and what starts one, as GOMP_parallel."""
+
+
+def address(function: Any) -> int:
+    """Return where C finds a function."""
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
 @pytest.fixture(scope="module")
@@ -155,12 +163,11 @@ def test_a_forked_child_asks_for_no_team():
 def noted_starts() -> tuple[list[int], Any]:
     """Return a list, and what starts a team of one and notes how many were asked."""
     asked: list[int] = []
-    work = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
-    @ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_uint] * 2)
+    @START
     def start(function: int, data: int, count: int, _: int) -> None:
         asked.append(count)
-        work(function)(data)
+        WORK(function)(data)
 
     return asked, start
 
@@ -174,7 +181,7 @@ def test_a_team_is_asked_for_where_it_pays(inside: bool):
     def is_inside() -> int:
         return inside
 
-    pair = tuple(ctypes.cast(f, ctypes.c_void_p).value for f in (start, is_inside))
+    pair = address(start), address(is_inside)
     short = problem("gru", SHORT, torch.float32)
     with mock.patch.object(threads, "team", return_value=pair):
         with_threads(2, lambda: [digest(run(*short)[0])])
@@ -189,7 +196,7 @@ def test_a_team_is_asked_for_where_it_pays(inside: bool):
 def test_a_team_that_may_still_spin_is_asked_for_less():
     """A call that comes soon behind the last one takes more threads, with its bits."""
     asked, start = noted_starts()
-    pair = ctypes.cast(start, ctypes.c_void_p).value, 0
+    pair = address(start), 0
     layer, x = problem("lstm", (100, 1, 64, 64), torch.float32)
     with mock.patch.object(threads, "team", return_value=pair), torch.no_grad():
         with_threads(2, lambda: [digest([layer(x)[0]])])
@@ -255,24 +262,23 @@ def test_a_thread_leaves_the_core_of_the_one_who_woke_it():
     if len(cores) < 2:
         pytest.skip("there is no other core")
     core = ctypes.CDLL(None).sched_getcpu
-    work = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
     seen: list[tuple[bool, set[int]]] = []
 
-    @ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_uint] * 2)
+    @START
     def start(function: int, data: int, *_: int) -> None:
         own = core()
 
         def come() -> None:
             os.sched_setaffinity(0, {own})
             os.sched_setaffinity(0, cores)
-            work(function)(data)
+            WORK(function)(data)
             seen.append((core() != own, os.sched_getaffinity(0)))
 
         thread = Thread(target=come)
         thread.start()
         thread.join()
 
-    pair = ctypes.cast(start, ctypes.c_void_p).value, 0
+    pair = address(start), 0
     layer, x = problem("lstm", SHARED[0], torch.float32)
     with mock.patch.object(threads, "team", return_value=pair), torch.no_grad():
         for _ in range(5):
@@ -291,13 +297,12 @@ def test_threads_come_late_or_not_at_all(
     """Their shares are done by those that are there, and nothing is done twice."""
     long = problem("lstm_norm_joint", shape, torch.float32)
     alone = digest(with_threads_of(1, long))
-    work = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
-    @ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_uint] * 2)
+    @START
     def start(function: int, data: int, *_: int) -> None:
         def come(delay: float) -> None:
             time.sleep(delay)
-            work(function)(data)
+            WORK(function)(data)
 
         team = [Thread(target=come, args=(delay,)) for delay in delays]
         for thread in team:
@@ -305,7 +310,7 @@ def test_threads_come_late_or_not_at_all(
         for thread in team:
             thread.join()
 
-    pair = ctypes.cast(start, ctypes.c_void_p).value, 0
+    pair = address(start), 0
     with mock.patch.object(threads, "team", return_value=pair):
         together = digest(with_threads_of(max(2, len(delays)), long))
     assert together == alone
