@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 import torch
+from torch import Tensor
 
 from cellwright.backends.c.kernel import OuterProducts, add_outer_products
 from cellwright.backends.c.tape import Tape
@@ -62,6 +63,55 @@ def test_fresh_sums_are_written_and_others_added_to(heads: int):
         for each in products:
             bound = TOLERANCES["c", "float64"].bound
             assert error(each.total, times * expected(each)) <= bound
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("heads", [1, 2])
+@pytest.mark.parametrize("width", [2, 8, 16, 32, 48, 64, 80])
+@pytest.mark.parametrize("lefts", [16, 64, 256])
+def test_sides_are_read_as_they_lie_where_they_lie_well(
+    lefts: int, width: int, heads: int, dtype: torch.dtype
+):
+    """The bits are those of the same sides in longer rows, and off the vectors' grid."""
+    rows = 600
+    left, right = drawn(rows, lefts).to(dtype), drawn(rows, width).to(dtype)
+
+    def total(left: Tensor, right: Tensor, first: Tensor | None = None) -> Tensor:
+        found = torch.full(shape_of(left, right, heads), torch.nan, dtype=dtype)
+        each = OuterProducts(left, right, found, heads, first)
+        add_outer_products(Tape(left), [each], fresh=True)
+        return found
+
+    def moved(side: Tensor, width: int) -> Tensor:
+        wide = torch.full((rows, width), torch.nan, dtype=dtype)
+        wide[:, 1 : 1 + side.shape[1]] = side
+        return wide[:, 1 : 1 + side.shape[1]]
+
+    near = total(left, right)
+    for one in (left, moved(left, 250 + lefts)):
+        for other in (right, moved(right, width + 1), moved(right, width + 64)):
+            assert torch.equal(total(one, other), near)
+        assert torch.equal(total(one, right[3:].clone(), right[:3].clone()), near)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 4])
+def test_left_sides_that_take_as_long_need_not_be_cut(threads: int):
+    """Four of them are whole pieces of two threads' work: the bits are the same."""
+    rows = 2000
+    products = [
+        OuterProducts(left, right, torch.full((64, width), torch.nan).double())
+        for left in [drawn(rows, 64) for _ in range(4)]
+        for width in (64, 2)
+        for right in [drawn(rows, width)]
+    ]
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        add_outer_products(Tape(products[0].left), products, fresh=True)
+    finally:
+        torch.set_num_threads(before)
+    for each in products:
+        assert error(each.total, expected(each)) <= TOLERANCES["c", "float64"].bound
 
 
 # Left entries, heads, right entries: of no more than a panel has, of a vector or a

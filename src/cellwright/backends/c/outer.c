@@ -16,34 +16,7 @@
 #include "vectors.h"
 #include "multiply.h"
 #include "threads.h"
-
-enum {
-    PANEL = MOST_ROWS,             /* left entries that are multiplied at a time, */
-    WIDEST = ACCUMULATORS / PANEL, /* by so many vectors of right entries: a tile */
-    /* Rows that are packed at a time. Fewer would go more often through the result; with
-     * more, what is packed and a piece of the result would leave the second cache. */
-    BLOCK = 256,
-    /* Entries of a piece: its panels of floats stay in the second cache. */
-    LEFTS = 48 * PANEL,
-    RIGHTS = 512,
-    /* Entries from a panel to the next one: at 64 lines or half of them, panels would
-     * share two sets of the first cache. */
-    APART = BLOCK * PANEL + 64 / sizeof(real),
-    TILES = (RIGHTS + WIDEST * LANES - 1) / (WIDEST * LANES),
-    /* Left entries for which a piece is worth packing its right entries. */
-    FEWEST = 8 * PANEL,
-    /* Rows ahead that are fetched: each may lie in a page of its own. */
-    SOON = 4,
-};
-
-typedef struct {
-    real left[LEFTS / PANEL * APART]; /* [panels][rows][PANEL] */
-    vec right[TILES][BLOCK * WIDEST];
-    real narrow[BLOCK * PANEL]; /* a right side of no more entries than a panel */
-} Packed;
-
-_Static_assert((int)LEFTS <= (int)RIGHTS, "left entries can be packed as right ones");
-_Static_assert(PANEL == ROWS_OF(1), "a panel is as many rows as are multiplied at a time");
+#include "sides.h"
 
 typedef struct {
     const real *left, *first, *right;
@@ -64,22 +37,12 @@ typedef struct {
     int64_t columns, lines, ranges;
 } Family;
 
-enum { HEAD_SLOTS = 4, OUTER_SLOTS = 13 };
-
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t larger(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-static int64_t parts(int64_t whole, int64_t part)
-{
-    return (whole + part - 1) / part;
-}
+enum {
+    HEAD_SLOTS = 4,
+    OUTER_SLOTS = 13,
+    /* Left entries for which a piece is worth packing its right entries. */
+    FEWEST = 8 * PANEL,
+};
 
 static Outer outer_at(const int64_t *slot, int64_t i)
 {
@@ -118,9 +81,9 @@ static int64_t columns_of(const Outer *outer)
     return parts(outer->rights, RIGHTS);
 }
 
-/* The products from i on that have one left side, in a piece for each thread: two would
- * pack their sides once more, which costs more than a thread that is late. */
-static Family family_at(const int64_t *slot, int64_t i, int64_t threads)
+/* The products from i on that have one left side, in so many pieces at least, unless they
+ * are too few entries for that. */
+static Family family_at(const int64_t *slot, int64_t i, int64_t shares)
 {
     Outer outer = outer_at(slot, i), next = outer;
     Family family = {.outer = outer, .begin = i};
@@ -130,7 +93,7 @@ static Family family_at(const int64_t *slot, int64_t i, int64_t threads)
             break;
         next = outer_at(slot, i + family.size);
     } while (have_one_left(&outer, &next));
-    int64_t asked = parts(threads, outer.heads), most = outer.lefts / FEWEST;
+    int64_t asked = parts(shares, outer.heads), most = outer.lefts / FEWEST;
     family.lines = larger(parts(outer.lefts, LEFTS), smaller(asked, larger(most, 1)));
     int64_t missing = parts(asked, family.lines);
     family.ranges = larger(smaller(family.columns, missing), 1);
@@ -140,54 +103,51 @@ static Family family_at(const int64_t *slot, int64_t i, int64_t threads)
     return family;
 }
 
+/* Multiply-adds of some products from i on. */
+static int64_t cost_of(const int64_t *slot, int64_t i, int64_t size)
+{
+    int64_t cost = 0;
+    for (int64_t end = i + size; i < end; i++) {
+        Outer outer = outer_at(slot, i);
+        cost += outer.heads * outer.lefts * outer.rights * outer.rows;
+    }
+    return cost;
+}
+
+/* In how many pieces a family is at least. One, where as many that take as long come to
+ * each thread: more would pack their sides once more. Else each thread has one, which
+ * costs less than a thread that is late. */
+static int64_t shares_of(const int64_t *slot, int64_t threads)
+{
+    int64_t families = 0, first = 0;
+    for (int64_t i = 0, size; i < slot[0]; i += size, families++) {
+        size = family_at(slot, i, 1).size;
+        int64_t cost = cost_of(slot, i, size);
+        first = i ? first : cost;
+        if (cost != first)
+            return threads;
+    }
+    return families % threads ? threads : 1;
+}
+
 static int64_t pieces_of(const Family *family)
 {
     return family->outer.heads * family->lines * family->ranges;
 }
 
-/* The right sides of some rows as tiles, filled up with zeros; ahead of them stand `at`
- * others. */
-static void pack_rights(const real *from, int64_t row, int64_t rows, int64_t count,
-                        int64_t at, Packed *packed)
-{
-    int64_t vectors = parts(count, LANES);
-    for (int64_t i = at; i < at + rows; i++, from += row)
-        for (int64_t j = 0; j < vectors; j++) {
-            int64_t tile = j / WIDEST, width = smaller(vectors - tile * WIDEST, WIDEST);
-            int64_t left = smaller(count - j * LANES, LANES);
-            __builtin_prefetch(from + SOON * row + j * LANES);
-            packed->right[tile][i * width + j % WIDEST] = load(from + j * LANES, (int)left);
-        }
-}
-
-/* The left sides of some rows in panels, so that each is read from its first entry to its
- * last; the last one may have fewer entries. */
-static void pack_lefts(const real *from, int64_t row, int64_t rows, int64_t count, real *packed)
-{
-    int64_t whole = count / PANEL, rest = count % PANEL;
-    for (int64_t i = 0; i < rows; i++, from += row) {
-        for (int64_t panel = 0; panel < whole; panel++) {
-            __builtin_prefetch(from + SOON * row + panel * PANEL);
-            memcpy(packed + panel * APART + i * PANEL, from + panel * PANEL,
-                   PANEL * sizeof(real));
-        }
-        for (int64_t m = 0; m < rest; m++)
-            packed[whole * APART + i * PANEL + m] = from[whole * PANEL + m];
-    }
-}
-
 /* Add a tile of products to the result. Each block's sum begins anew, which keeps its
  * rounding small. */
-static void add_tile(const vec *packed, const real *left, int now, int64_t rows, int width,
-                     int64_t rights, real *out, int64_t out_row, int fresh)
+static void add_tile(const vec *right, const real *left, int64_t left_row, int now,
+                     int64_t rows, int width, int64_t rights, real *out, int64_t out_row,
+                     int fresh)
 {
     vec acc[PANEL * WIDEST];
     for (int r = 0; r < now; r++)
         for (int j = 0; j < width; j += 64 / (int)sizeof(vec))
             __builtin_prefetch(out + r * out_row + j * LANES, 1);
     /* All of it is near already: there is nothing to fetch. */
-    multiply_table[width][now](acc, width, (const real *)packed, left, 1, PANEL, rows,
-                               (const real *)packed, 1);
+    multiply_table[width][now](acc, width, (const real *)right, left, 1, left_row, rows,
+                               (const real *)right, 1);
     for (int r = 0; r < now; r++)
         for (int j = 0; j < width; j++) {
             real *to = out + r * out_row + j * LANES;
@@ -197,15 +157,15 @@ static void add_tile(const vec *packed, const real *left, int now, int64_t rows,
         }
 }
 
-static void add_block(const Packed *packed, int64_t lefts, int64_t rows, int64_t rights,
-                      real *out, int64_t out_row, int fresh)
+static void add_block(const vec *right, const Panels *left, int64_t lefts, int64_t rows,
+                      int64_t rights, real *out, int64_t out_row, int fresh)
 {
     for (int tile = 0; tile * WIDEST * LANES < rights; tile++) {
         int64_t count = smaller(rights - tile * WIDEST * LANES, WIDEST * LANES);
         int width = (int)parts(count, LANES);
         for (int64_t m = 0; m < lefts; m += PANEL)
-            add_tile(packed->right[tile], packed->left + m / PANEL * APART,
-                     (int)smaller(lefts - m, PANEL), rows, width, count,
+            add_tile(right + tile * BLOCK * WIDEST, left->first + m / PANEL * left->apart,
+                     left->row, (int)smaller(lefts - m, PANEL), rows, width, count,
                      out + m * out_row + tile * WIDEST * LANES, out_row, fresh);
     }
 }
@@ -253,14 +213,15 @@ static Rows rows_at(const Outer *outer, int64_t begin, int64_t row, int64_t rows
 
 /* Add what some rows give to one column. */
 static void add_column(const Outer *outer, const Piece *piece, int64_t column, int64_t row,
-                       int64_t rows, Packed *packed)
+                       int64_t rows, const Panels *left, Packed *packed)
 {
     int64_t n = column * RIGHTS, rights = smaller(outer->rights - n, RIGHTS);
     Rows from = rows_at(outer, piece->head * outer->rights + n, row, rows);
     pack_rights(from.first, outer->first_row, from.firsts, rights, 0, packed);
-    pack_rights(from.right, outer->right_row, rows - from.firsts, rights, from.firsts, packed);
+    const vec *right = tiles_of(from.right, outer->right_row, rows - from.firsts, rights,
+                                from.firsts, packed);
     real *out = outer->out + (piece->head * outer->lefts + piece->m) * outer->rights + n;
-    add_block(packed, piece->lefts, rows, rights, out, outer->rights, outer->fresh && !row);
+    add_block(right, left, piece->lefts, rows, rights, out, outer->rights, outer->fresh && !row);
 }
 
 static void add_turned_tile(const vec *acc, int64_t lefts, int width, int64_t rights, real *out,
@@ -281,12 +242,13 @@ static void add_narrow(const Outer *outer, const Piece *piece, int64_t row, int6
     pack_lefts(from.first, outer->first_row, from.firsts, outer->rights, packed->narrow);
     pack_lefts(from.right, outer->right_row, rows - from.firsts, outer->rights,
                packed->narrow + from.firsts * PANEL);
-    pack_rights(left + row * outer->left_row, outer->left_row, rows, piece->lefts, 0, packed);
+    const vec *turned = tiles_of(left + row * outer->left_row, outer->left_row, rows,
+                                 piece->lefts, 0, packed);
     for (int64_t m = 0, tile = 0; m < piece->lefts; m += WIDEST * LANES, tile++) {
         vec acc[PANEL * WIDEST];
         int64_t lefts = smaller(piece->lefts - m, WIDEST * LANES);
         int width = (int)parts(lefts, LANES);
-        const real *vectors = (const real *)packed->right[tile];
+        const real *vectors = (const real *)(turned + tile * BLOCK * WIDEST);
         multiply_table[width][outer->rights](acc, width, vectors, packed->narrow, 1, PANEL,
                                              rows, vectors, 1);
         add_turned_tile(acc, lefts, width, outer->rights, out + m * outer->rights,
@@ -298,19 +260,20 @@ static void run_piece(const int64_t *slot, const Family *family, int64_t which, 
 {
     const Outer *outer = &family->outer;
     Piece piece = piece_at(family, which);
-    const real *left = outer->left + piece.head * outer->lefts + piece.m;
+    const real *from = outer->left + piece.head * outer->lefts + piece.m;
+    Panels left = {0};
     for (int64_t row = 0; row < outer->rows; row += BLOCK) {
         int64_t rows = smaller(outer->rows - row, BLOCK), column = 0;
         if (family->columns)
-            pack_lefts(left + row * outer->left_row, outer->left_row, rows, piece.lefts,
-                       packed->left);
+            left = panels_of(from + row * outer->left_row, outer->left_row, rows,
+                             piece.lefts, packed);
         for (int64_t i = 0; i < family->size; i++) {
             Outer one = outer_at(slot, family->begin + i);
             if (is_narrow(&one) && is_in(&piece, smaller(column, larger(family->columns - 1, 0))))
                 add_narrow(&one, &piece, row, rows, packed);
             for (int64_t n = 0; !is_narrow(&one) && n < columns_of(&one); n++, column++)
                 if (is_in(&piece, column))
-                    add_column(&one, &piece, n, row, rows, packed);
+                    add_column(&one, &piece, n, row, rows, &left, packed);
         }
     }
 }
@@ -318,17 +281,17 @@ static void run_piece(const int64_t *slot, const Family *family, int64_t which, 
 static void work(void *data)
 {
     Team *team = data;
-    int64_t threads = *(const int64_t *)team->data;
+    int64_t shares = *(const int64_t *)team->data;
     Packed *packed = aligned_alloc(64, sizeof(Packed));
     if (!packed) {
         atomic_store(&team->failed, 1);
         return;
     }
     for (int64_t piece; (piece = next_piece(team)) >= 0;) {
-        Family family = family_at(team->slot, 0, threads);
+        Family family = family_at(team->slot, 0, shares);
         while (piece >= pieces_of(&family)) {
             piece -= pieces_of(&family);
-            family = family_at(team->slot, family.begin + family.size, threads);
+            family = family_at(team->slot, family.begin + family.size, shares);
         }
         run_piece(team->slot, &family, piece, packed);
     }
@@ -338,16 +301,12 @@ static void work(void *data)
 /* slots: how many, threads, team, inside, then those of each Outer, see outer_at. */
 __attribute__((visibility("default"))) int cellwright_run(const int64_t *slot)
 {
-    int64_t pieces = 0, cost = 0;
-    for (int64_t i = 0; i < slot[0]; i++) {
-        Outer outer = outer_at(slot, i);
-        cost += outer.heads * outer.lefts * outer.rights * outer.rows;
-    }
-    int64_t threads = pays(cost) ? team_size(slot + 1) : 1;
+    int64_t threads = pays(cost_of(slot, 0, slot[0])) ? team_size(slot + 1) : 1;
+    int64_t pieces = 0, shares = shares_of(slot, threads);
     for (int64_t i = 0; i < slot[0];) {
-        Family family = family_at(slot, i, threads);
+        Family family = family_at(slot, i, shares);
         pieces += pieces_of(&family);
         i += family.size;
     }
-    return in_parallel(slot, slot + 1, work, &threads, pieces, threads > 1);
+    return in_parallel(slot, slot + 1, work, &shares, pieces, threads > 1);
 }
