@@ -72,7 +72,7 @@ def test_fresh_sums_are_written_and_others_added_to(heads: int):
 def test_sides_are_read_as_they_lie_where_they_lie_well(
     lefts: int, width: int, heads: int, dtype: torch.dtype
 ):
-    """The bits are those of the same sides in longer rows, and off the vectors' grid."""
+    """The bits are those of the same sides in longer rows, and off their grid."""
     rows = 600
     left, right = drawn(rows, lefts).to(dtype), drawn(rows, width).to(dtype)
 

@@ -15,8 +15,10 @@ typedef struct {
     int root[MOST_VECTORS];
 } Run;
 
-/* Entries of weights that the first cache holds beside all else. */
-enum { NEAR = 16384 / sizeof(real) };
+/* Entries of two tiles' weights up to which a single row takes both at a time: from the
+ * first cache they come as fast as two multiply-adds a cycle need them, which the sums of
+ * one tile, each waiting for its last one, do not reach. */
+enum { NEAR = 32768 / sizeof(real) };
 
 static inline int64_t smaller(int64_t a, int64_t b)
 {
@@ -340,18 +342,21 @@ static inline void part_of(int64_t count, int share, int shares, int64_t *from, 
 /* A loop with products: for every tile of units and every few rows the accumulators are
  * filled, and body_I is run on them while they are at hand.
  *
- * A single row takes one tile at a time, or two while these are in the first cache. Every
- * other step begins with the tiles that the one before it ended with: they are nearest. */
+ * A single row takes one tile at a time, or two of them where these are NEAR. Every other
+ * step begins with the tiles that the one before it ended with: they are nearest. */
 #define PRODUCT_PHASE(I, SIZE, COUNT, WIDEST, WEIGHTS, MADE_READY, ...)                  \
     ONE_ROW(I, COUNT, __VA_ARGS__)                                                       \
     static void alone_##I(const Frame *frame, int64_t size, int64_t from, int64_t to)    \
     {                                                                                    \
-        int near = 2 * (WEIGHTS) <= NEAR, turned = frame->turned && !near;               \
-        for (int64_t i = from; i < to; i++)                                              \
-            if (near && i + 1 < to)                                                      \
-                two_##I(frame, size, i++ * UNITS_##I);                                   \
+        int64_t each = 2 * (WEIGHTS) <= NEAR ? 2 : 1;                                    \
+        int64_t parts = (to - from + each - 1) / each;                                   \
+        for (int64_t i = 0; i < parts; i++) {                                            \
+            int64_t tile = from + (frame->turned ? parts - 1 - i : i) * each;            \
+            if (each == 2 && tile + 1 < to)                                              \
+                two_##I(frame, size, tile * UNITS_##I);                                  \
             else                                                                         \
-                one_##I(frame, size, (turned ? from + to - 1 - i : i) * UNITS_##I);      \
+                one_##I(frame, size, tile * UNITS_##I);                                  \
+        }                                                                                \
     }                                                                                    \
     static void phase_##I(const Frame *frame, int share, int shares)                     \
     {                                                                                    \
