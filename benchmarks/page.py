@@ -34,7 +34,6 @@ from cellwright.bench.rules import MEAN, RATIO, answers
 from cellwright.bench.summary import (
     digits,
     groups,
-    limit_rate,
     median,
     notes,
     time_words,
@@ -42,12 +41,15 @@ from cellwright.bench.summary import (
 from cellwright.bench.text import busy_rows, interval_words, machine_words
 from cellwright.cells import find
 from cellwright.passes.residuals import FUNCTIONS
-from page_texts import ATTEMPTS, LIMITS, SMALLER_WORDS, TRIED
+from page_texts import ATTEMPTS, HALVES_WORDS, LIMITS, SMALLER_WORDS, TRIED
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
-SMALLER = HERE / "x86-64-v3" / "results.json"
-"""Of a machine with vectors of 32 bytes."""
+ELSEWHERE = (
+    ("AVX-512 in two halves", "x86-64-v4-zen4", HALVES_WORDS),
+    ("Without AVX-512", "x86-64-v3", SMALLER_WORDS),
+)
+"""Sections on other machines: title, folder of the results, what to say of them."""
 PAGE = HERE.parent / "docs" / "performance.md"
 README = HERE.parent / "README.md"
 HEADLINE = re.compile(
@@ -163,8 +165,8 @@ def page(results: Mapping[str, Any]) -> str:
         lines += [*(f"* {note}" for note in told), ""]
     lines += ["## What is asked", "", *rule_table(answers(rows))]
     lines += ["## How far it could go", "", *ceilings(results)]
-    if SMALLER.exists():
-        lines += elsewhere(json.loads(SMALLER.read_text(encoding="utf-8")))
+    for title, folder, words in ELSEWHERE:
+        lines += [f"## {title}", "", *elsewhere(HERE / folder / RESULTS.name, words)]
     lines += ["## What was tried", "", *scan_page.paragraphs(*TRIED)]
     lines += table(("what", "on", "what came of it", ""), ATTEMPTS, 4)
     for what in (FORWARD, BOTH):
@@ -182,9 +184,9 @@ def functions_of(cell: str) -> int:
 
 
 def ceilings(results: Mapping[str, Any]) -> list[str]:
-    """Return what each mean would be if our products ran at sgemm's best rate."""
+    """Return what each mean would be if our products ran at the rate of a core."""
     rows, cores = results["rows"], results["machine"]["threads"]
-    rate = limit_rate(rows)
+    rate = PEAK * cores
     found: list[tuple[str, ...]] = []
     for case, what, peer in BESIDE:
         known: list[tuple[float, ...]] = []
@@ -194,7 +196,7 @@ def ceilings(results: Mapping[str, Any]) -> list[str]:
             if (row["case"], row["what"], row["T"]) != (case, what, STEPS):
                 continue
             theirs, own = median(row, peer), median(row, OURS)
-            if rate and theirs is not None and own is not None:
+            if theirs is not None and own is not None:
                 limit = row["work"][OURS] / rate
                 gates = gate * row["T"] * row["B"] * row["H"]
                 least, more = min(own, limit), min(own, limit + gates + apart)
@@ -213,23 +215,20 @@ def ceilings(results: Mapping[str, Any]) -> list[str]:
     return [*scan_page.paragraphs(*LIMITS), *table(heads, found, 8)]
 
 
-def elsewhere(results: Mapping[str, Any]) -> list[str]:
+def elsewhere(path: Path, words: Sequence[str]) -> list[str]:
     """Return what is asked, and was measured on another machine.
 
     Args:
-        results: of the cases that were measured there.
+        path: of the results of that machine.
+        words: what to say of it.
     """
+    results = json.loads(path.read_text(encoding="utf-8"))
     rows = results["rows"]
-    cases = ", ".join(dict.fromkeys(row["case"] for row in rows))
-    return [
-        "## Without AVX-512",
-        "",
-        *scan_page.paragraphs(
-            f"""{machine_words(results["machine"])} {len(rows)} rows of {cases}.""",
-            *SMALLER_WORDS,
-        ),
-        *rule_table([each for each in answers(rows) if each.rows]),
-    ]
+    cases = dict.fromkeys(row["case"] for row in rows)
+    which = "all cases" if cases.keys() == CASES.keys() else ", ".join(cases)
+    measured = f"{machine_words(results['machine'])} {len(rows)} rows of {which}."
+    asked = rule_table([each for each in answers(rows) if each.rows])
+    return [*scan_page.paragraphs(measured, *words), *asked]
 
 
 def times(rows: Sequence[Row], what: str) -> list[str]:
@@ -346,9 +345,11 @@ BESIDE = (
     ("lstm_norm_joint", BOTH, LOOP),
 )
 """The means that are asked for, by cell, what is timed, and the peer."""
-FUNCTION, OF_TORCH = 4e-9 / 16, 75e-6
+PEAK = 133e9
+"""Multiply-adds of a core in a second, where it does nothing else, in registers."""
+FUNCTION, OF_TORCH = 1.7e-9 / 16, 50e-6
 """Seconds of a function of one number on a core, and of a training step that are
-torch's own; measured by hand on the machine of the results."""
+torch's own; all three measured by hand on the machine of the results."""
 GROWN = 64
 """Units and inputs of the table of growth."""
 GROWTH = (

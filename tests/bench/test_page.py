@@ -31,6 +31,7 @@ def test_page_has_all_sections():
         "Means and worst points",
         "What is asked",
         "How far it could go",
+        "AVX-512 in two halves",
         "Without AVX-512",
         "What was tried",
         "Forward",

@@ -87,31 +87,47 @@ def test_sides_are_read_as_they_lie_where_they_lie_well(
         wide[:, 1 : 1 + side.shape[1]] = side
         return wide[:, 1 : 1 + side.shape[1]]
 
+    def behind(side: Tensor) -> Tensor:
+        flat = torch.full((1 + side.numel(),), torch.nan, dtype=dtype)
+        flat[1:] = side.flatten()
+        return flat[1:].view(side.shape)
+
     near = total(left, right)
-    for one in (left, moved(left, 250 + lefts)):
-        for other in (right, moved(right, width + 1), moved(right, width + 64)):
+    for one in (left, moved(left, 250 + lefts), behind(left)):
+        longer = moved(right, width + 1), moved(right, width + 64)
+        for other in (right, *longer, behind(right)):
             assert torch.equal(total(one, other), near)
         assert torch.equal(total(one, right[3:].clone(), right[:3].clone()), near)
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3, 4])
-def test_left_sides_that_take_as_long_need_not_be_cut(threads: int):
-    """Four of them are whole pieces of two threads' work: the bits are the same."""
+def test_left_sides_that_take_as_long_are_shared_whole():
+    """Four of them among one to five threads: the bits are the same."""
     rows = 2000
-    products = [
-        OuterProducts(left, right, torch.full((64, width), torch.nan).double())
+    sides = [
+        (left, drawn(rows, width))
         for left in [drawn(rows, 64) for _ in range(4)]
         for width in (64, 2)
-        for right in [drawn(rows, width)]
     ]
+
+    def sums(threads: int) -> list[Tensor]:
+        empty = [torch.full(shape_of(*pair, 1), torch.nan).double() for pair in sides]
+        products = [
+            OuterProducts(*pair, total)
+            for pair, total in zip(sides, empty, strict=True)
+        ]
+        torch.set_num_threads(threads)
+        add_outer_products(Tape(sides[0][0]), products, fresh=True)
+        bound = TOLERANCES["c", "float64"].bound
+        assert all(error(each.total, expected(each)) <= bound for each in products)
+        return empty
+
     before = torch.get_num_threads()
     try:
-        torch.set_num_threads(threads)
-        add_outer_products(Tape(products[0].left), products, fresh=True)
+        alone = sums(1)
+        for threads in (2, 3, 4, 5):
+            assert all(map(torch.equal, sums(threads), alone))
     finally:
         torch.set_num_threads(before)
-    for each in products:
-        assert error(each.total, expected(each)) <= TOLERANCES["c", "float64"].bound
 
 
 # Left entries, heads, right entries: of no more than a panel has, of a vector or a

@@ -27,8 +27,8 @@ typedef struct {
     int fresh;                    /* whether nothing lies there yet */
 } Outer;
 
-/* Products with one left side, which a piece packs once for all of them, and once more for
- * each that is narrow. Its entries are cut into lines, and the columns of all right sides,
+/* Products with one left side, which a piece packs at most once for all of them, and once
+ * more for each that is narrow. Its entries are cut into lines, and the columns of all right sides,
  * one behind the other, into ranges; what is narrow goes along with the next column, behind
  * the last one with that. */
 typedef struct {
@@ -114,8 +114,8 @@ static int64_t cost_of(const int64_t *slot, int64_t i, int64_t size)
     return cost;
 }
 
-/* In how many pieces a family is at least. One, where as many that take as long come to
- * each thread: more would pack their sides once more. Else each thread has one, which
+/* In how many pieces a family is at least. One, where as many of as many multiply-adds come
+ * to each thread: more would pack their sides once more. Else each thread has one, which
  * costs less than a thread that is late. */
 static int64_t shares_of(const int64_t *slot, int64_t threads)
 {
@@ -145,7 +145,7 @@ static void add_tile(const vec *right, const real *left, int64_t left_row, int n
     for (int r = 0; r < now; r++)
         for (int j = 0; j < width; j += 64 / (int)sizeof(vec))
             __builtin_prefetch(out + r * out_row + j * LANES, 1);
-    /* All of it is near already: there is nothing to fetch. */
+    /* What is next is near already, or the same once more: there is nothing to fetch. */
     multiply_table[width][now](acc, width, (const real *)right, left, 1, left_row, rows,
                                (const real *)right, 1);
     for (int r = 0; r < now; r++)

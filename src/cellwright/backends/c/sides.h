@@ -14,8 +14,8 @@ enum {
      * share two sets of the first cache. */
     APART = BLOCK * PANEL + 64 / sizeof(real),
     TILES = (RIGHTS + WIDEST * LANES - 1) / (WIDEST * LANES),
-    /* Entries of a row of left ones up to which a panel's lines of all rows, one a row,
-     * stay in the second cache until the next panel reads them: it is read as it lies. */
+    /* Entries of a row of left ones up to which panels are read as they lie: BLOCK rows of
+     * so many stay in the second cache, where the next panel finds the same lines. */
     SHORT = 256,
     /* Rows ahead that are fetched: each may lie in a page of its own. */
     SOON = 4,
@@ -60,21 +60,22 @@ static void pack_rights(const real *from, int64_t row, int64_t rows, int64_t cou
         }
 }
 
-/* Whether rows lie as a tile of them does. */
+/* Whether rows lie as they would in a tile, if all of them is one. */
 static int lie_as_tile(const real *from, int64_t row, int64_t count)
 {
     return row == count && count % LANES == 0 && count <= WIDEST * LANES &&
            (uintptr_t)from % sizeof(vec) == 0;
 }
 
-/* Some rows as tiles, packed if they do not lie so; other ones stand ahead of them. */
+/* Some rows as tiles, each BLOCK * WIDEST vectors behind the last one, packed if they are not
+ * one tile as they lie; so many others stand ahead of them. */
 static const vec *tiles_of(const real *from, int64_t row, int64_t rows, int64_t count,
                            int64_t ahead, Packed *packed)
 {
     if (!ahead && lie_as_tile(from, row, count))
         return (const vec *)from;
     pack_rights(from, row, rows, count, ahead, packed);
-    return packed->right[0];
+    return (const vec *)packed->right;
 }
 
 /* Panels of left sides: how far one is from the next, and a row from the next one. */
