@@ -1,58 +1,70 @@
 """What `page.py` says of the limits of the kernels, and of what was tried."""
 
 LIMITS = (
+    """A core of this processor does 133 billion multiply-adds in a second where it does
+    nothing else, in registers, and 128 in the kernels' inner loop alone, from the
+    second cache (by hand). torch's sgemm did 112 on both cores together in this run, so
+    that a share of sgemm above 100 % says little. Of what the cores can do, an LSTM of
+    256 or 512 units and 64 rows does 82 % forward, and 76 to 80 % forward and backward:
+    what is kept for the way back is then 100 megabytes or more, which lie in no
+    cache.""",
     """Below, the peer's time over ours (of medians, where the tables above have the
-    median of ratios), and over the time that the same products take at the best rate of
-    sgemm in this run, with gates, states, sums and the call itself for nothing; or over
-    ours where we were faster than that, as in 13 of the rows, by up to 7 %. Geometric
-    means over the grid: first with this limit for the two thirds of the rows that have
-    B=16 or 64, while those of a single row stay as measured, then for all, and the row
-    in which the peer is nearest to it.""",
-    """At the rate of sgemm torch.compile's two points are below what is asked. And no
-    gate is free: a function such as sigmoid or tanh takes 4 nanoseconds for 16 numbers
-    on a core, and 75 microseconds of a training step are torch's own, in a function of
-    as many tensors that does nothing (both measured by hand). The column behind adds
-    the forward functions of the cell, and those microseconds where there are gradients.
-    What is asked and is above that column is out of reach unless single rows get
-    faster: so it is beside the peephole LSTM's loop and torch.compile. Beside ONNX
-    Runtime, the loops of layer norm and sLSTM, and an Elman layer forward, it is not:
-    there it is missed, and not shown to be impossible. A core of this machine does 117
-    billion floating-point operations in a second where it does nothing but multiply and
-    add in registers, and 116 in the kernels' inner loop alone, from the second cache;
-    on both, sgemm did 199 in this run, and our LSTM of 512 units and 64 rows 212
-    forward. What is between is gates, and memory.""",
-    """Where the time went in the run of 2026-12-01 (x86-64-v4): with 64 rows and 256
-    units or more, LSTM, GRU and peephole LSTM run at about the best rate that torch's
-    sgemm reached in this run. There a peer whose time is in large products too can be
-    passed by a few per cent only: ONNX Runtime's LSTM is at 1.05 with 16 rows and at
-    1.12 with 64 from 128 units on, the loops of 512 units and 64 rows at 1.8 to 2.5. In
-    the same hour, for seconds or minutes, everything took up to 1.6 times as long, and
-    what two threads do together up to twice: others share the machine, and rows that
-    met with that are in the tables as they are. Streams alone were measured again, by
-    the same build, because their two minutes were such; of 13 times within seven
+    median of ratios), and over the time that the products alone take at that rate, with
+    gates, states, sums and the call itself for nothing. Geometric means over the grid:
+    first with this limit for the two thirds of the rows that have B=16 or 64, while
+    those of a single row stay as measured, then for all, and the row in which the peer
+    is nearest to it. No gate is free: a function such as sigmoid or tanh takes 1.7
+    nanoseconds for 16 numbers on a core, and 40 to 70 microseconds of a training step
+    are torch's own, in a function of as many tensors that does nothing (both by hand).
+    The column behind adds the forward functions of the cell, and 50 microseconds where
+    there are gradients.""",
+    """Beside torch.compile the row of 16 rows and 64 units is at 5.7, and the one of 64
+    rows and 256 units at 2.6: four is out of reach there, because a step that did
+    nothing but multiply and add, at the full rate of both cores, would be at 3.4. The
+    mean of both, 3.8, could be four at 0.92 of our time.""",
+    """Where the time goes: with one row and 32 units a call takes 18 microseconds
+    forward, of which ten are none of its kernel's: the call of torch's own module, the
+    three tensors that are made, and whether each weight is the one that it was. Weights
+    that every step reads are copied in the order of the tiles at every call, 3 % of it
+    at 32 and 64 units, and at 512 they take the room twice in a cache that others
+    share. ONNX Runtime copies them once, and for that does not see a weight that
+    changes; that row, and those of 16 rows and 128 or 256 units, are the ones in which
+    it is nearest to us, at 1.10. From 64 units on two threads share a step of a single
+    row, and wait for one another. A layer norm goes four to six times through a row for
+    its sums, forward and again backward, where another cell goes through it once;
+    antisymmetric and clockwork wait for torch, which computes their weights at every
+    call. Forward and backward at one row and 32 units, some 30 of 100 to 140
+    microseconds are kernels. So a cell with fewer products than our LSTM can not be as
+    fast per multiply-add there: an Elman layer of 32 units, 32 inputs and one row has a
+    quarter of them, and takes 18 microseconds beside 27 forward, 69 beside 140 forward
+    and backward. By cell, the time for a multiply-add over our LSTM's is above 1.25 for
+    antisymmetric and clockwork (1.6 to 1.8), which were measured in nine rows, and for
+    lstm_norm_joint and lstm_norm_stored (1.26 to 1.29), and elman_relu forward (1.28,
+    backward 1.17).""",
+)
+HALVES_WORDS = (
+    """Some hours earlier, with kernels but for the first six rows of "What was tried",
+    on a processor of AMD's fourth EPYC generation, which takes vectors of 64 bytes in
+    two halves: a core does 117 billion floating-point operations in a second where it
+    does nothing but multiply and add in registers, and 116 in the kernels' inner loop
+    alone. On both, sgemm did 199 there, and our LSTM of 512 units and 64 rows 212. So a
+    peer whose time is in large products is passed by a few per cent only: ONNX
+    Runtime's LSTM is at 1.05 with 16 rows and at 1.12 with 64 from 128 units on, the
+    loops of 512 units and 64 rows at 1.8 to 2.5. If our products of more than one row
+    ran at the rate of sgemm, and functions took the 4 nanoseconds that 16 numbers take
+    there, we would be at 1.31 beside ONNX Runtime, 11.3 and 3.1 beside the peephole
+    LSTM's loop and torch.compile, 12.6 and 11.7 beside the loops of layer norm and
+    sLSTM, and 5.5 beside an Elman layer forward.""",
+    """Others shared that machine: for seconds or minutes everything took up to 1.6 times
+    as long, and what two threads do together up to twice; such rows stand as they are.
+    Streams alone were measured again, by the same build: of 13 times within seven
     minutes the table has the last, and six missed what is asked of one. Over all, the C
     function of an LSTM of 16, 32 and 64 units took 80 to 112, 249 to 329 and 1,211 to
     1,378 nanoseconds, and the step in Python 3.1 to 5.9, 3.4 to 6.2 and 4.3 to 6.7
     microseconds.""",
-    """With one row a call takes some 13 microseconds beside its kernel, where ONNX
-    Runtime takes ten, and the kernel of 32 units and 2 inputs takes 19. Of those 13,
-    the call of torch's own module and the three tensors that are made take five, and
-    whether each weight is the one that it was takes two. Weights that every step reads
-    are copied in the order of the tiles at every call, 3 % of it at 32 and 64 units,
-    and at 512, where ONNX Runtime is ahead, they take the room twice in a cache that
-    others share; it copies them once, and for that does not see a weight that changes.
-    From 64 units on two threads share a step, and wait for one another a fifth of a
-    microsecond each time; a call of 32 units is too short for that. A layer norm waits
-    for its sums, four times a step; antisymmetric and clockwork wait for torch, which
-    computes their weights at every call. Forward and backward at one row and 32 units,
-    80 of 220 microseconds are kernels and 75 are torch's own, in a function of so many
-    tensors that does nothing. So a cell with fewer products than our LSTM can not be as
-    fast per multiply-add there: an Elman layer of 32 units, 32 inputs and one row has a
-    quarter of them, and takes 23 microseconds beside 61 forward, 132 beside 218 forward
-    and backward.""",
 )
 SMALLER_WORDS = (
-    """With what was taken of "What was tried" but for its first nine rows, which are
+    """With what was taken of "What was tried" but for its first 15 rows, which are
     newer, on a processor of AMD's first EPYC generation,
     which takes vectors of 32 bytes in two halves, so that streams and first use take
     two to three times what they do above. ONNX Runtime's LSTM takes 1.15, 1.01 and 1.05
@@ -66,12 +78,75 @@ TRIED = (
     """Two builds were compared by two processes that take turns, because the speed of a
     shared machine changes by half within a minute; a number is the old time over the
     new one where nothing else is said. float32, 100 steps, I=H, 2 cores of an AMD EPYC,
-    2026-11-29 to 12-01; the first nine on one with AVX-512 (x86-64-v4), the next two
-    on one without (x86-64-v3), the next 14 on one with it, the next seven on one
+    2026-11-29 to 12-01; the first six, by the fastest turns, on the processor of the
+    tables, the next nine on the one that does AVX-512 in two halves, the next two on
+    one without (x86-64-v3), the next 14 on one with it, the next seven on one
     without, those from there to the layer norms as one pass on one with it, the others
     on one without.""",
 )
 ATTEMPTS = (
+    (
+        (
+            "outer products read their sides as they lie, where left ones have no more "
+            "than 256 entries a row and right ones are one tile; left sides that take "
+            "as long are whole pieces of work"
+        ),
+        (
+            "forward and backward, B of 16 and 64, I=2 and I=H: peephole_lstm, H of 32, "
+            "64, 128 and 256; gru and slstm, H=64; lstm_norm_joint, H of 64 and 128"
+        ),
+        (
+            "1.03 to 1.09, 1.00 to 1.10, 1.01, and 0.97 to 1.03; 1.05 to 1.10, and 1.03 "
+            "to 1.07; 1.06 to 1.09, and 0.99 to 1.02; with 512 entries a row 0.95 for "
+            "lstm_norm_joint, H=128"
+        ),
+        "taken",
+    ),
+    (
+        (
+            "a single row takes two tiles of weights at a time up to 32 KiB, not 16, "
+            "and these too from the last to the first every other step"
+        ),
+        (
+            "B=1, H=64: lstm with 2 and with 64 inputs, gru and slstm, forward; "
+            "peephole_lstm, forward and backward"
+        ),
+        (
+            "1.07 and 1.07, 1.35 and 1.04; 1.03; up to 64 KiB 0.98 to 0.99 of that at "
+            "H=128, up to 128 KiB 0.95, and 0.76 at H=256"
+        ),
+        "taken",
+    ),
+    (
+        "what is done row by row is done for two rows in turn, from sum to sum",
+        "lstm_norm_joint, forward and backward, B of 16 and 64; B=1",
+        "1.05 at H=32, 0.99 to 1.02 from 64 units on; 0.97 and 0.98",
+        "not taken",
+    ),
+    (
+        "sums of gradients over eight or four rows stay in registers",
+        "peephole_lstm, forward and backward, 8 and 32 rows, H from 64 to 256, 1 thread",
+        "0.96 to 1.07: more where all of it is near, less where it comes from memory",
+        "not taken",
+    ),
+    (
+        (
+            "what the next step back reads is fetched ahead into the second cache; what "
+            "the next step writes"
+        ),
+        (
+            "peephole_lstm and lstm_norm_joint, forward and backward, 8 to 64 rows, H "
+            "from 32 to 256; peephole_lstm, 8 and 32 rows"
+        ),
+        "0.97 to 1.13, as much as two processes of one build differ; 0.95 to 1.01",
+        "not taken",
+    ),
+    (
+        "the four products of a state's gradient have sums of their own",
+        "peephole_lstm, forward and backward, B=1, H from 32 to 256; B of 16 and 64",
+        "0.95 to 1.00; 1.02 to 1.03",
+        "not taken",
+    ),
     (
         (
             "two inputs' products in the step itself, onto the state's sums, where "
