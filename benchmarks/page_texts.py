@@ -55,8 +55,8 @@ HALVES_WORDS = (
     there, we would be at 1.31 beside ONNX Runtime, 11.3 and 3.1 beside the peephole
     LSTM's loop and torch.compile, 12.6 and 11.7 beside the loops of layer norm and
     sLSTM, and 5.5 beside an Elman layer forward.""",
-    """Others shared that machine: for seconds or minutes everything took up to 1.6 times
-    as long, and what two threads do together up to twice; such rows stand as they are.
+    """Others shared that machine: for seconds or minutes everything took up to 1.6
+    times as long, and what two threads do together up to twice; such rows stand as they are.
     Streams alone were measured again, by the same build: of 13 times within seven
     minutes the table has the last, and six missed what is asked of one. Over all, the C
     function of an LSTM of 16, 32 and 64 units took 80 to 112, 249 to 329 and 1,211 to
@@ -92,12 +92,12 @@ ATTEMPTS = (
             "as long are whole pieces of work"
         ),
         (
-            "forward and backward, B of 16 and 64, I=2 and I=H: peephole_lstm, H of 32, "
-            "64, 128 and 256; gru and slstm, H=64; lstm_norm_joint, H of 64 and 128"
+            "forward and backward, B of 16 and 64, I=2 and I=H: peephole_lstm, H of "
+            "32, 64, 128 and 256; gru and slstm, H=64; lstm_norm_joint, H of 64 and 128"
         ),
         (
-            "1.03 to 1.09, 1.00 to 1.10, 1.01, and 0.97 to 1.03; 1.05 to 1.10, and 1.03 "
-            "to 1.07; 1.06 to 1.09, and 0.99 to 1.02; with 512 entries a row 0.95 for "
+            "1.03 to 1.09, 1.00 to 1.10, 1.01, and 0.97 to 1.03; 1.05 to 1.10, and "
+            "1.03 to 1.07; 1.06 to 1.09, and 0.99 to 1.02; with 512 entries a row 0.95 for "
             "lstm_norm_joint, H=128"
         ),
         "taken",
@@ -125,14 +125,14 @@ ATTEMPTS = (
     ),
     (
         "sums of gradients over eight or four rows stay in registers",
-        "peephole_lstm, forward and backward, 8 and 32 rows, H from 64 to 256, 1 thread",
+        "peephole_lstm, forward and backward, 8 and 32 rows, H from 64 to 256",
         "0.96 to 1.07: more where all of it is near, less where it comes from memory",
         "not taken",
     ),
     (
         (
-            "what the next step back reads is fetched ahead into the second cache; what "
-            "the next step writes"
+            "what the next step back reads is fetched ahead into the second cache; "
+            "what the next step writes"
         ),
         (
             "peephole_lstm and lstm_norm_joint, forward and backward, 8 to 64 rows, H "
