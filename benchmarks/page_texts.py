@@ -56,7 +56,8 @@ HALVES_WORDS = (
     LSTM's loop and torch.compile, 12.6 and 11.7 beside the loops of layer norm and
     sLSTM, and 5.5 beside an Elman layer forward.""",
     """Others shared that machine: for seconds or minutes everything took up to 1.6
-    times as long, and what two threads do together up to twice; such rows stand as they are.
+    times as long, and what two threads do together up to twice; such rows stand as
+    they are.
     Streams alone were measured again, by the same build: of 13 times within seven
     minutes the table has the last, and six missed what is asked of one. Over all, the C
     function of an LSTM of 16, 32 and 64 units took 80 to 112, 249 to 329 and 1,211 to
@@ -97,8 +98,8 @@ ATTEMPTS = (
         ),
         (
             "1.03 to 1.09, 1.00 to 1.10, 1.01, and 0.97 to 1.03; 1.05 to 1.10, and "
-            "1.03 to 1.07; 1.06 to 1.09, and 0.99 to 1.02; with 512 entries a row 0.95 for "
-            "lstm_norm_joint, H=128"
+            "1.03 to 1.07; 1.06 to 1.09, and 0.99 to 1.02; with 512 entries a row 0.95 "
+            "for lstm_norm_joint, H=128"
         ),
         "taken",
     ),
