@@ -467,11 +467,13 @@ def test_what_does_not_fit_is_told_as_ever():
         layer(x, (states[0], states[1].double()))
     with pytest.raises(DtypeError, match="on meta, the layer on cpu"):
         layer(x.to("meta"))
-    constant = layer_of("antisymmetric")
-    constant(x)
-    constant.eps_l0.requires_grad_()
-    with pytest.raises(TensorError, match="no gradient of a constant"):
-        constant(x)
+    for name in ("eps_l0", "eye_l0"):
+        constant = layer_of("antisymmetric")
+        for _ in range(4):
+            constant(x)
+        getattr(constant, name).requires_grad_()
+        with pytest.raises(TensorError, match="no gradient of a constant"):
+            constant(x)
 
 
 def test_unbatched_input_and_empty_batches_go_through():
@@ -504,44 +506,52 @@ def alone(layer: Any, x: Tensor) -> Any:
         return layer(x)
 
 
+def matrix_of(layer: Any) -> str:
+    """Return what a layer's first recurrent matrix is called."""
+    return "weight_hh_l0" if hasattr(layer, "weight_hh_l0") else "U_l0"
+
+
 def in_place(layer: Any) -> None:
     """Write other numbers to where a weight lies."""
     with torch.no_grad():
-        layer.weight_hh_l0.mul_(-0.5)
+        getattr(layer, matrix_of(layer)).mul_(-0.5)
 
 
 def moved(layer: Any) -> None:
     """Let a weight lie elsewhere."""
-    layer.weight_hh_l0.data = layer.weight_hh_l0.data * 0.5
+    weight = getattr(layer, matrix_of(layer))
+    weight.data = weight.data * 0.5
 
 
 def turned_round(layer: Any) -> None:
     """Let a weight lie where it lay, the other way round."""
-    layer.weight_hh_l0.data = layer.weight_hh_l0.data.t()
+    weight = getattr(layer, matrix_of(layer))
+    weight.data = weight.data.t()
 
 
 def shared(layer: Any) -> None:
     """Put other memory below all weights."""
     layer.share_memory()
-    with torch.no_grad():
-        layer.weight_hh_l0.mul_(-0.5)
+    in_place(layer)
 
 
 def replaced(layer: Any) -> None:
     """Put another Parameter there."""
-    layer.bias_hh_l0 = nn.Parameter(torch.ones(12))
+    name = "bias_hh_l0" if hasattr(layer, "bias_hh_l0") else "b_l0"
+    setattr(layer, name, nn.Parameter(torch.ones(12)))
 
 
 def computed(layer: Any) -> None:
     """Let a weight be computed anew at every call."""
-    nn.utils.parametrizations.weight_norm(layer, "weight_hh_l0")
+    name = matrix_of(layer)
+    nn.utils.parametrizations.weight_norm(layer, name)
     with torch.no_grad():
-        layer.parametrizations.weight_hh_l0.original0.mul_(2)
+        layer.parametrizations[name].original0.mul_(2)
 
 
 def frozen(layer: Any) -> None:
     """Ask no gradient of a weight any more."""
-    layer.weight_hh_l0.requires_grad_(False)
+    getattr(layer, matrix_of(layer)).requires_grad_(False)
     in_place(layer)
 
 
@@ -554,15 +564,21 @@ def swapped(layer: Any) -> None:
 CHANGES = [in_place, moved, turned_round, shared, replaced, computed, frozen, swapped]
 
 
-def two_layers(change: Callable[[Any], None]) -> Any:
+LAYERS = ["RNN", "antisymmetric"]
+"""Of the second one, torch computes the recurrent matrix at every call."""
+
+
+def two_layers(name: str, change: Callable[[Any], None]) -> Any:
     """Return what a change is tried on: of torch.nn's own no weight can be swapped."""
-    return layer_of("elman" if change is swapped else "RNN", num_layers=2)
+    is_torchs = name == "RNN" and change is swapped
+    return layer_of("elman" if is_torchs else name, num_layers=2)
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_weight_that_changes_is_seen(change: Callable[[Any], None]):
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_weight_that_changes_is_seen(name: str, change: Callable[[Any], None]):
     """However long a layer was called with the one before."""
-    layer, x = two_layers(change), torch.randn(4, 2, 5)
+    layer, x = two_layers(name, change), torch.randn(4, 2, 5)
     before = rested(layer, x)[0]
     change(layer)
     expected = alone(layer, x)[0]
@@ -588,12 +604,15 @@ def trained_alone(layer: Any, x: Tensor, hx: Any = None) -> list[Tensor]:
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("asks", [False, True])
-def test_training_sees_a_weight_that_changes(change: Callable[[Any], None], asks: bool):
+@pytest.mark.parametrize("name", LAYERS)
+def test_training_sees_a_weight_that_changes(
+    name: str, change: Callable[[Any], None], asks: bool
+):
     """Its gradients are those of the weights as they are, also with evaluation between.
 
     No part is looked through in full while nothing changes.
     """
-    layer, x = two_layers(change), torch.randn(4, 2, 5, requires_grad=asks)
+    layer, x = two_layers(name, change), torch.randn(4, 2, 5, requires_grad=asks)
     found = trained(layer, x)
     for _ in range(4):
         rested(layer, x)
@@ -873,7 +892,7 @@ def test_a_layer_without_weights_has_a_dtype():
         layer.double()(x)
 
 
-@pytest.mark.parametrize("name", ["gru", "GRU", "janet"])
+@pytest.mark.parametrize("name", ["gru", "GRU", "janet", "antisymmetric"])
 def test_calls_that_repeat_look_at_no_weight_in_full(
     name: str, monkeypatch: pytest.MonkeyPatch
 ):

@@ -26,13 +26,18 @@ MOST_BACK = 32
 tensors that one is needed of."""
 
 
+def others_of(resting: range, count: int) -> Sequence[int]:
+    """Return the places of those of so many tensors that do not rest."""
+    return *range(resting.start), *range(resting.stop, count)
+
+
 class Rest:
-    """A pass of some tensors, of which all but the first ones rest; see `Backward`.
+    """A pass of some tensors, of which some in a row rest; see `Backward`.
 
     Args:
         whole: the pass.
-        moving: how many do not rest.
-        places: where the others do.
+        resting: the places of those that rest, among all that it takes.
+        places: where they lie.
         run: does its forward part for tensors of one form.
         learns: whether a gradient is asked for.
         does: what looks at tensors.
@@ -47,7 +52,7 @@ class Rest:
     def __init__(
         self,
         whole: Whole,
-        moving: int,
+        resting: range,
         places: Places,
         run: Repeat,
         learns: bool,
@@ -56,7 +61,8 @@ class Rest:
         self.count, self.results = whole.count, whole.results
         self.places, self.run = places, run
         self._whole, self._learns, self._form = whole, learns, does.form
-        self._moving = moving
+        self._begin, self._end = resting.start, resting.stop
+        self._others = others_of(resting, whole.count)
         self._back: dict[Hashable, Repeat] = {}
 
     def again(self, tensors: tuple[Tensor, ...]) -> Sequence[Tensor]:
@@ -87,7 +93,7 @@ class Rest:
             return None
         given = _flat(arriving)
         run = self._back.get(self._setting(saved, given, needs))
-        if run is None or not self.places.hold(saved[self._moving : self.count]):
+        if run is None or not self.places.hold(saved[self._begin : self._end]):
             return None
         return run((*saved, *_there(given)))
 
@@ -114,9 +120,9 @@ class Rest:
         setting = self._setting(tensors, given, needs)
         if setting is not None:
             own, asks = (*tensors, *_there(given)), whole.asks(arriving, needs)
-            run = whole.resting_back(own, asks, self._moving, needs)
+            run = whole.resting_back(own, asks, self._others, needs)
             # Asked at last: another thread may have moved one meanwhile.
-            if run is not None and self.places.hold(tensors[self._moving : self.count]):
+            if run is not None and self.places.hold(tensors[self._begin : self._end]):
                 self._back[setting] = run
         return found
 
@@ -131,7 +137,7 @@ class Rest:
         needs: tuple[bool, ...],
     ) -> Hashable:
         """Return what a way back hangs on beside what rests; None where none rests."""
-        form = self._form(*saved[: self._moving], *saved[self.count :], *given)
+        form = self._form(*saved[: self._begin], *saved[self._end :], *given)
         return form and (needs, team_of(), form)
 
 

@@ -107,20 +107,24 @@ class Whole:
         return self.scripts.again("run", tensors)
 
     def resting(
-        self, tensors: Sequence[Tensor], moving: int, learns: bool
+        self, tensors: Sequence[Tensor], others: Sequence[int], learns: bool
     ) -> Repeat | None:
         """Return what does the forward part again, see `Scripts.resting`.
 
         Args:
             tensors: that it was run with.
-            moving: how many of the first ones may be others.
+            others: the places of those that may be others.
             learns: whether it keeps what the backward part reads.
         """
         which = "forward" if learns else "run"
-        return self.scripts.resting(which, tensors, range(moving))
+        return self.scripts.resting(which, tensors, others)
 
     def resting_back(
-        self, tensors: Sequence[Tensor], asks: Asks, moving: int, needs: Sequence[bool]
+        self,
+        tensors: Sequence[Tensor],
+        asks: Asks,
+        others: Sequence[int],
+        needs: Sequence[bool],
     ) -> Repeat | None:
         """Return what does the backward part again, see `Scripts.resting`.
 
@@ -129,7 +133,7 @@ class Whole:
         Args:
             tensors: that it was run with, kept ones and gradients behind them.
             asks: what was asked of it.
-            moving: how many of the first ones may be others, beside those behind.
+            others: the places of those that may be others, beside those behind.
             needs: which of the tensors a gradient is needed of.
         """
 
@@ -137,8 +141,8 @@ class Whole:
             pairs = zip(self.placed(asks, found), needs, strict=True)
             return [each if need else None for each, need in pairs]
 
-        others = *range(moving), *range(self.count, len(tensors))
-        return self.scripts.resting(("backward", asks), tensors, others, placed)
+        moving = *others, *range(self.count, len(tensors))
+        return self.scripts.resting(("backward", asks), tensors, moving, placed)
 
     def run(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
         """Return the results for tensors that nobody asks a gradient of."""

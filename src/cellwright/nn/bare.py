@@ -24,7 +24,7 @@ from cellwright.autograd import (
 from cellwright.autograd.differentiable import Forward
 from cellwright.autograd.function import asked_of
 from cellwright.autograd.places import Places
-from cellwright.autograd.resting import Rest
+from cellwright.autograd.resting import Rest, others_of
 from cellwright.backends.c.levels import VARIABLE
 from cellwright.backends.c.repeat import repeats
 from cellwright.passes.pipeline import Gradients
@@ -33,7 +33,7 @@ from .call import Form
 from .extras import Settings
 from .one_pass import OnePass, one_pass
 from .regularise import may_zone_out
-from .resting import Resting, setting_of
+from .resting import Again, Computing, Resting, form_of, setting_of
 from .snapshot import Snapshot
 
 Weights = Mapping[str, Tensor]
@@ -82,7 +82,7 @@ class Bare:
         self._passes: dict[Gradients, OnePass | None] = {}
         self._before: Sequence[int] = ()
         self._places: Places | None = None
-        self._resting: dict[Hashable, Resting] = {}
+        self._resting: dict[Hashable, Again] = {}
 
     def again(self, layer: BareLayer, input: Tensor, hx: Any) -> tuple[Any, ...] | None:
         """Return what a call that was made before returns, done again.
@@ -147,9 +147,9 @@ class Bare:
                 return None
             whole = found.whole
             results = Forward.apply(whole, *tensors) if learns else whole.run(tensors)
-        # Weights that are computed for every call, as by weight_norm, never rest.
+        # Weights that are another tensor at every call, as by weight_norm, never rest.
         before, self._before = self._before, [*map(id, weights.values())]
-        if self._before == before and not found.computes:
+        if self._before == before:
             moving = 1 if hx is None else 1 + len(given)
             self._let_rest(weights, found, tensors, moving, learns)
         return self._returned(*results)
@@ -179,18 +179,26 @@ class Bare:
         does, setting = repeats(), setting_of(tensors[:moving])
         if does is None or setting is None:
             return
-        own = tuple(weights.values())
-        places = self._places or Places(does, own)
-        resting = tensors[moving:]
-        there = Places(does, resting)
-        run = which.whole.resting(tensors, moving, learns)
+        own, start = tuple(weights.values()), 1 + len(self._firsts)
+        # Behind these comes what is computed of weights, anew for every call.
+        rests = range(moving, start + len(which.names))
+        resting, made = tensors[moving : rests.stop], tensors[rests.stop :]
+        places, there = self._places or Places(does, own), Places(does, resting)
+        others = others_of(rests, len(tensors))
+        run = which.whole.resting(tensors, others, learns)
         if run is None or not (there.are_of(resting) and places.are_of(own)):
             return
-        states = resting[: len(resting) - len(which.names)]
-        rest = Rest(which.whole, moving, there, run, learns, does)
-        fixed = [place for place, is_learned in enumerate(learned) if not is_learned]
-        self._places = places
-        self._resting[setting] = Resting(which.names, fixed, states, rest)
+        form = form_of(made)
+        if form is None:
+            return
+        rest = Rest(which.whole, rests, there, run, learns, does)
+        self._places, states = places, tensors[moving:start]
+        if made:
+            again = Computing(which, [*weights], places, form, states, rest)
+        else:
+            fixed = [place for place, learns in enumerate(learned) if not learns]
+            again = Resting(which.names, fixed, states, rest)
+        self._resting[setting] = again
 
     def _returned(self, output: Tensor, *last: Tensor) -> tuple[Any, ...]:
         output = output.unsqueeze(-1) if self._gives_scalar else output

@@ -49,12 +49,16 @@ class OnePass(NamedTuple):
             like: has their dtype and device.
         """
         found = [weights[name] for name in self.names]
-        if self.computes:
-            rows = zip(self.form.arguments(weights), self.computed, strict=True)
-            with without_autocast(like.device.type):
-                for (arguments,), computed in rows:
-                    if computed is not None:
-                        found += computed.values(arguments, like)
+        return [*found, *self.made(weights, like)] if self.computes else found
+
+    def made(self, weights: Weights, like: Tensor) -> list[Tensor]:
+        """Return what is computed for a call; the arguments are those of `weights`."""
+        found: list[Tensor] = []
+        rows = zip(self.form.arguments(weights), self.computed, strict=True)
+        with without_autocast(like.device.type):
+            for (arguments,), computed in rows:
+                if computed is not None:
+                    found += computed.values(arguments, like)
         return found
 
 
