@@ -21,6 +21,7 @@ from any_cell import sizes_for
 from cellwright.autograd.whole import Whole
 from cellwright.backends.c.errors import TensorError
 from cellwright.backends.c.levels import VARIABLE
+from cellwright.backends.reference import interpret
 from cellwright.checks.tolerances import TOLERANCES, error
 from cellwright.nn import bare, dropin, recurrent
 from cellwright.nn.errors import DtypeError, ShapeError
@@ -890,6 +891,19 @@ def test_a_layer_without_weights_has_a_dtype():
     rested(layer, x)
     with torch.no_grad(), pytest.raises(DtypeError, match="float32"):
         layer.double()(x)
+
+
+def test_what_is_computed_may_lie_in_another_layout():
+    """What torch computes of weights is asked for its form at every call."""
+    layer, x = layer_of("antisymmetric"), torch.randn(4, 2, 5)
+    expected = rested(layer, x)[0]
+    values = interpret.Weights.values
+
+    def turned(*args: Any) -> list[Tensor]:
+        return [value.t().contiguous().t() for value in values(*args)]
+
+    with mock.patch.object(interpret.Weights, "values", turned), torch.no_grad():
+        assert torch.equal(layer(x)[0], expected)
 
 
 @pytest.mark.parametrize("name", ["gru", "GRU", "janet", "antisymmetric"])

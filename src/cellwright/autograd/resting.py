@@ -26,17 +26,12 @@ MOST_BACK = 32
 tensors that one is needed of."""
 
 
-def others_of(resting: range, count: int) -> Sequence[int]:
-    """Return the places of those of so many tensors that do not rest."""
-    return *range(resting.start), *range(resting.stop, count)
-
-
 class Rest:
     """A pass of some tensors, of which some in a row rest; see `Backward`.
 
     Args:
         whole: the pass.
-        resting: the places of those that rest, among all that it takes.
+        rests: where among all that it takes are those that rest.
         places: where they lie.
         run: does its forward part for tensors of one form.
         learns: whether a gradient is asked for.
@@ -52,7 +47,7 @@ class Rest:
     def __init__(
         self,
         whole: Whole,
-        resting: range,
+        rests: slice,
         places: Places,
         run: Repeat,
         learns: bool,
@@ -61,8 +56,7 @@ class Rest:
         self.count, self.results = whole.count, whole.results
         self.places, self.run = places, run
         self._whole, self._learns, self._form = whole, learns, does.form
-        self._begin, self._end = resting.start, resting.stop
-        self._others = others_of(resting, whole.count)
+        self._rests = rests
         self._back: dict[Hashable, Repeat] = {}
 
     def again(self, tensors: tuple[Tensor, ...]) -> Sequence[Tensor]:
@@ -93,7 +87,7 @@ class Rest:
             return None
         given = _flat(arriving)
         run = self._back.get(self._setting(saved, given, needs))
-        if run is None or not self.places.hold(saved[self._begin : self._end]):
+        if run is None or not self.places.hold(saved[self._rests]):
             return None
         return run((*saved, *_there(given)))
 
@@ -120,9 +114,9 @@ class Rest:
         setting = self._setting(tensors, given, needs)
         if setting is not None:
             own, asks = (*tensors, *_there(given)), whole.asks(arriving, needs)
-            run = whole.resting_back(own, asks, self._others, needs)
+            run = whole.resting_back(own, asks, self._rests, needs)
             # Asked at last: another thread may have moved one meanwhile.
-            if run is not None and self.places.hold(tensors[self._begin : self._end]):
+            if run is not None and self.places.hold(tensors[self._rests]):
                 self._back[setting] = run
         return found
 
@@ -137,7 +131,8 @@ class Rest:
         needs: tuple[bool, ...],
     ) -> Hashable:
         """Return what a way back hangs on beside what rests; None where none rests."""
-        form = self._form(*saved[: self._begin], *saved[self._end :], *given)
+        begin, end = self._rests.start, self._rests.stop
+        form = self._form(*saved[:begin], *saved[end:], *given)
         return form and (needs, team_of(), form)
 
 

@@ -107,24 +107,20 @@ class Whole:
         return self.scripts.again("run", tensors)
 
     def resting(
-        self, tensors: Sequence[Tensor], others: Sequence[int], learns: bool
+        self, tensors: Sequence[Tensor], rests: slice, learns: bool
     ) -> Repeat | None:
         """Return what does the forward part again, see `Scripts.resting`.
 
         Args:
             tensors: that it was run with.
-            others: the places of those that may be others.
+            rests: where among them are those that do not move.
             learns: whether it keeps what the backward part reads.
         """
         which = "forward" if learns else "run"
-        return self.scripts.resting(which, tensors, others)
+        return self.scripts.resting(which, tensors, rests)
 
     def resting_back(
-        self,
-        tensors: Sequence[Tensor],
-        asks: Asks,
-        others: Sequence[int],
-        needs: Sequence[bool],
+        self, tensors: Sequence[Tensor], asks: Asks, rests: slice, needs: Sequence[bool]
     ) -> Repeat | None:
         """Return what does the backward part again, see `Scripts.resting`.
 
@@ -133,7 +129,7 @@ class Whole:
         Args:
             tensors: that it was run with, kept ones and gradients behind them.
             asks: what was asked of it.
-            others: the places of those that may be others, beside those behind.
+            rests: where among them are those that do not move.
             needs: which of the tensors a gradient is needed of.
         """
 
@@ -141,8 +137,7 @@ class Whole:
             pairs = zip(self.placed(asks, found), needs, strict=True)
             return [each if need else None for each, need in pairs]
 
-        moving = *others, *range(self.count, len(tensors))
-        return self.scripts.resting(("backward", asks), tensors, moving, placed)
+        return self.scripts.resting(("backward", asks), tensors, rests, placed)
 
     def run(self, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
         """Return the results for tensors that nobody asks a gradient of."""

@@ -24,7 +24,7 @@ COLOURS = ("#d1495b", "#2a7f9e", "#6a994e", "#b08968", "#7b5ea7", "#8d99ae")
 """Ours first."""
 MARKERS = "osD^vP"
 LIMIT = "#2b2b2b"
-LIMIT_WORDS = "limit: products at the best rate of sgemm"
+LIMIT_WORDS = "products at the best rate of sgemm"
 STYLE = {**train_plots.STYLE, "axes.titlesize": 9.5, "axes.titleweight": "normal"}
 AXES = {"H": "units H", "B": "rows B", "T": "steps T"}
 

@@ -24,7 +24,7 @@ from cellwright.autograd import (
 from cellwright.autograd.differentiable import Forward
 from cellwright.autograd.function import asked_of
 from cellwright.autograd.places import Places
-from cellwright.autograd.resting import Rest, others_of
+from cellwright.autograd.resting import Rest
 from cellwright.backends.c.levels import VARIABLE
 from cellwright.backends.c.repeat import repeats
 from cellwright.passes.pipeline import Gradients
@@ -181,11 +181,10 @@ class Bare:
             return
         own, start = tuple(weights.values()), 1 + len(self._firsts)
         # Behind these comes what is computed of weights, anew for every call.
-        rests = range(moving, start + len(which.names))
-        resting, made = tensors[moving : rests.stop], tensors[rests.stop :]
+        rests = slice(moving, start + len(which.names))
+        resting, made = tensors[rests], tensors[rests.stop :]
         places, there = self._places or Places(does, own), Places(does, resting)
-        others = others_of(rests, len(tensors))
-        run = which.whole.resting(tensors, others, learns)
+        run = which.whole.resting(tensors, rests, learns)
         if run is None or not (there.are_of(resting) and places.are_of(own)):
             return
         form = form_of(made)

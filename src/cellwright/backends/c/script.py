@@ -102,17 +102,17 @@ class Script:
     def resting(
         self,
         given: Sequence[Tensor],
-        moving: Sequence[int],
+        rests: slice,
         placed: Placed = tuple,
     ) -> Repeat | None:
-        """Return what does it again while all tensors but some stay where they lie.
+        """Return what does it again while some tensors stay where they lie.
 
-        What is returned takes all of them, in a tuple; who calls it has seen that they
+        What is returned takes all tensors, in a tuple; who calls it has seen that those
         do. It is None where nothing does it in less time, see `repeats`.
 
         Args:
             given: tensors of the same forms.
-            moving: the places of those that may be others.
+            rests: where among them are those that stay.
             placed: makes of the results what is returned.
         """
         does = repeats()
@@ -127,7 +127,8 @@ class Script:
         for base, old, places in zip(given, before, self._places, strict=False):
             for call, at, _ in places:
                 slots[begins[call] + at] += base.data_ptr() - old
-        others = *moving, *range(len(given), len(self._places))
+        bases = range(len(self._places))
+        others = *bases[: rests.start], *bases[rests.stop :]
         return does.run(
             Calls(
                 given=len(given),

@@ -315,12 +315,12 @@ class Scripts:
         self,
         key: Hashable,
         given: Sequence[Tensor],
-        moving: Sequence[int],
+        rests: slice,
         placed: Placed = tuple,
     ) -> Repeat | None:
         """Return `Script.resting` of a pass, None where it is not written down."""
         script = self._known.get(_form_of_pass(key, given))
-        return None if script is None else script.resting(given, moving, placed)
+        return None if script is None else script.resting(given, rests, placed)
 
     def run(
         self,
