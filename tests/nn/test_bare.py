@@ -147,6 +147,7 @@ def test_every_cell_gives_what_it_gives(name: str):
         ("u * tanh(U @ h) * mean(h) + b", False),
         ("u * sigmoid(b) * (U @ h)", True),
         ("(U @ sigmoid(b)) * u * h", True),
+        ("u * (transpose(U) @ h) + b", True),
     ],
 )
 def test_what_a_pass_takes_may_be_computed(said: str, computes: bool, bias: bool):
@@ -565,8 +566,8 @@ def swapped(layer: Any) -> None:
 CHANGES = [in_place, moved, turned_round, shared, replaced, computed, frozen, swapped]
 
 
-LAYERS = ["RNN", "antisymmetric"]
-"""Of the second one, torch computes the recurrent matrix at every call."""
+LAYERS = ["RNN", "antisymmetric", "clockwork"]
+"""Of all but the first, torch computes the recurrent matrix at every call."""
 
 
 def two_layers(name: str, change: Callable[[Any], None]) -> Any:
@@ -891,6 +892,22 @@ def test_a_layer_without_weights_has_a_dtype():
     rested(layer, x)
     with torch.no_grad(), pytest.raises(DtypeError, match="float32"):
         layer.double()(x)
+
+
+def test_a_weight_that_moves_while_torch_computes_is_seen():
+    """Another thread may have its turn meanwhile, and put other memory below one."""
+    layer, x = layer_of("antisymmetric"), torch.randn(4, 2, 5)
+    expected = rested(layer, x)[0]
+    values, others = interpret.Weights.values, list[Tensor]()
+
+    def moving(*args: Any) -> list[Tensor]:
+        found = values(*args)
+        layer.W_l0.share_memory_()
+        others.extend(torch.ones(12, 5) for _ in range(50))
+        return found
+
+    with mock.patch.object(interpret.Weights, "values", moving), torch.no_grad():
+        assert torch.equal(layer(x)[0], expected)
 
 
 def test_what_is_computed_may_lie_in_another_layout():

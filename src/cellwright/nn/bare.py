@@ -33,7 +33,7 @@ from .call import Form
 from .extras import Settings
 from .one_pass import OnePass, one_pass
 from .regularise import may_zone_out
-from .resting import Again, Computing, Resting, form_of, setting_of
+from .resting import Computing, Repeated, Resting, plain_form, setting_of
 from .snapshot import Snapshot
 
 Weights = Mapping[str, Tensor]
@@ -82,7 +82,7 @@ class Bare:
         self._passes: dict[Gradients, OnePass | None] = {}
         self._before: Sequence[int] = ()
         self._places: Places | None = None
-        self._resting: dict[Hashable, Again] = {}
+        self._resting: dict[Hashable, Repeated] = {}
 
     def again(self, layer: BareLayer, input: Tensor, hx: Any) -> tuple[Any, ...] | None:
         """Return what a call that was made before returns, done again.
@@ -147,7 +147,7 @@ class Bare:
                 return None
             whole = found.whole
             results = Forward.apply(whole, *tensors) if learns else whole.run(tensors)
-        # Weights that are another tensor at every call, as by weight_norm, never rest.
+        # Weights that are another tensor at every call, as by weight_norm, do not rest.
         before, self._before = self._before, [*map(id, weights.values())]
         if self._before == before:
             moving = 1 if hx is None else 1 + len(given)
@@ -176,26 +176,25 @@ class Bare:
         # have given back what was saved.
         if not any(learned) or len(self._resting) >= MOST_RESTING:
             return
-        does, setting = repeats(), setting_of(tensors[:moving])
-        if does is None or setting is None:
-            return
         own, start = tuple(weights.values()), 1 + len(self._firsts)
         # Behind these comes what is computed of weights, anew for every call.
         rests = slice(moving, start + len(which.names))
         resting, made = tensors[rests], tensors[rests.stop :]
+        does, form = repeats(), plain_form(made)
+        setting = setting_of(tensors[:moving])
+        # What is noted already and did not hold would not for the next call, either.
+        if does is None or None in (setting, form) or setting in self._resting:
+            return
         places, there = self._places or Places(does, own), Places(does, resting)
         run = which.whole.resting(tensors, rests, learns)
         if run is None or not (there.are_of(resting) and places.are_of(own)):
-            return
-        form = form_of(made)
-        if form is None:
             return
         rest = Rest(which.whole, rests, there, run, learns, does)
         self._places, states = places, tensors[moving:start]
         if made:
             again = Computing(which, [*weights], places, form, states, rest)
         else:
-            fixed = [place for place, learns in enumerate(learned) if not learns]
+            fixed = [place for place, is_one in enumerate(learned) if not is_one]
             again = Resting(which.names, fixed, states, rest)
         self._resting[setting] = again
 

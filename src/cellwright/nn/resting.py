@@ -23,7 +23,7 @@ class HasWeights(Protocol):
     _buffers: dict[str, Any]
 
 
-class Again(Protocol):
+class Repeated(Protocol):
     """A pass that is done again."""
 
     def again(
@@ -57,7 +57,7 @@ class Resting(NamedTuple):
     def again(
         self, layer: HasWeights, moving: Sequence[Tensor]
     ) -> Sequence[Tensor] | None:
-        """Return what the pass does, see `Again`."""
+        """Return what the pass does, see `Repeated`."""
         weights = [*map(layer._parameters.get, self.names)]
         for place in self.buffers:
             weights[place] = layer._buffers.get(self.names[place])
@@ -89,7 +89,7 @@ class Computing(NamedTuple):
     def again(
         self, layer: HasWeights, moving: Sequence[Tensor]
     ) -> Sequence[Tensor] | None:
-        """Return what the pass does, see `Again`."""
+        """Return what the pass does, see `Repeated`."""
         learned, fixed = layer._parameters, layer._buffers
         weights: dict[str, Any] = {
             name: learned[name] if name in learned else fixed.get(name)
@@ -98,14 +98,15 @@ class Computing(NamedTuple):
         if not self.places.hold(tuple(weights.values())):
             return None
         made = self.which.made(weights, moving[0])
-        if form_of(made) != self.form:
+        resting = (*self.states, *map(weights.__getitem__, self.which.names))
+        # Asked behind torch's work: another thread may have moved one meanwhile.
+        if plain_form(made) != self.form or not self.rest.places.hold(resting):
             return None
-        resting = map(weights.__getitem__, self.which.names)
-        return self.rest.again((*moving, *self.states, *resting, *made))
+        return self.rest.again((*moving, *resting, *made))
 
 
-def form_of(tensors: Sequence[Tensor]) -> Hashable:
-    """Return the form of tensors; None where they are no plain numbers in memory."""
+def plain_form(tensors: Sequence[Tensor]) -> Hashable:
+    """Return the form of tensors; None where nothing tells it, as of a subclass."""
     does = repeats()
     return does and does.form(*tensors)
 
@@ -116,5 +117,5 @@ def setting_of(moving: Sequence[Tensor]) -> Hashable:
     Args:
         moving: the input, and first states where the caller gives some.
     """
-    form = form_of(moving)
+    form = plain_form(moving)
     return form and (torch.is_grad_enabled(), team_of(), form)

@@ -108,7 +108,7 @@ class Script:
         """Return what does it again while some tensors stay where they lie.
 
         What is returned takes all tensors, in a tuple; who calls it has seen that those
-        do. It is None where nothing does it in less time, see `repeats`.
+        stay. It is None where nothing does it in less time, see `repeats`.
 
         Args:
             given: tensors of the same forms.
