@@ -38,7 +38,7 @@ LIMITS = (
     fast per multiply-add there: an Elman layer of 32 units, 32 inputs and one row has a
     quarter of them, and takes 18 microseconds beside 27 forward, 69 beside 140 forward
     and backward. By cell, the time for a multiply-add over our LSTM's is above 1.25 for
-    antisymmetric and clockwork (1.5 either way), which were measured in nine rows, for
+    antisymmetric and clockwork (1.5 to 1.6), which were measured in nine rows, for
     lstm_norm_joint and lstm_norm_stored (1.26 to 1.29), and for elman_relu forward
     (1.28, backward 1.17). Those of antisymmetric and clockwork were measured anew an
     hour later, with the first row of "What was tried": before it they were at 1.6 to
