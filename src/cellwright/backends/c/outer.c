@@ -28,9 +28,9 @@ typedef struct {
 } Outer;
 
 /* Products with one left side, which a piece packs at most once for all of them, and once
- * more for each that is narrow. Its entries are cut into lines, and the columns of all right sides,
- * one behind the other, into ranges; what is narrow goes along with the next column, behind
- * the last one with that. */
+ * more for each that is narrow. Its entries are cut into lines, and the columns of all right
+ * sides, one behind the other, into ranges; what is narrow goes along with the next column,
+ * behind the last one with that. */
 typedef struct {
     Outer outer; /* the first one */
     int64_t begin, size;
@@ -221,7 +221,8 @@ static void add_column(const Outer *outer, const Piece *piece, int64_t column, i
     const vec *right = tiles_of(from.right, outer->right_row, rows - from.firsts, rights,
                                 from.firsts, packed);
     real *out = outer->out + (piece->head * outer->lefts + piece->m) * outer->rights + n;
-    add_block(right, left, piece->lefts, rows, rights, out, outer->rights, outer->fresh && !row);
+    int fresh = outer->fresh && !row;
+    add_block(right, left, piece->lefts, rows, rights, out, outer->rights, fresh);
 }
 
 static void add_turned_tile(const vec *acc, int64_t lefts, int width, int64_t rights, real *out,
